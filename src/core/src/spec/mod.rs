@@ -1,0 +1,102 @@
+//! A StageSet's spec, parsed once into types that cannot be wrong.
+//!
+//! Everything after [`parse`] works on these types; nothing else in the core names a CRD struct.
+//! Behaviour that isn't built yet never reaches them: the parser refuses its fields by name.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::names::{Namespace, ServiceAccountName, StageName};
+
+/// A valid spec that uses only what this version supports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Spec {
+    /// Steady reconcile cadence; `None` = the controller's default. Always positive.
+    pub interval: Option<Duration>,
+    /// Cadence of waits and holds; `None` = the effective interval. Always positive.
+    pub retry_interval: Option<Duration>,
+    /// Shorter steady cadence for finding drift. Always positive.
+    pub drift_detection_interval: Option<Duration>,
+    /// Verify bound of all stages. Always positive.
+    pub timeout: Option<Duration>,
+    /// Stop reconciling; deletion still tears down.
+    pub suspend: bool,
+    /// The account every operation runs as, unless a stage names its own.
+    pub service_account: Option<ServiceAccountName>,
+    /// The ordered stages; never empty, names unique.
+    pub stages: Vec<Stage>,
+}
+
+/// One stage of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// Unique within the StageSet; inventory key and label value.
+    pub name: StageName,
+    /// Where the content comes from.
+    pub source: SourceReference,
+    /// Directory inside the artifact, normalised: no leading `./`, `/` or `..`; empty = the root.
+    pub path: String,
+    /// The stage's own account, which wins over the StageSet's.
+    pub service_account: Option<ServiceAccountName>,
+    /// Whether objects that leave the stage are deleted.
+    pub prune: bool,
+    /// Verify bound from the first positive of `readyChecks.timeout`, `stages[].timeout`.
+    pub timeout: Option<Duration>,
+    /// `readyChecks.disableWait`: don't wait for the applied objects to become ready.
+    pub disable_wait: bool,
+}
+
+/// A reference to a source object, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct SourceReference {
+    /// Group and version, e.g. `source.toolkit.fluxcd.io/v1`.
+    pub api_version: String,
+    /// Kind, e.g. `ExternalArtifact`.
+    pub kind: String,
+    /// Namespace: the StageSet's unless the reference names another.
+    pub namespace: Namespace,
+    /// Object name.
+    pub name: String,
+}
+
+impl SourceReference {
+    /// Whether the artifact stands in the referenced object itself (ExternalArtifact and Flux's own
+    /// sources); any other kind is a producer whose ExternalArtifact has to be looked up.
+    pub fn is_direct(&self) -> bool {
+        let group = self
+            .api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group);
+        group == "source.toolkit.fluxcd.io"
+            && matches!(
+                self.kind.as_str(),
+                "ExternalArtifact" | "GitRepository" | "OCIRepository" | "Bucket"
+            )
+    }
+}
+
+impl fmt::Display for SourceReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// One rule that a spec breaks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// The rule's number in the API contract (`V1` to `V31`, `G1` to `G10`), `schema` for a value of
+    /// the wrong shape, or `unsupported`.
+    pub rule: &'static str,
+    /// Path of the field, e.g. `spec.stages[1].name`.
+    pub field: String,
+    /// What was found and what to do, without the field's path.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
