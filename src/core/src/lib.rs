@@ -1,8 +1,18 @@
 //! The reconcile core: a pure function from a picture of the cluster to a plan.
 //!
-//! [`reconcile`](decide::reconcile) looks at an [`Observation`](observation::Observation) and answers
-//! with a [`Plan`](plan::Plan). It has no clock, no random source, no IO and no memory of its own:
-//! what its Cargo.toml cannot name it cannot do.
+//! [`reconcile`] looks at an [`Observation`](observation::Observation) and answers with a
+//! [`Plan`](plan::Plan). It has no clock, no random source, no IO and no memory of its own: what its
+//! Cargo.toml cannot name it cannot do.
 
+pub mod decide;
+pub mod failure;
+pub mod identity;
+pub mod judge;
 pub mod names;
+pub mod object;
+pub mod observation;
+pub mod plan;
 pub mod spec;
+pub mod time;
+
+pub use decide::reconcile;

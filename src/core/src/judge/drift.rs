@@ -1,0 +1,1 @@
+//! Differences between a live object and a dry run's answer.

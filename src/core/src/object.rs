@@ -1,0 +1,287 @@
+//! Kubernetes objects as the core sees them: a reference, some metadata, a digest. The body is
+//! carried along unread.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::names::{Namespace, StageName, StageSetName};
+
+/// Group, version and kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct GroupVersionKind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version, e.g. `v1`.
+    pub version: String,
+    /// Kind, e.g. `Deployment`.
+    pub kind: String,
+}
+
+impl GroupVersionKind {
+    /// From the `apiVersion` and `kind` of a manifest.
+    pub fn from_manifest(api_version: &str, kind: &str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self { group: group.into(), version: version.into(), kind: kind.into() }
+    }
+
+    /// `group/version`, or `version` for the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+}
+
+impl fmt::Display for GroupVersionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.api_version(), self.kind)
+    }
+}
+
+/// What makes two manifests the same object: everything but the version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Namespace; `None` for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " {namespace}/{}", self.name),
+            None => write!(f, " {}", self.name),
+        }
+    }
+}
+
+impl Serialize for ObjectKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An object at a version, with what a request for it needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Reference {
+    /// Which object.
+    pub key: ObjectKey,
+    /// API version, e.g. `v1`.
+    pub version: String,
+    /// The resource's name in URLs, e.g. `deployments`; from discovery of the target (A11).
+    pub plural: String,
+}
+
+impl Reference {
+    /// Group, version and kind.
+    pub fn gvk(&self) -> GroupVersionKind {
+        GroupVersionKind {
+            group: self.key.group.clone(),
+            version: self.version.clone(),
+            kind: self.key.kind.clone(),
+        }
+    }
+}
+
+/// An object as rendering left it: nothing stamped, no namespace defaulted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// Group, version and kind as the manifest has them.
+    pub gvk: GroupVersionKind,
+    /// Namespace as the manifest has it.
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+    /// File, document and line, for messages.
+    pub origin: String,
+    /// sha256 over the body, hex.
+    pub digest: String,
+    /// The manifest.
+    pub body: Arc<Value>,
+    /// For a CustomResourceDefinition: the kind it defines and whether that is namespaced. Lets a
+    /// release hold a definition and its objects without the definition being installed yet.
+    pub defines: Option<DefinedKind>,
+}
+
+/// The kind that a CustomResourceDefinition of the release defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinedKind {
+    /// Group.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Resource name in URLs.
+    pub plural: String,
+    /// Scope `Namespaced`.
+    pub namespaced: bool,
+}
+
+impl Rendered {
+    /// Takes a manifest apart. `None` if apiVersion, kind or name is missing; rendering reports that
+    /// with file and line before it comes here.
+    pub fn new(body: Value, origin: String) -> Option<Self> {
+        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let gvk = GroupVersionKind::from_manifest(&text("/apiVersion")?, &text("/kind")?);
+        let defines = (gvk.group == "apiextensions.k8s.io" && gvk.kind == "CustomResourceDefinition")
+            .then(|| {
+                Some(DefinedKind {
+                    group: text("/spec/group")?,
+                    kind: text("/spec/names/kind")?,
+                    plural: text("/spec/names/plural")?,
+                    namespaced: text("/spec/scope")? == "Namespaced",
+                })
+            })
+            .flatten();
+        Some(Self {
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name")?,
+            digest: sha256_hex(body.to_string().as_bytes()),
+            gvk,
+            origin,
+            defines,
+            body: Arc::new(body),
+        })
+    }
+}
+
+/// Whose an object is, as its labels say.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Owner {
+    /// Namespace of the StageSet.
+    pub namespace: String,
+    /// Name of the StageSet.
+    pub name: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// An object to be applied: rendered, its namespace decided, and the labels that it will carry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// Which object, at which version, under which resource name.
+    pub reference: Reference,
+    /// The StageSet that owns it.
+    pub owner: Owner,
+    /// The stage that applies it.
+    pub stage: StageName,
+    /// sha256 over body and stamp, hex: equal digests mean equal requests.
+    pub digest: String,
+    /// File, document and line, for messages.
+    pub origin: String,
+    /// The manifest as rendered; [`Desired::stamped`] is what is sent.
+    pub body: Arc<Value>,
+}
+
+impl Desired {
+    /// Decides the namespace and computes the digest of what will be sent.
+    pub fn new(
+        rendered: &Rendered,
+        plural: &str,
+        namespace: Option<String>,
+        owner: (&Namespace, &StageSetName),
+        stage: &StageName,
+    ) -> Self {
+        let owner = Owner { namespace: owner.0.to_string(), name: owner.1.to_string() };
+        let stamp = format!(
+            "{}\n{}\n{owner}\n{stage}",
+            rendered.digest,
+            namespace.as_deref().unwrap_or_default()
+        );
+        Self {
+            reference: Reference {
+                key: ObjectKey {
+                    group: rendered.gvk.group.clone(),
+                    kind: rendered.gvk.kind.clone(),
+                    namespace,
+                    name: rendered.name.clone(),
+                },
+                version: rendered.gvk.version.clone(),
+                plural: plural.into(),
+            },
+            owner,
+            stage: stage.clone(),
+            digest: sha256_hex(stamp.as_bytes()),
+            origin: rendered.origin.clone(),
+            body: Arc::clone(&rendered.body),
+        }
+    }
+
+    /// The body that is sent: the manifest with ownership labels and namespace, without what only
+    /// the server may set.
+    pub fn stamped(&self) -> Value {
+        let mut body = (*self.body).clone();
+        if let Some(object) = body.as_object_mut() {
+            object.remove("status");
+            let metadata = object
+                .entry("metadata")
+                .or_insert_with(|| Value::Object(serde_json::Map::new()));
+            if let Some(metadata) = metadata.as_object_mut() {
+                for server_owned in
+                    ["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink"]
+                {
+                    metadata.remove(server_owned);
+                }
+                match &self.reference.key.namespace {
+                    Some(namespace) => {
+                        metadata.insert("namespace".into(), namespace.clone().into());
+                    }
+                    None => {
+                        metadata.remove("namespace");
+                    }
+                }
+                let labels = metadata
+                    .entry("labels")
+                    .or_insert_with(|| Value::Object(serde_json::Map::new()));
+                if !labels.is_object() {
+                    *labels = Value::Object(serde_json::Map::new());
+                }
+                if let Some(labels) = labels.as_object_mut() {
+                    labels.insert(labels::OWNER_NAME.into(), self.owner.name.clone().into());
+                    labels
+                        .insert(labels::OWNER_NAMESPACE.into(), self.owner.namespace.clone().into());
+                    labels.insert(labels::STAGE.into(), self.stage.as_str().into());
+                }
+            }
+        }
+        body
+    }
+}
+
+/// The labels that every applied object carries.
+pub mod labels {
+    /// Name of the owning StageSet.
+    pub const OWNER_NAME: &str = "stages.metio.wtf/name";
+    /// Namespace of the owning StageSet.
+    pub const OWNER_NAMESPACE: &str = "stages.metio.wtf/namespace";
+    /// The stage that applied the object.
+    pub const STAGE: &str = "stages.metio.wtf/stage";
+}
+
+/// sha256 of some bytes, in lower-case hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

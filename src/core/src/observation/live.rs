@@ -1,0 +1,111 @@
+//! What is known of one object of the target.
+
+use serde::Serialize;
+
+use crate::failure::{Fact, Failure};
+use crate::object::Owner;
+
+/// Readiness by the kstatus rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Health {
+    /// As its spec wants it.
+    Current,
+    /// On its way; says what is missing, with numbers.
+    InProgress(String),
+    /// It says itself that it won't get there.
+    Failed(String),
+    /// It is being deleted.
+    Terminating,
+}
+
+/// An object as it stands in the target, reduced to what decisions rest on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// `metadata.generation`; 0 for kinds without.
+    pub generation: i64,
+    /// The StageSet that its labels name.
+    pub owner: Option<Owner>,
+    /// `stages.metio.wtf/prune: disabled`.
+    pub prune_disabled: bool,
+    /// A deletion was asked for.
+    pub deleting: bool,
+    /// Fingerprint of our own apply entry in `metadata.managedFields` (fields and time): as long as
+    /// it stays, nobody changed a value that we own (K18). `None` if we have no entry.
+    pub entry: Option<String>,
+    /// Its readiness.
+    pub health: Health,
+}
+
+/// What a read found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveState {
+    /// The object.
+    Present(Live),
+    /// 404 for the object.
+    Absent,
+    /// The read failed.
+    Unreadable(Failure),
+}
+
+/// What a dry-run apply says would happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DryRun {
+    /// The object doesn't exist; it would be created.
+    Create,
+    /// It exists and would change.
+    Change {
+        /// The paths that would change, in order, shortened to the first few.
+        fields: Vec<String>,
+        /// The object as it stands.
+        live: Live,
+    },
+    /// It exists and is as desired.
+    Unchanged {
+        /// The object as it stands.
+        live: Live,
+    },
+    /// The server refuses.
+    Refused(Failure),
+}
+
+/// The last time that the object was known to be as desired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Digest of the [`Desired`](crate::object::Desired) that it agreed with.
+    pub digest: String,
+    /// uid then.
+    pub uid: String,
+    /// Our managed-fields entry then.
+    pub entry: Option<String>,
+}
+
+/// How news of an object reach us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub enum Tracking {
+    /// Nobody watches; a fact ages.
+    #[default]
+    Polled,
+    /// A watch covers it and has said nothing since the last read.
+    Watched,
+    /// A watch covers it and the object has moved since the last read, without touching what we own.
+    Moved,
+}
+
+/// Everything known of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObjectFacts {
+    /// The last read, dry run or apply response.
+    pub live: Option<Fact<LiveState>>,
+    /// The last dry run and the digest that it tried.
+    pub dry_run: Option<(String, Fact<DryRun>)>,
+    /// When it last agreed with what is desired.
+    pub settled: Option<Settled>,
+    /// The last failure of a write, and the digest that it tried (empty for a delete).
+    pub write_failure: Option<(String, Fact<Failure>)>,
+    /// How news of it reach us.
+    pub tracking: Tracking,
+}

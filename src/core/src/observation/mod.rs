@@ -1,0 +1,205 @@
+//! The picture of the cluster that a decision rests on: everything it may look at, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::failure::{Fact, Failure};
+use crate::identity::{Identity, Tenancy};
+use crate::names::{Namespace, ServiceAccountName, StageName, StageSetName};
+use crate::object::{GroupVersionKind, ObjectKey, Rendered};
+use crate::spec::{Problem, SourceReference, Spec};
+use crate::time::Timestamp;
+
+mod live;
+mod record;
+
+pub use live::{DryRun, Health, Live, LiveState, ObjectFacts, Settled, Tracking};
+pub use record::{
+    Condition, ConditionStatus, InventoryEntry, Phase, StageInventory, StageStatus, Status,
+};
+
+/// The controller's own settings, as far as decisions rest on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// Whether a StageSet without an account is refused.
+    pub tenancy: Tenancy,
+    /// Steady cadence of StageSets that set none.
+    pub default_interval: Duration,
+    /// After this long a deletion is forced through.
+    pub max_teardown_wait: Duration,
+    /// Refuse every `sourceRef` into another namespace, unread (S31).
+    pub no_cross_namespace_refs: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tenancy: Tenancy::Multi,
+            default_interval: Duration::from_secs(600),
+            max_teardown_wait: Duration::from_secs(3600),
+            no_cross_namespace_refs: false,
+        }
+    }
+}
+
+/// The StageSet, read and parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageSet {
+    /// Its namespace, which is also its tenant's.
+    pub namespace: Namespace,
+    /// Its name. Kept as text when it isn't valid, so that the refusal can name it.
+    pub name: StageSetName,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// When deletion was asked for.
+    pub deletion_timestamp: Option<Timestamp>,
+    /// Whether our finalizer stands in `metadata.finalizers`.
+    pub has_finalizer: bool,
+    /// Annotation `reconcile.fluxcd.io/requestedAt`.
+    pub requested_at: Option<String>,
+    /// The parsed spec, or everything that is wrong with it.
+    pub spec: Result<Arc<Spec>, Vec<Problem>>,
+    /// `spec.suspend`, readable even when the rest of the spec isn't valid.
+    pub suspend: bool,
+    /// The status as recorded in the cluster.
+    pub status: Status,
+}
+
+/// What is known of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountState {
+    /// It exists, with this uid.
+    Exists {
+        /// `metadata.uid`: a recreated account is another one (A07).
+        uid: String,
+    },
+    /// It doesn't.
+    Absent,
+    /// It could not be read; fails closed (I5).
+    Unreadable(Failure),
+}
+
+/// Whether the StageSet's namespace is going away (K21).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceState {
+    /// It stays.
+    Active,
+    /// It is being deleted, and all that is in it with it.
+    Terminating,
+    /// It could not be read.
+    Unreadable(Failure),
+}
+
+/// An artifact that a source offers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Artifact {
+    /// Where to download it.
+    pub url: String,
+    /// What it must hash to, `sha256:…`.
+    pub digest: String,
+    /// Opaque revision.
+    pub revision: String,
+}
+
+/// What a source says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceState {
+    /// Ready, with an artifact.
+    Ready(Artifact),
+    /// It exists, but isn't Ready; holds its own message.
+    NotReady {
+        /// The message of its Ready condition, or why there is none.
+        message: String,
+        /// The artifact that it still offers, if any: a run that already pinned it goes on (K07).
+        artifact: Option<Artifact>,
+    },
+    /// It is Ready but offers no usable artifact.
+    NoArtifact,
+    /// No such object.
+    Absent,
+    /// Several ExternalArtifacts name the producer; choosing one would be a guess.
+    Ambiguous {
+        /// Their names.
+        candidates: Vec<String>,
+    },
+    /// It could not be read.
+    Unreadable(Failure),
+}
+
+/// What discovery of the target says of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KindState {
+    /// The target serves it.
+    Served {
+        /// Resource name in URLs.
+        plural: String,
+        /// Scope; never taken from a manifest (A11).
+        namespaced: bool,
+    },
+    /// The target doesn't serve it.
+    Unknown,
+    /// Discovery failed.
+    Unreadable(Failure),
+}
+
+/// Which build: content and everything that shapes it. Tenant-keyed by living in one StageSet's
+/// facts (K05).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct BuildKey {
+    /// The artifact's digest.
+    pub digest: String,
+    /// The path inside it.
+    pub path: String,
+}
+
+/// What a build gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BuildState {
+    /// The objects, in build order.
+    Built(Arc<Vec<Rendered>>),
+    /// It failed; a terminal failure stays until revision or spec change.
+    Failed(Failure),
+}
+
+/// Everything that was seen of the cluster so far, kept between turns and dropped at will: each fact
+/// can be had again, at the price of a request.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// Accounts of the StageSet's namespace.
+    pub accounts: BTreeMap<ServiceAccountName, Fact<AccountState>>,
+    /// The StageSet's namespace; asked for in teardown only.
+    pub namespace: Option<Fact<NamespaceState>>,
+    /// The inventories of this StageSet by stage, or why they can't be read.
+    pub inventories: Option<Fact<Result<BTreeMap<StageName, StageInventory>, Failure>>>,
+    /// Sources by reference.
+    pub sources: BTreeMap<SourceReference, Fact<SourceState>>,
+    /// Builds by content.
+    pub builds: BTreeMap<BuildKey, Fact<BuildState>>,
+    /// Kinds of the target.
+    pub kinds: BTreeMap<GroupVersionKind, Fact<KindState>>,
+    /// Objects of the target, each as the identity that saw it.
+    pub objects: BTreeMap<(Identity, ObjectKey), ObjectFacts>,
+    /// The last failure of a write to our own records, which holds everything else up.
+    pub record_failure: Option<Fact<Failure>>,
+}
+
+/// All that one decision rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// The time.
+    pub now: Timestamp,
+    /// Facts older than this are looked at again, unless a watch vouches for them. Set to *now* by
+    /// an interval tick or a fresh `requestedAt`.
+    pub refresh_before: Timestamp,
+    /// The controller's settings.
+    pub config: Arc<Config>,
+    /// The StageSet.
+    pub stage_set: StageSet,
+    /// What was seen so far.
+    pub facts: Facts,
+}

@@ -1,0 +1,126 @@
+//! Operations: writes to the controller's own records, and writes to the tenant's world. Two types,
+//! so that the first can't be made as a tenant nor the second as the controller.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::identity::Identity;
+use crate::names::StageName;
+use crate::object::{Desired, Reference};
+use crate::observation::{StageInventory, Status};
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Operation {
+    /// As the controller, on its own records.
+    Record(RecordOperation),
+    /// As the tenant, on the target.
+    Tenant(TenantOperation),
+}
+
+/// A write to the controller's own records.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum RecordOperation {
+    /// Put our finalizer on the StageSet.
+    AddFinalizer,
+    /// Take our finalizer off: the last thing that happens to a StageSet.
+    RemoveFinalizer,
+    /// Record the status.
+    Status(Box<Status>),
+    /// Replace a stage's inventory.
+    Inventory {
+        /// The stage.
+        stage: StageName,
+        /// All its objects.
+        inventory: StageInventory,
+        /// Why now.
+        why: &'static str,
+    },
+    /// Remove a stage's inventory; everything in it is gone or released.
+    DropInventory {
+        /// The stage.
+        stage: StageName,
+    },
+    /// Tell people.
+    Announce(Event),
+}
+
+/// Normal or Warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum EventKind {
+    /// As hoped.
+    Normal,
+    /// Somebody may have to act.
+    Warning,
+}
+
+/// A Kubernetes event on the StageSet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Normal or Warning.
+    pub kind: EventKind,
+    /// CamelCase reason.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Why an object is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum ApplyReason {
+    /// It doesn't exist.
+    Create,
+    /// It exists and differs from the new revision in these fields.
+    Change(Vec<String>),
+    /// It was as desired and somebody changed these fields, or deleted it (empty).
+    Drift(Vec<String>),
+}
+
+/// Why an object is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum DeleteReason {
+    /// It left the release.
+    Pruned,
+    /// Its stage left the release.
+    StageRemoved,
+    /// The StageSet is being deleted.
+    Teardown,
+}
+
+/// A write to the tenant's world.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum TenantOperation {
+    /// Server-side apply, forced, as field manager `stageset-controller`.
+    Apply {
+        /// As whom.
+        identity: Identity,
+        /// What.
+        #[serde(serialize_with = "reference_only")]
+        object: Arc<Desired>,
+        /// The uid of the object that the decision was based on; a recreated one bounces (G8).
+        uid: Option<String>,
+        /// Why.
+        why: ApplyReason,
+    },
+    /// Delete, in the background, with the uid as precondition (K23).
+    Delete {
+        /// As whom.
+        identity: Identity,
+        /// What.
+        object: Reference,
+        /// The uid that was recorded or seen.
+        uid: String,
+        /// The stage it belongs to.
+        stage: StageName,
+        /// Why.
+        why: DeleteReason,
+    },
+}
+
+fn reference_only<S: serde::Serializer>(
+    object: &Arc<Desired>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    object.reference.serialize(serializer)
+}
