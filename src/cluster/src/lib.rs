@@ -1,1 +1,29 @@
-//! Room under construction.
+//! The driver and its ports: gathers what a plan asks for, carries out what it says, and is the only
+//! room that speaks HTTP to an API server.
+//!
+//! - [`connection`] the HTTP stack, and the one layer that says as whom a request is made;
+//! - [`requests`] the few requests that are ever made, and what their failures mean;
+//! - [`artifacts`] downloads, and the addresses they may not go to;
+//! - [`gather`] a need becomes a fact, [`perform`] an operation becomes a write;
+//! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
+//! - [`ports`] everything that a session is given from outside, [`observe`] what it tells of itself;
+//! - [`clock`] the time, real or simulated; [`fairness`] who may send next.
+
+pub mod artifacts;
+pub mod clock;
+pub mod connection;
+pub mod discovery;
+pub mod fairness;
+pub mod gather;
+pub mod observe;
+pub mod perform;
+pub mod ports;
+pub mod requests;
+pub mod session;
+
+pub use clock::Clock;
+pub use connection::{Connection, RequestIdentity};
+pub use discovery::Discovery;
+pub use observe::{Observer, Outcome, Silent};
+pub use ports::{Ports, Renderer, Settings, Watched, WatchedObjects};
+pub use session::{Hint, Interests, Pass, Session, StageSetKey, Wake};

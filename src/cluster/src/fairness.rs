@@ -1,0 +1,5 @@
+//! One budget of requests for each API server, handed out fairly by namespace.
+
+/// Permits for requests under way.
+#[derive(Debug, Clone, Default)]
+pub struct Budget {}

@@ -1,0 +1,49 @@
+//! What a session tells of itself: for logs, metrics and the CLI's timeline. Nothing here holds a
+//! manifest, a token or an artifact's content (I9): needs and operations are shown by their
+//! `Display`, which names objects and fields only.
+
+use stageset_core::failure::Failure;
+use stageset_core::plan::{Need, Operation, Plan};
+use stageset_core::time::Timestamp;
+
+use crate::session::StageSetKey;
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// As hoped.
+    Done,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Is told what sessions do. Implementations answer quickly and don't block.
+pub trait Observer: Send + Sync {
+    /// A decision was taken.
+    fn plan(&self, _at: Timestamp, _stage_set: &StageSetKey, _plan: &Plan) {}
+
+    /// A fact was gathered; `need.identity()` says as whom.
+    fn need(&self, _at: Timestamp, _stage_set: &StageSetKey, _need: &Need, _outcome: &Outcome) {}
+
+    /// An operation was carried out; for tenant operations it names the identity itself.
+    fn operation(
+        &self,
+        _at: Timestamp,
+        _stage_set: &StageSetKey,
+        _operation: &Operation,
+        _outcome: &Outcome,
+    ) {
+    }
+
+    /// Inventory entries with malformed ids were left out.
+    fn skipped_entries(&self, _at: Timestamp, _stage_set: &StageSetKey, _count: usize) {}
+
+    /// A decision panicked; nothing was performed.
+    fn panicked(&self, _at: Timestamp, _stage_set: &StageSetKey, _message: &str) {}
+}
+
+/// Listens to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}
