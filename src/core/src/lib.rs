@@ -14,5 +14,6 @@ pub mod observation;
 pub mod plan;
 pub mod spec;
 pub mod time;
+pub mod waves;
 
 pub use decide::reconcile;

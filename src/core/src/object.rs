@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::names::{Namespace, StageName, StageSetName};
+use crate::names::StageName;
 
 /// Group, version and kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -25,7 +25,11 @@ impl GroupVersionKind {
     /// From the `apiVersion` and `kind` of a manifest.
     pub fn from_manifest(api_version: &str, kind: &str) -> Self {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        Self { group: group.into(), version: version.into(), kind: kind.into() }
+        Self {
+            group: group.into(),
+            version: version.into(),
+            kind: kind.into(),
+        }
     }
 
     /// `group/version`, or `version` for the core group.
@@ -135,9 +139,14 @@ impl Rendered {
     /// Takes a manifest apart. `None` if apiVersion, kind or name is missing; rendering reports that
     /// with file and line before it comes here.
     pub fn new(body: Value, origin: String) -> Option<Self> {
-        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let text = |pointer: &str| {
+            body.pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         let gvk = GroupVersionKind::from_manifest(&text("/apiVersion")?, &text("/kind")?);
-        let defines = (gvk.group == "apiextensions.k8s.io" && gvk.kind == "CustomResourceDefinition")
+        let defines = (gvk.group == "apiextensions.k8s.io"
+            && gvk.kind == "CustomResourceDefinition")
             .then(|| {
                 Some(DefinedKind {
                     group: text("/spec/group")?,
@@ -183,7 +192,8 @@ pub struct Desired {
     pub owner: Owner,
     /// The stage that applies it.
     pub stage: StageName,
-    /// sha256 over body and stamp, hex: equal digests mean equal requests.
+    /// Equal digests for the same object mean equal requests: namespace and owner are part of the
+    /// key, the content and the stage's label are part of this.
     pub digest: String,
     /// File, document and line, for messages.
     pub origin: String,
@@ -192,20 +202,14 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Decides the namespace and computes the digest of what will be sent.
+    /// Decides the namespace, and with it which object this is.
     pub fn new(
         rendered: &Rendered,
         plural: &str,
         namespace: Option<String>,
-        owner: (&Namespace, &StageSetName),
+        owner: &Owner,
         stage: &StageName,
     ) -> Self {
-        let owner = Owner { namespace: owner.0.to_string(), name: owner.1.to_string() };
-        let stamp = format!(
-            "{}\n{}\n{owner}\n{stage}",
-            rendered.digest,
-            namespace.as_deref().unwrap_or_default()
-        );
         Self {
             reference: Reference {
                 key: ObjectKey {
@@ -217,9 +221,9 @@ impl Desired {
                 version: rendered.gvk.version.clone(),
                 plural: plural.into(),
             },
-            owner,
+            owner: owner.clone(),
             stage: stage.clone(),
-            digest: sha256_hex(stamp.as_bytes()),
+            digest: desired_digest(rendered, stage),
             origin: rendered.origin.clone(),
             body: Arc::clone(&rendered.body),
         }
@@ -235,9 +239,14 @@ impl Desired {
                 .entry("metadata")
                 .or_insert_with(|| Value::Object(serde_json::Map::new()));
             if let Some(metadata) = metadata.as_object_mut() {
-                for server_owned in
-                    ["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink"]
-                {
+                for server_owned in [
+                    "managedFields",
+                    "uid",
+                    "resourceVersion",
+                    "generation",
+                    "creationTimestamp",
+                    "selfLink",
+                ] {
                     metadata.remove(server_owned);
                 }
                 match &self.reference.key.namespace {
@@ -256,14 +265,25 @@ impl Desired {
                 }
                 if let Some(labels) = labels.as_object_mut() {
                     labels.insert(labels::OWNER_NAME.into(), self.owner.name.clone().into());
-                    labels
-                        .insert(labels::OWNER_NAMESPACE.into(), self.owner.namespace.clone().into());
+                    labels.insert(
+                        labels::OWNER_NAMESPACE.into(),
+                        self.owner.namespace.clone().into(),
+                    );
                     labels.insert(labels::STAGE.into(), self.stage.as_str().into());
                 }
             }
         }
         body
     }
+}
+
+fn desired_digest(rendered: &Rendered, stage: &StageName) -> String {
+    let content = rendered.digest.get(..32).unwrap_or(&rendered.digest);
+    let mut digest = String::with_capacity(content.len() + 1 + stage.as_str().len());
+    digest.push_str(content);
+    digest.push('/');
+    digest.push_str(stage.as_str());
+    digest
 }
 
 /// The labels that every applied object carries.
@@ -279,9 +299,11 @@ pub mod labels {
 /// sha256 of some bytes, in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

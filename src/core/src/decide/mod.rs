@@ -1,8 +1,92 @@
-//! The decision.
-use crate::observation::Observation;
-use crate::plan::{Next, Plan};
+//! The decision: one function, a table of contents of phases, each a file.
+//!
+//! Every phase looks at the observation and either lets the next one begin or stops: with facts to
+//! ask for, with operations to perform, or with a report of why the release rests where it is.
+//! Nothing here waits, remembers, or reaches out.
 
-/// Decides what to do next.
-pub fn reconcile(_observation: &Observation) -> Plan {
-    Plan { needs: Vec::new(), steps: Vec::new(), next: Next::Gone }
+mod base;
+mod build;
+mod entry;
+mod freshness;
+mod identities;
+mod inventories;
+mod object;
+mod prune;
+mod release;
+mod removal;
+mod report;
+mod sources;
+mod stage;
+mod teardown;
+mod verify;
+
+use std::convert::Infallible;
+
+use crate::observation::Observation;
+use crate::plan::{Need, Next, Operation, Plan};
+
+use report::Report;
+
+/// Decides what to do next for one StageSet.
+///
+/// # Guarantees
+/// Deterministic and total: the same observation gives the same plan, byte for byte when serialized.
+/// A plan asks, or acts, or rests. No tenant-plane request is planned before the identity of every
+/// stage is settled (I2); no object is applied before its stage's inventory holds it (D1); no new
+/// content of a stage before every stage ahead of it is ready in the same run (L4).
+pub fn reconcile(observation: &Observation) -> Plan {
+    match phases(observation) {
+        Ok(never) => match never {},
+        Err(stop) => stop.into_plan(observation),
+    }
+}
+
+fn phases(observation: &Observation) -> Result<Infallible, Stop> {
+    entry::own_records_are_writable(observation)?;
+    if observation.stage_set.deletion_timestamp.is_some() {
+        return Err(teardown::tear_down(observation));
+    }
+    entry::finalizer_stands(observation)?;
+    entry::not_suspended(observation)?;
+    let spec = entry::spec_is_valid(observation)?;
+    let identities = identities::resolve(observation, spec)?;
+    let base = base::gather(observation, spec, &identities)?;
+    let built = build::build(observation, spec, &base)?;
+    let release = release::assemble(observation, spec, &identities, &base, &built)?;
+    stage::advance(&release)?;
+    let pruned = prune::finish(&release)?;
+    Err(report::succeeded(&release, &pruned).into())
+}
+
+/// Why the phases end here.
+enum Stop {
+    /// These facts are missing.
+    Ask(Vec<Need>),
+    /// This is to be done, step by step.
+    Act(Vec<Vec<Operation>>),
+    /// Nothing can be done now.
+    Report(Box<Report>),
+    /// There is nothing left to look after.
+    Gone,
+}
+
+impl From<Report> for Stop {
+    fn from(report: Report) -> Self {
+        Self::Report(Box::new(report))
+    }
+}
+
+impl Stop {
+    fn into_plan(self, observation: &Observation) -> Plan {
+        match self {
+            Self::Ask(needs) => Plan::ask(needs),
+            Self::Act(steps) => Plan::act(steps),
+            Self::Report(report) => report.into_plan(observation),
+            Self::Gone => Plan {
+                needs: Vec::new(),
+                steps: Vec::new(),
+                next: Next::Gone,
+            },
+        }
+    }
 }

@@ -81,6 +81,8 @@ pub struct Settled {
     pub uid: String,
     /// Our managed-fields entry then.
     pub entry: Option<String>,
+    /// Since when, in this process's memory.
+    pub since: crate::time::Timestamp,
 }
 
 /// How news of an object reach us.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure::{Fact, Failure};
 use crate::identity::{Identity, Tenancy};
-use crate::names::{Namespace, ServiceAccountName, StageName, StageSetName};
+use crate::names::{Namespace, ServiceAccountName, StageName};
 use crate::object::{GroupVersionKind, ObjectKey, Rendered};
 use crate::spec::{Problem, SourceReference, Spec};
 use crate::time::Timestamp;
@@ -50,8 +50,8 @@ impl Default for Config {
 pub struct StageSet {
     /// Its namespace, which is also its tenant's.
     pub namespace: Namespace,
-    /// Its name. Kept as text when it isn't valid, so that the refusal can name it.
-    pub name: StageSetName,
+    /// Its name, as the API server accepted it; rule G2 is the parser's.
+    pub name: String,
     /// `metadata.uid`.
     pub uid: String,
     /// `metadata.generation`.
@@ -141,7 +141,17 @@ pub enum KindState {
         /// Scope; never taken from a manifest (A11).
         namespaced: bool,
     },
-    /// The target doesn't serve it.
+    /// The target serves the kind, but only at another version. Objects written at the recorded
+    /// version still exist and are reached at this one.
+    OtherVersion {
+        /// The version that the target prefers.
+        version: String,
+        /// Resource name in URLs.
+        plural: String,
+        /// Scope.
+        namespaced: bool,
+    },
+    /// The target doesn't serve it at any version.
     Unknown,
     /// Discovery failed.
     Unreadable(Failure),

@@ -108,7 +108,9 @@ impl Status {
 
     /// The condition of this type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.kind == kind)
+        self.conditions
+            .iter()
+            .find(|condition| condition.kind == kind)
     }
 }
 
@@ -144,6 +146,3 @@ fn entries_as_list<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(entries.iter().map(|(key, entry)| (key.to_string(), entry)))
 }
-
-/// Which stage an object belongs to, for lookups across inventories.
-pub type Claims = BTreeMap<ObjectKey, StageName>;

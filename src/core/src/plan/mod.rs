@@ -59,7 +59,11 @@ impl Plan {
     pub fn ask(mut needs: Vec<Need>) -> Self {
         needs.sort();
         needs.dedup();
-        Self { needs, steps: Vec::new(), next: Next::Again }
+        Self {
+            needs,
+            steps: Vec::new(),
+            next: Next::Again,
+        }
     }
 
     /// A plan that acts and decides again.

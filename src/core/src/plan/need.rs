@@ -92,10 +92,13 @@ impl Need {
             Self::Source(source) => (3, source.to_string()),
             Self::Kind(gvk) => (4, gvk.to_string()),
             Self::Build { key, .. } => (5, format!("{} {}", key.digest, key.path)),
-            Self::DryRun { identity, object } => {
-                (6, format!("{identity} {} {}", object.reference.key, object.digest))
-            }
-            Self::Read { identity, object, .. } => (7, format!("{identity} {}", object.key)),
+            Self::DryRun { identity, object } => (
+                6,
+                format!("{identity} {} {}", object.reference.key, object.digest),
+            ),
+            Self::Read {
+                identity, object, ..
+            } => (7, format!("{identity} {}", object.key)),
         }
     }
 }

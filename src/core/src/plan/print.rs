@@ -42,11 +42,25 @@ impl fmt::Display for Purpose {
 impl fmt::Display for TenantOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Apply { identity, object, why, .. } => {
-                let verb = if *why == ApplyReason::Create { "create" } else { "change" };
+            Self::Apply {
+                identity,
+                object,
+                why,
+                ..
+            } => {
+                let verb = if *why == ApplyReason::Create {
+                    "create"
+                } else {
+                    "change"
+                };
                 write!(f, "{verb} {} as {identity}: {why}", object.reference.key)
             }
-            Self::Delete { identity, object, why, .. } => {
+            Self::Delete {
+                identity,
+                object,
+                why,
+                ..
+            } => {
                 write!(f, "delete {} as {identity}: {why}", object.key)
             }
         }
@@ -68,7 +82,11 @@ impl fmt::Display for RecordOperation {
                 ),
                 None => f.write_str("record status"),
             },
-            Self::Inventory { stage, inventory, why } => write!(
+            Self::Inventory {
+                stage,
+                inventory,
+                why,
+            } => write!(
                 f,
                 "record {} object(s) in the inventory of stage {stage}: {why}",
                 inventory.entries.len()
@@ -111,7 +129,11 @@ impl fmt::Display for Need {
             Self::DryRun { identity, object } => {
                 write!(f, "dry run of {} as {identity}", object.reference.key)
             }
-            Self::Read { identity, object, purpose } => {
+            Self::Read {
+                identity,
+                object,
+                purpose,
+            } => {
                 write!(f, "read {} as {identity}: {purpose}", object.key)
             }
         }
@@ -122,7 +144,9 @@ impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Again => f.write_str("decide again"),
-            Self::Hold { waiting_for, until, .. } => {
+            Self::Hold {
+                waiting_for, until, ..
+            } => {
                 write!(f, "wait for {waiting_for}; look again at {until}")
             }
             Self::Rest { waiting_for } => write!(f, "wait for {waiting_for}"),

@@ -1,0 +1,77 @@
+//! Building every stage's objects from its pinned artifact, before the first write of any.
+
+use std::sync::Arc;
+
+use stageset_api::reason::Reason;
+
+use crate::failure::Failure;
+use crate::object::Rendered;
+use crate::observation::{BuildKey, BuildState, Observation};
+use crate::plan::Need;
+use crate::spec::Spec;
+
+use super::Stop;
+use super::base::Base;
+use super::freshness::retry_at;
+use super::report::{Report, Wait};
+
+/// The built objects of each stage, in stage order. A build doesn't age: same content, same objects.
+pub(super) fn build<'a>(
+    observation: &'a Observation,
+    spec: &Spec,
+    base: &Base<'_>,
+) -> Result<Vec<&'a Arc<Vec<Rendered>>>, Stop> {
+    let mut needs = Vec::new();
+    let mut built = Vec::with_capacity(spec.stages.len());
+    let mut failed: Option<(usize, &Failure, crate::time::Timestamp)> = None;
+    for (index, stage) in spec.stages.iter().enumerate() {
+        let Some(artifact) = base.pins.get(&stage.source) else {
+            continue;
+        };
+        let key = BuildKey {
+            digest: artifact.digest.clone(),
+            path: stage.path.clone(),
+        };
+        match observation
+            .facts
+            .builds
+            .get(&key)
+            .map(|fact| (&fact.value, fact))
+        {
+            None => needs.push(Need::Build {
+                key,
+                artifact: artifact.clone(),
+            }),
+            Some((BuildState::Built(objects), _)) => built.push(objects),
+            Some((BuildState::Failed(failure), fact)) => {
+                let until = retry_at(fact.at, failure, fact.failures);
+                if observation.now >= until {
+                    needs.push(Need::Build {
+                        key,
+                        artifact: artifact.clone(),
+                    });
+                } else if failed.is_none() {
+                    failed = Some((index, failure, until));
+                }
+            }
+        }
+    }
+    if !needs.is_empty() {
+        return Err(Stop::Ask(needs));
+    }
+    match failed {
+        None => Ok(built),
+        Some((index, failure, until)) => {
+            let stage = &spec.stages[index];
+            Err(Report::failed(
+                observation,
+                Reason::StageFailed,
+                format!("stage {}: {failure}", stage.name),
+                Wait::Until(until),
+            )
+            .attempting(&base.pins)
+            .stage_failed(&stage.name, failure.message.clone())
+            .into())
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Whose release this is: the identity of every stage, settled before the first request to the
+//! tenant's world.
+
+use std::time::Duration;
+
+use stageset_api::reason::Reason;
+
+use crate::identity::Identity;
+use crate::observation::Observation;
+use crate::spec::Spec;
+
+use super::Stop;
+use super::report::{Report, Wait};
+
+/// The identity of each stage, in stage order; one refusal refuses the whole release.
+pub(super) fn resolve(observation: &Observation, spec: &Spec) -> Result<Vec<Identity>, Stop> {
+    let namespace = &observation.stage_set.namespace;
+    let tenancy = observation.config.tenancy;
+    spec.stages
+        .iter()
+        .map(|stage| {
+            let account = stage
+                .service_account
+                .as_ref()
+                .or(spec.service_account.as_ref());
+            Identity::resolve(tenancy, namespace, account).map_err(|refusal| {
+                Report::stalled(
+                    observation,
+                    Reason::RBACDenied,
+                    format!("stage {}: {refusal}", stage.name),
+                    Wait::For(Duration::from_secs(60)),
+                )
+                .into()
+            })
+        })
+        .collect()
+}

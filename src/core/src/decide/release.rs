@@ -1,0 +1,272 @@
+//! The release: built objects with their scope, namespace and stage decided, and every claim checked
+//! before the first write.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use stageset_api::reason::Reason;
+
+use crate::failure::Failure;
+use crate::identity::Identity;
+use crate::names::StageName;
+use crate::object::{DefinedKind, Desired, GroupVersionKind, ObjectKey, Owner, Rendered};
+use crate::observation::{KindState, Observation, StageInventory, StageStatus};
+use crate::plan::Need;
+use crate::spec::{Spec, Stage};
+use crate::time::Timestamp;
+
+use super::Stop;
+use super::base::Base;
+use super::freshness::retry_at;
+use super::report::{Report, Wait};
+use super::sources::Pins;
+
+/// Everything that a pass delivers.
+pub(super) struct Release<'a> {
+    pub observation: &'a Observation,
+    pub spec: &'a Spec,
+    pub pins: &'a Pins,
+    pub inventories: &'a BTreeMap<StageName, StageInventory>,
+    /// Names this run: changes with the content and what shapes it, and with nothing else (K07).
+    pub run: String,
+    pub stages: Vec<StageView<'a>>,
+    /// Which stage each object of the release belongs to.
+    pub claims: BTreeMap<ObjectKey, usize>,
+}
+
+/// One stage of the release.
+pub(super) struct StageView<'a> {
+    pub index: usize,
+    pub spec: &'a Stage,
+    pub identity: &'a Identity,
+    pub revision: &'a str,
+    pub objects: Vec<Arc<Desired>>,
+    /// Objects of kinds that the target doesn't serve, with what to say of them.
+    pub unknown: Vec<UnknownObject<'a>>,
+    pub recorded: Option<&'a StageStatus>,
+}
+
+/// An object that can't be placed yet.
+pub(super) struct UnknownObject<'a> {
+    pub rendered: &'a Rendered,
+    /// Why, when it isn't simply that the kind isn't served.
+    pub failure: Option<&'a Failure>,
+    pub until: Timestamp,
+}
+
+impl StageView<'_> {
+    /// Whether all objects of this stage were written in this run.
+    pub(super) fn applied_in(&self, run: &str) -> bool {
+        self.recorded
+            .is_some_and(|recorded| recorded.run.as_deref() == Some(run))
+    }
+}
+
+/// Decides scope, namespace and ownership of every object.
+///
+/// Scope comes from the target's discovery, or, for a kind whose definition is part of the release,
+/// from that definition (A11). An object of an unknown kind stops its own stage, not the release:
+/// an earlier stage may be what installs the kind.
+pub(super) fn assemble<'a>(
+    observation: &'a Observation,
+    spec: &'a Spec,
+    identities: &'a [Identity],
+    base: &'a Base<'a>,
+    built: &[&'a Arc<Vec<Rendered>>],
+) -> Result<Release<'a>, Stop> {
+    let owner = Owner {
+        namespace: observation.stage_set.namespace.to_string(),
+        name: observation.stage_set.name.clone(),
+    };
+    let defined: BTreeMap<(&str, &str), &DefinedKind> = built
+        .iter()
+        .flat_map(|objects| objects.iter())
+        .filter_map(|object| object.defines.as_ref())
+        .map(|kind| ((kind.group.as_str(), kind.kind.as_str()), kind))
+        .collect();
+    let mut scopes = Scopes {
+        observation,
+        defined,
+        needs: Vec::new(),
+    };
+    let mut stages = Vec::with_capacity(spec.stages.len());
+    for (index, ((stage, identity), objects)) in
+        spec.stages.iter().zip(identities).zip(built).enumerate()
+    {
+        let mut view = StageView {
+            index,
+            spec: stage,
+            identity,
+            revision: base
+                .pins
+                .get(&stage.source)
+                .map_or("", |pin| pin.revision.as_str()),
+            objects: Vec::with_capacity(objects.len()),
+            unknown: Vec::new(),
+            recorded: observation.stage_set.status.stage(&stage.name),
+        };
+        for rendered in objects.iter() {
+            match scopes.of(&rendered.gvk) {
+                Scope::Known { plural, namespaced } => {
+                    let namespace = namespaced.then(|| {
+                        rendered
+                            .namespace
+                            .clone()
+                            .unwrap_or_else(|| owner.namespace.clone())
+                    });
+                    view.objects.push(Arc::new(Desired::new(
+                        rendered,
+                        plural,
+                        namespace,
+                        &owner,
+                        &stage.name,
+                    )));
+                }
+                Scope::Asked => {}
+                Scope::Unknown { failure, until } => {
+                    view.unknown.push(UnknownObject {
+                        rendered,
+                        failure,
+                        until,
+                    });
+                }
+            }
+        }
+        stages.push(view);
+    }
+    if !scopes.needs.is_empty() {
+        return Err(Stop::Ask(scopes.needs));
+    }
+    let claims = claims(observation, &stages)?;
+    Ok(Release {
+        observation,
+        spec,
+        pins: &base.pins,
+        inventories: base.inventories,
+        run: run_of(spec, &base.pins),
+        stages,
+        claims,
+    })
+}
+
+struct Scopes<'a> {
+    observation: &'a Observation,
+    defined: BTreeMap<(&'a str, &'a str), &'a DefinedKind>,
+    needs: Vec<Need>,
+}
+
+enum Scope<'a> {
+    Known {
+        plural: &'a str,
+        namespaced: bool,
+    },
+    Asked,
+    Unknown {
+        failure: Option<&'a Failure>,
+        until: Timestamp,
+    },
+}
+
+impl<'a> Scopes<'a> {
+    fn of(&mut self, gvk: &GroupVersionKind) -> Scope<'a> {
+        let Some(fact) = self.observation.facts.kinds.get(gvk) else {
+            self.needs.push(Need::Kind(gvk.clone()));
+            return Scope::Asked;
+        };
+        let (failure, until) = match &fact.value {
+            KindState::Served { plural, namespaced } => {
+                return Scope::Known {
+                    plural,
+                    namespaced: *namespaced,
+                };
+            }
+            KindState::Unknown | KindState::OtherVersion { .. } => {
+                (None, fact.at.plus(super::report::DENIED_RETRY))
+            }
+            KindState::Unreadable(failure) => {
+                (Some(failure), retry_at(fact.at, failure, fact.failures))
+            }
+        };
+        if let Some(kind) = self.defined.get(&(gvk.group.as_str(), gvk.kind.as_str())) {
+            return Scope::Known {
+                plural: &kind.plural,
+                namespaced: kind.namespaced,
+            };
+        }
+        if self.observation.now >= until {
+            self.needs.push(Need::Kind(gvk.clone()));
+            return Scope::Asked;
+        }
+        Scope::Unknown { failure, until }
+    }
+}
+
+/// One object, one stage: two claims are found before the first write.
+fn claims(
+    observation: &Observation,
+    stages: &[StageView<'_>],
+) -> Result<BTreeMap<ObjectKey, usize>, Stop> {
+    let mut claims: BTreeMap<ObjectKey, usize> = BTreeMap::new();
+    let mut twice = Vec::new();
+    for stage in stages {
+        for object in &stage.objects {
+            let key = &object.reference.key;
+            if let Some(first) = claims.insert(key.clone(), stage.index) {
+                let other = stages[first]
+                    .objects
+                    .iter()
+                    .find(|candidate| candidate.reference.key == *key)
+                    .map_or("", |candidate| candidate.origin.as_str());
+                twice.push(format!(
+                    "{key} is claimed by stage {} ({other}) and by stage {} ({})",
+                    stages[first].spec.name, stage.spec.name, object.origin
+                ));
+            }
+        }
+    }
+    if twice.is_empty() {
+        return Ok(claims);
+    }
+    Err(Report::stalled(
+        observation,
+        Reason::InvalidSpec,
+        format!("{}: leave each object in one place", twice.join("; ")),
+        Wait::For(std::time::Duration::from_secs(60)),
+    )
+    .into())
+}
+
+/// The run's name: what is delivered, and everything that shapes it. Intervals and time-outs are left
+/// out, so that changing them doesn't begin the release anew.
+fn run_of(spec: &Spec, pins: &Pins) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        // Length first, so that no two lists of texts run together to one.
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    for stage in &spec.stages {
+        add(stage.name.as_str());
+        add(&stage.path);
+        let account = stage
+            .service_account
+            .as_ref()
+            .or(spec.service_account.as_ref());
+        add(account.map_or("", |account| account.as_str()));
+        match pins.get(&stage.source) {
+            Some(pin) => {
+                add(&pin.revision);
+                add(&pin.digest);
+            }
+            None => add(""),
+        }
+    }
+    let mut run = String::with_capacity(12);
+    for byte in &hash.finalize()[..6] {
+        // Writing to a String cannot fail.
+        let _ = write!(run, "{byte:02x}");
+    }
+    run
+}

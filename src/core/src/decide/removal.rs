@@ -1,0 +1,188 @@
+//! The end of one recorded object: may it be deleted, is it gone, or is it no longer ours?
+
+use std::time::Duration;
+
+use crate::failure::{Failure, FailureClass};
+use crate::identity::Identity;
+use crate::names::StageName;
+use crate::object::{GroupVersionKind, ObjectKey, Owner, Reference};
+use crate::observation::{
+    InventoryEntry, KindState, Live, LiveState, ObjectFacts, Observation, Tracking,
+};
+use crate::plan::{DeleteReason, Need, Operation, Purpose, TenantOperation};
+use crate::time::Timestamp;
+
+use super::freshness::retry_at;
+
+/// A deletion is decided on nothing older than this.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// What becomes of a recorded object.
+pub(super) enum Fate<'a> {
+    /// It is gone: seen to be absent.
+    Gone,
+    /// It is no longer ours to delete; its entry goes, the object stays.
+    Left(Left),
+    /// Something must be seen first.
+    Ask(Need),
+    /// Delete it.
+    Delete(Operation, Reference),
+    /// Its deletion was accepted; look again then.
+    Going(Timestamp),
+    /// Not possible now.
+    Blocked(&'a Failure, Timestamp),
+}
+
+/// Why a recorded object stays in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Its labels name another owner, or none.
+    Released,
+    /// `stages.metio.wtf/prune: disabled`.
+    Kept,
+    /// The recorded object is gone; another one has its name (K23).
+    Replaced,
+}
+
+/// Whose deletion, of what, and why.
+pub(super) struct Removal<'a> {
+    pub observation: &'a Observation,
+    pub identity: &'a Identity,
+    pub stage: &'a StageName,
+    pub key: &'a ObjectKey,
+    pub entry: &'a InventoryEntry,
+    pub why: DeleteReason,
+}
+
+impl<'a> Removal<'a> {
+    /// Decides. Deleting takes all of: recorded in our inventory, our ownership labels on the live
+    /// object, the recorded uid, no annotation that forbids it, and the tenant's own right (I8, A13).
+    pub(super) fn fate(&self) -> Fate<'a> {
+        let reference = match self.reference() {
+            Ok(reference) => reference,
+            Err(fate) => return fate,
+        };
+        let facts = self
+            .observation
+            .facts
+            .objects
+            .get(&(self.identity.clone(), self.key.clone()));
+        let Some((facts, seen)) = facts.and_then(|facts| Some((facts, facts.live.as_ref()?)))
+        else {
+            return self.read(reference);
+        };
+        let now = self.observation.now;
+        match &seen.value {
+            LiveState::Unreadable(failure) => {
+                let until = retry_at(seen.at, failure, seen.failures);
+                if now >= until {
+                    self.read(reference)
+                } else {
+                    Fate::Blocked(failure, until)
+                }
+            }
+            LiveState::Present(live) if live.deleting => {
+                let due = seen.at.plus(Duration::from_secs(2));
+                match facts.tracking {
+                    Tracking::Moved => self.read(reference),
+                    Tracking::Polled if now >= due => self.read(reference),
+                    Tracking::Polled => Fate::Going(due),
+                    Tracking::Watched => Fate::Going(now.plus(Duration::from_secs(60))),
+                }
+            }
+            LiveState::Absent | LiveState::Present(_) if now.since(seen.at) > LOOK => self
+                .after_failure(facts)
+                .unwrap_or_else(|| self.read(reference)),
+            LiveState::Absent => Fate::Gone,
+            LiveState::Present(live) => self.present(facts, live, reference),
+        }
+    }
+
+    fn present(&self, facts: &'a ObjectFacts, live: &Live, reference: Reference) -> Fate<'a> {
+        let stage_set = &self.observation.stage_set;
+        let ours = live
+            .owner
+            .as_ref()
+            .is_some_and(|Owner { namespace, name }| {
+                namespace == stage_set.namespace.as_str() && *name == stage_set.name
+            });
+        if !ours {
+            return Fate::Left(Left::Released);
+        }
+        if live.prune_disabled {
+            return Fate::Left(Left::Kept);
+        }
+        if self.entry.uid.as_ref().is_some_and(|uid| *uid != live.uid) {
+            return Fate::Left(Left::Replaced);
+        }
+        if let Some(blocked) = self.after_failure(facts) {
+            return blocked;
+        }
+        let delete = Operation::Tenant(TenantOperation::Delete {
+            identity: self.identity.clone(),
+            object: reference.clone(),
+            uid: live.uid.clone(),
+            stage: self.stage.clone(),
+            why: self.why,
+        });
+        Fate::Delete(delete, reference)
+    }
+
+    /// A delete that failed is tried again only after its pause.
+    fn after_failure(&self, facts: &'a ObjectFacts) -> Option<Fate<'a>> {
+        let (digest, fact) = facts.write_failure.as_ref()?;
+        let until = retry_at(fact.at, &fact.value, fact.failures);
+        // A conflict means that the object isn't the one we saw: look again rather than wait.
+        let waits = digest.is_empty()
+            && fact.value.class != FailureClass::Conflict
+            && self.observation.now < until;
+        waits.then_some(Fate::Blocked(&fact.value, until))
+    }
+
+    fn read(&self, object: Reference) -> Fate<'a> {
+        Fate::Ask(Need::Read {
+            identity: self.identity.clone(),
+            object,
+            purpose: if self.why == DeleteReason::Teardown {
+                Purpose::Gone
+            } else {
+                Purpose::Prune
+            },
+        })
+    }
+
+    fn reference(&self) -> Result<Reference, Fate<'a>> {
+        let gvk = GroupVersionKind {
+            group: self.key.group.clone(),
+            version: self.entry.version.clone(),
+            kind: self.key.kind.clone(),
+        };
+        let Some(fact) = self.observation.facts.kinds.get(&gvk) else {
+            return Err(Fate::Ask(Need::Kind(gvk)));
+        };
+        let (version, plural) = match &fact.value {
+            KindState::Served { plural, .. } => (gvk.version, plural),
+            KindState::OtherVersion {
+                version, plural, ..
+            } => (version.clone(), plural),
+            // Without its kind no object of it exists.
+            KindState::Unknown if fact.at >= self.observation.refresh_before => {
+                return Err(Fate::Gone);
+            }
+            KindState::Unknown => return Err(Fate::Ask(Need::Kind(gvk))),
+            KindState::Unreadable(failure) => {
+                let until = retry_at(fact.at, failure, fact.failures);
+                return Err(if self.observation.now >= until {
+                    Fate::Ask(Need::Kind(gvk))
+                } else {
+                    Fate::Blocked(failure, until)
+                });
+            }
+        };
+        Ok(Reference {
+            key: self.key.clone(),
+            version,
+            plural: plural.clone(),
+        })
+    }
+}

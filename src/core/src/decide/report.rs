@@ -1,0 +1,494 @@
+//! What a pass has to say when it rests: conditions, stage statuses, events, and when to look again.
+//! Every outcome is reported here and nowhere else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use stageset_api::reason::Reason;
+
+use crate::names::StageName;
+use crate::observation::{Condition, ConditionStatus, Observation, Phase, StageStatus, Status};
+use crate::plan::{Event, EventKind, Next, Operation, Plan, RecordOperation};
+use crate::spec::Spec;
+use crate::time::Timestamp;
+
+use super::freshness::jittered;
+use super::prune::Pruned;
+use super::release::{Release, StageView};
+use super::sources::{Pins, pin_key};
+
+/// How often a refusal that only a grant can cure is tried again (K10: at most 60 s apart).
+pub(super) const DENIED_RETRY: Duration = Duration::from_secs(30);
+
+/// Longest message of a condition; the API convention allows 32 KiB, people read less.
+const MESSAGE_MAX: usize = 8 * 1024;
+
+/// When to look again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wait {
+    /// After this long.
+    For(Duration),
+    /// Then.
+    Until(Timestamp),
+    /// With the next interval tick.
+    Tick,
+    /// When the StageSet itself changes.
+    Change,
+}
+
+/// The state of things, in the words of the kstatus conventions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing more to do.
+    Done,
+    /// On its way, or trying again.
+    Reconciling,
+    /// Only a change of the spec helps.
+    Stalled,
+}
+
+/// Why a pass rests.
+pub(super) struct Report {
+    ready: ConditionStatus,
+    reason: Reason,
+    message: String,
+    progress: Progress,
+    wait: Wait,
+    announce: bool,
+    record: bool,
+    attempted: Option<BTreeMap<String, String>>,
+    applied: Option<BTreeMap<String, String>>,
+    stages: BTreeMap<StageName, StageStatus>,
+}
+
+impl Report {
+    fn new(ready: ConditionStatus, reason: Reason, message: String, wait: Wait) -> Self {
+        Self {
+            ready,
+            reason,
+            message,
+            progress: Progress::Reconciling,
+            wait,
+            announce: true,
+            record: true,
+            attempted: None,
+            applied: None,
+            stages: BTreeMap::new(),
+        }
+    }
+
+    /// Only a change of spec or flags helps.
+    pub(super) fn stalled(_: &Observation, reason: Reason, message: String, wait: Wait) -> Self {
+        Self {
+            progress: Progress::Stalled,
+            ..Self::new(ConditionStatus::False, reason, message, wait)
+        }
+    }
+
+    /// Something failed and is tried again.
+    pub(super) fn failed(_: &Observation, reason: Reason, message: String, wait: Wait) -> Self {
+        Self::new(ConditionStatus::False, reason, message, wait)
+    }
+
+    /// Nothing failed; something isn't there yet.
+    pub(super) fn waiting(_: &Observation, reason: Reason, message: String, wait: Wait) -> Self {
+        Self::new(ConditionStatus::False, reason, message, wait)
+    }
+
+    pub(super) fn suspended(_: &Observation) -> Self {
+        Self {
+            progress: Progress::Done,
+            announce: false,
+            ..Self::new(
+                ConditionStatus::False,
+                Reason::Suspended,
+                "spec.suspend is set: nothing is reconciled until it is removed".into(),
+                Wait::Change,
+            )
+        }
+    }
+
+    /// Our own records can't be written, so nothing can be recorded of that either.
+    pub(super) fn unrecordable(message: String, until: Timestamp) -> Self {
+        Self {
+            record: false,
+            announce: false,
+            ..Self::new(
+                ConditionStatus::False,
+                Reason::StageFailed,
+                message,
+                Wait::Until(until),
+            )
+        }
+    }
+
+    /// Records the pins that this run works with.
+    pub(super) fn attempting(mut self, pins: &Pins) -> Self {
+        self.attempted = Some(revisions(pins));
+        self
+    }
+
+    /// No event: it is ordinary progress.
+    pub(super) fn quiet_unless(mut self, loud: bool) -> Self {
+        self.announce = loud;
+        self
+    }
+
+    /// Looks again no later than another report would.
+    pub(super) fn no_later_than(&mut self, other: &Self) {
+        if let (Wait::Until(mine), Wait::Until(theirs)) = (self.wait, other.wait) {
+            self.wait = Wait::Until(mine.min(theirs));
+        }
+    }
+
+    /// What it says.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Looks again by then at the latest.
+    pub(super) fn look_by(&mut self, deadline: Timestamp) {
+        match self.wait {
+            Wait::Until(until) => self.wait = Wait::Until(until.min(deadline)),
+            Wait::For(_) | Wait::Tick | Wait::Change => {}
+        }
+    }
+
+    /// Marks the stage as failed; what was applied before stays recorded.
+    pub(super) fn stage_failed(mut self, stage: &StageName, message: String) -> Self {
+        let status = self
+            .stages
+            .entry(stage.clone())
+            .or_insert_with(|| blank(stage));
+        status.phase = Phase::Failed;
+        status.message = Some(message);
+        self
+    }
+
+    /// Marks the stage as written in this run, waiting since `since`.
+    pub(super) fn stage_applied(
+        mut self,
+        release: &Release<'_>,
+        stage: &StageView<'_>,
+        since: Timestamp,
+    ) -> Self {
+        self.stages.insert(
+            stage.spec.name.clone(),
+            applied(release, stage, Some(since)),
+        );
+        self
+    }
+
+    /// Marks the stage as waiting for readiness.
+    pub(super) fn stage_verifying(mut self, stage: &StageName, message: String) -> Self {
+        let status = self
+            .stages
+            .entry(stage.clone())
+            .or_insert_with(|| blank(stage));
+        status.phase = Phase::Verifying;
+        status.message = Some(message);
+        self
+    }
+
+    /// Marks every stage as ready in this run.
+    pub(super) fn all_stages_ready(mut self, release: &Release<'_>) -> Self {
+        for stage in &release.stages {
+            let mut status = applied(release, stage, None);
+            status.phase = Phase::Ready;
+            self.stages.insert(stage.spec.name.clone(), status);
+        }
+        self
+    }
+
+    /// The plan: record what changed, tell people, and wait.
+    pub(super) fn into_plan(self, observation: &Observation) -> Plan {
+        let next = self.next(observation);
+        if !self.record {
+            return Plan {
+                needs: Vec::new(),
+                steps: Vec::new(),
+                next,
+            };
+        }
+        let recorded = &observation.stage_set.status;
+        let status = self.status(observation);
+        let mut steps = Vec::new();
+        if status != *recorded {
+            steps.push(vec![Operation::Record(RecordOperation::Status(Box::new(
+                status,
+            )))]);
+            if self.announce && self.is_news(recorded) {
+                steps.push(vec![Operation::Record(RecordOperation::Announce(
+                    self.event(),
+                ))]);
+            }
+        }
+        Plan {
+            needs: Vec::new(),
+            steps,
+            next,
+        }
+    }
+
+    fn is_news(&self, recorded: &Status) -> bool {
+        recorded
+            .condition("Ready")
+            .is_none_or(|ready| ready.status != self.ready || ready.reason != self.reason.as_str())
+    }
+
+    fn event(&self) -> Event {
+        Event {
+            kind: if self.ready == ConditionStatus::True {
+                EventKind::Normal
+            } else {
+                EventKind::Warning
+            },
+            reason: self.reason.as_str().into(),
+            message: self.message.clone(),
+        }
+    }
+
+    fn status(&self, observation: &Observation) -> Status {
+        let stage_set = &observation.stage_set;
+        let mut status = stage_set.status.clone();
+        if self.reason != Reason::Suspended {
+            status.observed_generation = stage_set.generation;
+            if stage_set.requested_at.is_some() {
+                status
+                    .last_handled_reconcile_at
+                    .clone_from(&stage_set.requested_at);
+            }
+        }
+        if let Some(attempted) = &self.attempted {
+            status.last_attempted_revisions.clone_from(attempted);
+        }
+        if let Some(applied) = &self.applied {
+            status.last_applied_revisions.clone_from(applied);
+        }
+        if let Ok(spec) = &stage_set.spec {
+            status.stages = self.stages_of(observation, spec);
+        }
+        status.conditions = self.conditions(observation);
+        status
+    }
+
+    /// The stages of the spec, in its order: reported ones as reported, others as recorded.
+    fn stages_of(&self, observation: &Observation, spec: &Spec) -> Vec<StageStatus> {
+        spec.stages
+            .iter()
+            .filter_map(|stage| {
+                let recorded = observation.stage_set.status.stage(&stage.name);
+                match (self.stages.get(&stage.name), recorded) {
+                    (Some(reported), Some(recorded)) => Some(over(recorded, reported)),
+                    (Some(reported), None) => Some(reported.clone()),
+                    (None, recorded) => recorded.cloned(),
+                }
+            })
+            .collect()
+    }
+
+    fn conditions(&self, observation: &Observation) -> Vec<Condition> {
+        let message = cut(&self.message);
+        let mut conditions = vec![condition(
+            observation,
+            "Ready",
+            self.ready,
+            self.reason.as_str(),
+            &self.reason.with_runbook(&message),
+        )];
+        match self.progress {
+            Progress::Done => {}
+            Progress::Reconciling => conditions.push(condition(
+                observation,
+                "Reconciling",
+                ConditionStatus::True,
+                self.reason.as_str(),
+                &message,
+            )),
+            Progress::Stalled => conditions.push(condition(
+                observation,
+                "Stalled",
+                ConditionStatus::True,
+                self.reason.as_str(),
+                &message,
+            )),
+        }
+        conditions
+    }
+
+    /// Every wait ends with the interval tick at the latest, at which everything is looked at again.
+    fn next(&self, observation: &Observation) -> Next {
+        let spec = observation.stage_set.spec.as_ref().ok();
+        let interval = steady_interval(observation, spec.map(AsRef::as_ref));
+        let spread = jittered(interval, &observation.stage_set.uid);
+        let mut tick = observation.refresh_before.plus(spread);
+        if tick <= observation.now {
+            tick = observation.now.plus(spread);
+        }
+        let until = match self.wait {
+            Wait::Change => {
+                return Next::Rest {
+                    waiting_for: self.message.clone(),
+                };
+            }
+            Wait::Tick => tick,
+            Wait::For(span) => observation.now.plus(span),
+            Wait::Until(until) => until,
+        };
+        let refresh = until >= tick;
+        // Never in the past: that would be a hot loop.
+        let until = until
+            .min(tick)
+            .max(observation.now.plus(Duration::from_millis(1)));
+        Next::Hold {
+            waiting_for: cut(&self.message),
+            until,
+            refresh,
+        }
+    }
+}
+
+/// The steps that record that a stage became ready, before the next one begins.
+pub(super) fn stage_became_ready(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+) -> Vec<Vec<Operation>> {
+    let next = release
+        .stages
+        .get(stage.index + 1)
+        .map_or("", |next| next.spec.name.as_str());
+    let mut report = Report::waiting(
+        release.observation,
+        Reason::StageProgressing,
+        format!("stage {} is ready; stage {next} is next", stage.spec.name),
+        Wait::Tick,
+    )
+    .attempting(release.pins);
+    let mut status = applied(release, stage, None);
+    status.phase = Phase::Ready;
+    report.stages.insert(stage.spec.name.clone(), status);
+    let status = report.status(release.observation);
+    vec![vec![Operation::Record(RecordOperation::Status(Box::new(
+        status,
+    )))]]
+}
+
+/// Everything applied, ready and pruned.
+pub(super) fn succeeded(release: &Release<'_>, pruned: &Pruned) -> Report {
+    let stages = release.stages.len();
+    let mut message = format!("Applied and verified {stages} stage(s)");
+    let mut wait = Wait::Tick;
+    if pruned.going > 0 {
+        use std::fmt::Write as _;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            message,
+            "; waiting for {} deleted object(s) to go",
+            pruned.going
+        );
+        wait = pruned.look.map_or(Wait::Tick, Wait::Until);
+    }
+    let mut report = Report::new(ConditionStatus::True, Reason::Succeeded, message, wait)
+        .attempting(release.pins)
+        .all_stages_ready(release);
+    report.progress = if pruned.going > 0 {
+        Progress::Reconciling
+    } else {
+        Progress::Done
+    };
+    report.applied = Some(revisions(release.pins));
+    report
+}
+
+/// The cadence of waits for things that nobody tells us of.
+pub(super) fn retry_interval(observation: &Observation, spec: &Spec) -> Duration {
+    spec.retry_interval
+        .unwrap_or_else(|| spec.interval.unwrap_or(observation.config.default_interval))
+}
+
+fn steady_interval(observation: &Observation, spec: Option<&Spec>) -> Duration {
+    let interval = spec
+        .and_then(|spec| spec.interval)
+        .unwrap_or(observation.config.default_interval);
+    match spec.and_then(|spec| spec.drift_detection_interval) {
+        Some(drift) if drift < interval => drift,
+        _ => interval,
+    }
+}
+
+fn revisions(pins: &Pins) -> BTreeMap<String, String> {
+    pins.iter()
+        .map(|(source, pin)| (pin_key(source), pin.revision.clone()))
+        .collect()
+}
+
+fn blank(stage: &StageName) -> StageStatus {
+    StageStatus {
+        name: stage.clone(),
+        phase: Phase::Pending,
+        applied_revision: None,
+        entries_count: 0,
+        message: None,
+        run: None,
+        verifying_since: None,
+    }
+}
+
+fn applied(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    verifying_since: Option<Timestamp>,
+) -> StageStatus {
+    StageStatus {
+        name: stage.spec.name.clone(),
+        phase: Phase::Verifying,
+        applied_revision: Some(stage.revision.to_owned()),
+        entries_count: stage.objects.len(),
+        message: None,
+        run: Some(release.run.clone()),
+        verifying_since,
+    }
+}
+
+/// A failure before anything was applied says nothing of what stands: revision, count and run stay.
+fn over(recorded: &StageStatus, reported: &StageStatus) -> StageStatus {
+    if reported.run.is_some() {
+        return reported.clone();
+    }
+    StageStatus {
+        phase: reported.phase,
+        message: reported.message.clone(),
+        ..recorded.clone()
+    }
+}
+
+fn condition(
+    observation: &Observation,
+    kind: &'static str,
+    status: ConditionStatus,
+    reason: &str,
+    message: &str,
+) -> Condition {
+    let last_transition = observation
+        .stage_set
+        .status
+        .condition(kind)
+        .filter(|recorded| recorded.status == status)
+        .map_or(observation.now, |recorded| recorded.last_transition);
+    Condition {
+        kind,
+        status,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        observed_generation: observation.stage_set.generation,
+        last_transition,
+    }
+}
+
+fn cut(message: &str) -> String {
+    if message.len() <= MESSAGE_MAX {
+        return message.to_owned();
+    }
+    let end = message.floor_char_boundary(MESSAGE_MAX);
+    format!("{}…", &message[..end])
+}

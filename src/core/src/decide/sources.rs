@@ -1,0 +1,190 @@
+//! Resolving and pinning: every stage's source, before anything else happens.
+
+use std::collections::BTreeMap;
+
+use stageset_api::reason::Reason;
+
+use crate::failure::{Failure, FailureClass};
+use crate::observation::{Artifact, Observation, SourceState};
+use crate::plan::Need;
+use crate::spec::{SourceReference, Spec};
+use crate::time::Timestamp;
+
+use super::Stop;
+use super::freshness::{Use, jittered, judge};
+use super::report::{Report, Wait, retry_interval};
+
+/// The artifact that each source is pinned to in this pass.
+pub(super) type Pins = BTreeMap<SourceReference, Artifact>;
+
+/// Pins every source, or says which one can't be.
+///
+/// A foreign source is refused unread under `--no-cross-namespace-refs` (S31, S33). Sources that
+/// aren't usable are looked at again after the retry interval, or at once when a watch tells of them.
+pub(super) fn pin(
+    observation: &Observation,
+    spec: &Spec,
+    needs: &mut Vec<Need>,
+) -> Result<Pins, Stop> {
+    let own = &observation.stage_set.namespace;
+    if observation.config.no_cross_namespace_refs {
+        for (index, stage) in spec.stages.iter().enumerate() {
+            if &stage.source.namespace != own {
+                return Err(Report::stalled(
+                    observation,
+                    Reason::ResolveFailed,
+                    format!(
+                        "spec.stages[{index}].sourceRef: {} is in another namespace, which this \
+                         controller doesn't allow (--no-cross-namespace-refs): use a source of \
+                         namespace {own}",
+                        stage.source
+                    ),
+                    Wait::For(std::time::Duration::from_secs(60)),
+                )
+                .into());
+            }
+        }
+    }
+    let mut pins = Pins::new();
+    let mut stop = None;
+    for stage in &spec.stages {
+        let source = &stage.source;
+        if pins.contains_key(source) {
+            continue;
+        }
+        match pin_one(observation, spec, source, needs) {
+            Ok(Some(artifact)) => {
+                pins.insert(source.clone(), artifact);
+            }
+            Ok(None) => {}
+            Err(report) => {
+                stop.get_or_insert(report);
+            }
+        }
+    }
+    match stop {
+        Some(report) => Err((*report).into()),
+        None => Ok(pins),
+    }
+}
+
+fn pin_one(
+    observation: &Observation,
+    spec: &Spec,
+    source: &SourceReference,
+    needs: &mut Vec<Need>,
+) -> Result<Option<Artifact>, Box<Report>> {
+    let fact = observation.facts.sources.get(source);
+    let state = match judge(observation, fact, unreadable) {
+        Use::Ask => {
+            needs.push(Need::Source(source.clone()));
+            return Ok(None);
+        }
+        Use::Wait(failure, until) => {
+            return Err(Box::new(unusable_failure(
+                observation,
+                source,
+                failure,
+                until,
+            )));
+        }
+        Use::Rely(state) => state,
+    };
+    let (reason, message) = match state {
+        SourceState::Ready(artifact) => return Ok(Some(artifact.clone())),
+        SourceState::NotReady {
+            artifact: Some(artifact),
+            ..
+        } if pinned_before(observation, source, artifact) => {
+            return Ok(Some(artifact.clone()));
+        }
+        SourceState::NotReady { message, .. } => (
+            Reason::SourceNotReady,
+            format!("{source} isn't ready: {message}"),
+        ),
+        SourceState::NoArtifact => (
+            Reason::ArtifactNotFound,
+            format!("{source} offers no artifact (status.artifact needs url and digest)"),
+        ),
+        SourceState::Absent => (
+            Reason::ArtifactNotFound,
+            format!("{source} doesn't exist: create it, or correct the sourceRef"),
+        ),
+        SourceState::Ambiguous { candidates } => (
+            Reason::ResolveFailed,
+            format!(
+                "{source} is named by several ExternalArtifacts ({}): leave one",
+                candidates.join(", ")
+            ),
+        ),
+        SourceState::Unreadable(_) => return Ok(None),
+    };
+    let foreign = source.namespace != observation.stage_set.namespace;
+    let (reason, message) = if foreign {
+        // One text and one reason for every fault, so that it doesn't tell what exists elsewhere (A09).
+        (
+            Reason::ArtifactNotFound,
+            format!("{source} is not available to this StageSet"),
+        )
+    } else {
+        (reason, message)
+    };
+    let at = fact.map_or(observation.now, |fact| fact.at);
+    let again = at.plus(jittered(
+        retry_interval(observation, spec),
+        &observation.stage_set.uid,
+    ));
+    if observation.now >= again {
+        needs.push(Need::Source(source.clone()));
+    }
+    Err(Box::new(Report::waiting(
+        observation,
+        reason,
+        message,
+        Wait::Until(again),
+    )))
+}
+
+fn unreadable(state: &SourceState) -> Option<&Failure> {
+    match state {
+        SourceState::Unreadable(failure) => Some(failure),
+        _ => None,
+    }
+}
+
+/// A run keeps its pins while its source is busy with the next revision (K07).
+fn pinned_before(observation: &Observation, source: &SourceReference, artifact: &Artifact) -> bool {
+    let status = &observation.stage_set.status;
+    status.last_attempted_revisions.get(&pin_key(source)) == Some(&artifact.revision)
+}
+
+/// The key of a pin in `status.lastAttemptedRevisions`.
+pub(super) fn pin_key(source: &SourceReference) -> String {
+    format!("{}/{}", source.namespace, source.name)
+}
+
+fn unusable_failure(
+    observation: &Observation,
+    source: &SourceReference,
+    failure: &Failure,
+    until: Timestamp,
+) -> Report {
+    if source.namespace != observation.stage_set.namespace {
+        return Report::waiting(
+            observation,
+            Reason::ArtifactNotFound,
+            format!("{source} is not available to this StageSet"),
+            Wait::Until(until),
+        );
+    }
+    let reason = match failure.class {
+        FailureClass::Denied | FailureClass::UnknownKind => Reason::RBACDenied,
+        _ => Reason::ResolveFailed,
+    };
+    Report::failed(
+        observation,
+        reason,
+        format!("{source} can't be read: {failure}"),
+        Wait::Until(until),
+    )
+}

@@ -1,0 +1,378 @@
+//! Stages, strictly in order: write-ahead inventory, waves, readiness.
+
+use std::time::Duration;
+
+use stageset_api::reason::Reason;
+
+use crate::failure::FailureClass;
+use crate::names::StageName;
+use crate::object::{Desired, ObjectKey};
+use crate::observation::{Health, InventoryEntry, Live, LiveState, StageInventory};
+use crate::plan::{Event, EventKind, Operation, RecordOperation, TenantOperation};
+use crate::time::Timestamp;
+use crate::waves::Wave;
+
+use super::Stop;
+use super::object::{self, Cause, ObjectFailure, Step};
+use super::release::{Release, StageView};
+use super::report::{self, Report, Wait};
+use super::verify;
+
+/// Brings every stage as far as it can be brought now.
+///
+/// A stage whose content is new waits for all stages ahead of it to be ready (L4). A stage that was
+/// already written in this run is kept as it should be whatever the health of the others (K09).
+pub(super) fn advance(release: &Release<'_>) -> Result<(), Stop> {
+    let mut resting: Option<Box<Report>> = None;
+    for stage in &release.stages {
+        let applied = stage.applied_in(&release.run);
+        if resting.is_some() && !applied {
+            break;
+        }
+        match deliver(release, stage, applied) {
+            Ok(()) => {}
+            Err(Stop::Report(report)) => match &mut resting {
+                Some(first) => first.no_later_than(&report),
+                None => resting = Some(report),
+            },
+            Err(stop) => return Err(stop),
+        }
+    }
+    match resting {
+        Some(report) => Err(Stop::Report(report)),
+        None => Ok(()),
+    }
+}
+
+fn deliver(release: &Release<'_>, stage: &StageView<'_>, applied: bool) -> Result<(), Stop> {
+    known_kinds(release, stage)?;
+    write_ahead(release, stage)?;
+    let live = waves(release, stage, applied)?;
+    verify::ready(release, stage, applied, &live)?;
+    let last = stage.index + 1 == release.stages.len();
+    let recorded_ready = applied
+        && stage.recorded.is_some_and(|recorded| {
+            recorded.phase == crate::observation::Phase::Ready && recorded.message.is_none()
+        });
+    if last || recorded_ready {
+        return Ok(());
+    }
+    // Recorded before the next stage begins, so that a crash in between doesn't lose it.
+    Err(Stop::Act(report::stage_became_ready(release, stage)))
+}
+
+fn known_kinds(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop> {
+    let Some(first) = stage.unknown.first() else {
+        return Ok(());
+    };
+    let until = stage
+        .unknown
+        .iter()
+        .map(|unknown| unknown.until)
+        .min()
+        .unwrap_or(first.until);
+    let list: Vec<String> = stage
+        .unknown
+        .iter()
+        .map(|unknown| {
+            let object = format!(
+                "{} {:?} ({})",
+                unknown.rendered.gvk, unknown.rendered.name, unknown.rendered.origin
+            );
+            match unknown.failure {
+                Some(failure) => format!("{object}: {failure}"),
+                None => object,
+            }
+        })
+        .collect();
+    let discovery_failed = stage
+        .unknown
+        .iter()
+        .any(|unknown| unknown.failure.is_some());
+    let (reason, message) = if discovery_failed {
+        (
+            Reason::StageFailed,
+            format!("discovery failed for {}", list.join(", ")),
+        )
+    } else {
+        (
+            Reason::RBACDenied,
+            format!(
+                "the API server doesn't know the kind of {}: install its \
+                 CustomResourceDefinition, or put it into an earlier stage",
+                list.join(", ")
+            ),
+        )
+    };
+    Err(stage_failure(release, stage, reason, &message, until))
+}
+
+/// Nothing is written before the inventory holds it: old ∪ new, first (D1).
+fn write_ahead(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop> {
+    let recorded = release.inventories.get(&stage.spec.name);
+    let missing: Vec<&Desired> = stage
+        .objects
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|object| {
+            recorded.is_none_or(|inventory| !inventory.entries.contains_key(&object.reference.key))
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut inventory = recorded.cloned().unwrap_or_else(|| StageInventory {
+        position: stage.index,
+        service_account: stage.identity.service_account().cloned(),
+        ..StageInventory::default()
+    });
+    for object in missing {
+        inventory
+            .entries
+            .insert(object.reference.key.clone(), planned(object));
+    }
+    let mut steps = vec![vec![record_inventory(
+        &stage.spec.name,
+        inventory,
+        "before the first write, so that nothing written is ever forgotten",
+    )]];
+    if let (None, Some(revision)) = (
+        recorded,
+        stage
+            .recorded
+            .and_then(|recorded| recorded.applied_revision.as_ref()),
+    ) {
+        steps.push(vec![announce(
+            EventKind::Warning,
+            "InventoryReconstructed",
+            format!(
+                "stage {} was applied at {revision} but its inventory is gone: recorded anew from \
+                 the release; objects that only the old inventory knew are left in place",
+                stage.spec.name
+            ),
+        )]);
+    }
+    Err(Stop::Act(steps))
+}
+
+fn planned(object: &Desired) -> InventoryEntry {
+    InventoryEntry {
+        version: object.reference.version.clone(),
+        uid: None,
+        digest: None,
+    }
+}
+
+/// The inventory operation.
+pub(super) fn record_inventory(
+    stage: &StageName,
+    inventory: StageInventory,
+    why: &'static str,
+) -> Operation {
+    Operation::Record(RecordOperation::Inventory {
+        stage: stage.clone(),
+        inventory,
+        why,
+    })
+}
+
+/// The event operation.
+pub(super) fn announce(kind: EventKind, reason: &str, message: String) -> Operation {
+    Operation::Record(RecordOperation::Announce(Event {
+        kind,
+        reason: reason.into(),
+        message,
+    }))
+}
+
+/// Writes the stage wave by wave (K12): all dry runs of a wave before its first write, all its
+/// failures together, and each wave seen before the next one's dry runs.
+fn waves<'a>(
+    release: &Release<'a>,
+    stage: &'a StageView<'a>,
+    corrects: bool,
+) -> Result<Vec<(&'a ObjectKey, &'a Live)>, Stop> {
+    let mut settled = Vec::with_capacity(stage.objects.len());
+    for wave in Wave::ALL {
+        let first = settled.len();
+        one_wave(release, stage, wave, corrects, &mut settled)?;
+        if wave.must_be_ready().is_some() {
+            wave_is_ready(release, stage, wave, &settled[first..])?;
+        }
+    }
+    Ok(settled)
+}
+
+fn one_wave<'a>(
+    release: &Release<'a>,
+    stage: &'a StageView<'a>,
+    wave: Wave,
+    corrects: bool,
+    settled: &mut Vec<(&'a ObjectKey, &'a Live)>,
+) -> Result<(), Stop> {
+    let mut needs = Vec::new();
+    let mut writes = Vec::new();
+    let mut failures = Vec::new();
+    for object in stage
+        .objects
+        .iter()
+        .filter(|object| Wave::of(&object.reference.key) == wave)
+    {
+        match object::step(release.observation, stage.identity, object, corrects) {
+            Step::Settled(live) => settled.push((&object.reference.key, live)),
+            Step::Ask(need) => needs.push(need),
+            Step::Write(operation) => writes.push(operation),
+            Step::Fail(failure) => failures.push(failure),
+        }
+    }
+    if !needs.is_empty() {
+        return Err(Stop::Ask(needs));
+    }
+    if !failures.is_empty() {
+        return Err(refused(release, stage, &failures));
+    }
+    if writes.is_empty() {
+        return Ok(());
+    }
+    let mut steps = vec![writes];
+    if corrects {
+        let said = drift_message(stage, &steps[0]);
+        steps.push(vec![announce(EventKind::Warning, "DriftCorrected", said)]);
+    }
+    Err(Stop::Act(steps))
+}
+
+fn drift_message(stage: &StageView<'_>, writes: &[Operation]) -> String {
+    let list: Vec<String> = writes
+        .iter()
+        .filter_map(|operation| match operation {
+            Operation::Tenant(TenantOperation::Apply { object, why, .. }) => {
+                Some(format!("{} ({why})", object.reference.key))
+            }
+            Operation::Tenant(TenantOperation::Delete { .. }) | Operation::Record(_) => None,
+        })
+        .collect();
+    format!("stage {}: put right {}", stage.spec.name, list.join(", "))
+}
+
+/// All refusals of a wave, in one report.
+fn refused(release: &Release<'_>, stage: &StageView<'_>, failures: &[ObjectFailure<'_>]) -> Stop {
+    let mut reason = Reason::StageFailed;
+    let mut until: Option<Timestamp> = None;
+    let mut messages = Vec::with_capacity(failures.len());
+    for failure in failures {
+        until = Some(until.map_or(failure.until, |until| until.min(failure.until)));
+        match &failure.cause {
+            Cause::Refused(refusal) => {
+                if matches!(
+                    refusal.class,
+                    FailureClass::Denied | FailureClass::UnknownKind
+                ) {
+                    reason = Reason::RBACDenied;
+                }
+                messages.push(format!("{}: {refusal}", failure.object.reference.key));
+            }
+            Cause::Foreign(message) => messages.push(message.clone()),
+        }
+    }
+    let until = until.unwrap_or(release.observation.now);
+    stage_failure(release, stage, reason, &messages.join("; "), until)
+}
+
+/// A report of a stage that can't go on, with the stage marked as failed.
+pub(super) fn stage_failure(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    reason: Reason,
+    message: &str,
+    until: Timestamp,
+) -> Stop {
+    Report::failed(
+        release.observation,
+        reason,
+        format!("stage {}: {message}", stage.spec.name),
+        Wait::Until(until),
+    )
+    .attempting(release.pins)
+    .stage_failed(&stage.spec.name, message.to_owned())
+    .into()
+}
+
+/// Definitions, namespaces and classes must be usable before anything is built on them.
+fn wave_is_ready(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    wave: Wave,
+    settled: &[(&ObjectKey, &Live)],
+) -> Result<(), Stop> {
+    let observation = release.observation;
+    let Some(bound) = wave.must_be_ready() else {
+        return Ok(());
+    };
+    let mut unready = Vec::new();
+    let mut since: Option<Timestamp> = None;
+    for (key, live) in settled {
+        let said = match &live.health {
+            Health::Current => continue,
+            Health::InProgress(said) => said.clone(),
+            Health::Failed(said) => format!("failed: {said}"),
+            Health::Terminating => "it is being deleted".to_owned(),
+        };
+        let facts = observation
+            .facts
+            .objects
+            .get(&(stage.identity.clone(), (*key).clone()));
+        let seen = facts
+            .and_then(|facts| facts.settled.as_ref())
+            .map(|settled| settled.since);
+        since = match (since, seen) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        unready.push((*key, said));
+    }
+    if unready.is_empty() {
+        return Ok(());
+    }
+    let waited = observation.now.since(since.unwrap_or(observation.now));
+    let look = verify::look_again(release, stage, unready.iter().map(|(key, _)| *key), waited)?;
+    let list: Vec<String> = unready
+        .iter()
+        .map(|(key, said)| format!("{key} ({said})"))
+        .collect();
+    let late = if waited >= bound {
+        format!(", for more than {} s now", bound.as_secs())
+    } else {
+        String::new()
+    };
+    Err(Report::waiting(
+        observation,
+        Reason::StageProgressing,
+        format!(
+            "stage {}: waiting for {} before the rest is applied{late}",
+            stage.spec.name,
+            list.join(", ")
+        ),
+        Wait::Until(look),
+    )
+    .attempting(release.pins)
+    .quiet_unless(waited >= bound)
+    .into())
+}
+
+/// The last seen state of an object of this stage.
+pub(super) fn seen<'a>(
+    release: &Release<'a>,
+    stage: &StageView<'_>,
+    key: &ObjectKey,
+) -> Option<(&'a LiveState, Timestamp)> {
+    let facts = release
+        .observation
+        .facts
+        .objects
+        .get(&(stage.identity.clone(), key.clone()))?;
+    facts.live.as_ref().map(|fact| (&fact.value, fact.at))
+}
+
+/// The bound of a stage's wait for readiness, when neither it nor the StageSet sets one.
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);

@@ -1,0 +1,296 @@
+//! Deletion: what was applied is deleted, in reverse, as its tenant, within a bound.
+
+use stageset_api::reason::Reason;
+
+use crate::failure::FailureClass;
+use crate::identity::Identity;
+use crate::names::StageName;
+use crate::object::ObjectKey;
+use crate::observation::{InventoryEntry, NamespaceState, Observation, StageInventory};
+use crate::plan::{DeleteReason, EventKind, Need, Operation, RecordOperation};
+use crate::time::Timestamp;
+use crate::waves::delete_order;
+
+use super::Stop;
+use super::base;
+use super::freshness::{Use, judge};
+use super::inventories;
+use super::removal::{Fate, Left, Removal};
+use super::report::{Report, Wait};
+use super::stage::announce;
+
+/// Tears down and, at the end, takes the finalizer off.
+///
+/// Stages go in reverse recorded order, each seen to be gone before the one ahead of it is touched.
+/// Whatever is in the way is reported and waited out; only the bound forces the finalizer off, and
+/// says what remains (K20).
+pub(super) fn tear_down(observation: &Observation) -> Stop {
+    if !observation.stage_set.has_finalizer {
+        return Stop::Gone;
+    }
+    let mut needs = Vec::new();
+    let inventories = match inventories::read(observation, &mut needs) {
+        Ok(inventories) => inventories,
+        Err(_) if !needs.is_empty() => return Stop::Ask(needs),
+        Err(stop) => return bounded(observation, stop, &[]),
+    };
+    let mut stages: Vec<(&StageName, &StageInventory)> = inventories.iter().collect();
+    stages.sort_by(|(name_a, a), (name_b, b)| {
+        b.position.cmp(&a.position).then_with(|| name_b.cmp(name_a))
+    });
+    let remaining: Vec<&ObjectKey> = stages
+        .iter()
+        .filter(|(name, _)| prunes(observation, name))
+        .flat_map(|(_, inventory)| inventory.entries.keys())
+        .collect();
+    for (name, inventory) in stages {
+        if prunes(observation, name)
+            && let Err(stop) = stage(observation, name, inventory)
+        {
+            return bounded(observation, stop, &remaining);
+        }
+    }
+    Stop::Act(vec![vec![Operation::Record(
+        RecordOperation::RemoveFinalizer,
+    )]])
+}
+
+/// `prune: false` keeps a stage's objects, on deletion too.
+fn prunes(observation: &Observation, name: &StageName) -> bool {
+    match &observation.stage_set.spec {
+        Ok(spec) => spec
+            .stages
+            .iter()
+            .find(|stage| stage.name == *name)
+            .is_none_or(|stage| stage.prune),
+        Err(_) => true,
+    }
+}
+
+fn stage(
+    observation: &Observation,
+    name: &StageName,
+    inventory: &StageInventory,
+) -> Result<(), Stop> {
+    let entries: Vec<(&ObjectKey, &InventoryEntry)> = inventory
+        .entries
+        .iter()
+        .filter(|(key, _)| !goes_with_namespace(observation, key))
+        .collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let identity = identity(observation, name, inventory)?;
+    let mut account_needs = Vec::new();
+    base::accounts(
+        observation,
+        std::slice::from_ref(&identity),
+        &mut account_needs,
+    )
+    .map_err(|stop| namespace_first(observation, stop))?;
+    if !account_needs.is_empty() {
+        return Err(Stop::Ask(account_needs));
+    }
+    let sweep = sweep(observation, name, &identity, &entries);
+    if !sweep.needs.is_empty() {
+        return Err(Stop::Ask(sweep.needs));
+    }
+    if sweep.replaced > 0 && sweep.deletes.is_empty() && sweep.going.is_empty() && sweep.same == 0 {
+        return Err(another_target(observation, name));
+    }
+    if !sweep.deletes.is_empty() {
+        return Err(Stop::Act(grouped(sweep.deletes)));
+    }
+    if let Some(until) = sweep.blocked_until {
+        let reason = if sweep.denied {
+            Reason::RBACDenied
+        } else {
+            Reason::StageFailed
+        };
+        let report = Report::failed(
+            observation,
+            reason,
+            format!("deleting stage {name}: {}", sweep.blocked.join("; ")),
+            Wait::Until(until),
+        );
+        return Err(namespace_first(observation, report.into()));
+    }
+    if let Some(look) = sweep.look {
+        return Err(Report::waiting(
+            observation,
+            Reason::StageProgressing,
+            format!(
+                "deleting stage {name}: waiting for {} to go",
+                sweep.going.join(", ")
+            ),
+            Wait::Until(look),
+        )
+        .quiet_unless(false)
+        .into());
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Sweep {
+    needs: Vec<Need>,
+    deletes: Vec<(crate::object::Reference, Operation)>,
+    going: Vec<String>,
+    look: Option<Timestamp>,
+    blocked: Vec<String>,
+    blocked_until: Option<Timestamp>,
+    denied: bool,
+    /// Recorded objects that are gone while another one has their name.
+    replaced: usize,
+    /// Recorded objects that were met.
+    same: usize,
+}
+
+fn sweep(
+    observation: &Observation,
+    name: &StageName,
+    identity: &Identity,
+    entries: &[(&ObjectKey, &InventoryEntry)],
+) -> Sweep {
+    let mut sweep = Sweep::default();
+    for (key, entry) in entries {
+        let removal = Removal {
+            observation,
+            identity,
+            stage: name,
+            key,
+            entry,
+            why: DeleteReason::Teardown,
+        };
+        match removal.fate() {
+            Fate::Gone => {}
+            Fate::Left(Left::Replaced) => sweep.replaced += 1,
+            Fate::Left(Left::Released | Left::Kept) => sweep.same += 1,
+            Fate::Ask(need) => sweep.needs.push(need),
+            Fate::Delete(operation, reference) => sweep.deletes.push((reference, operation)),
+            Fate::Going(look) => {
+                sweep.going.push(key.to_string());
+                sweep.look = Some(sweep.look.map_or(look, |known| known.min(look)));
+            }
+            Fate::Blocked(failure, until) => {
+                sweep.denied |= failure.class == FailureClass::Denied;
+                sweep.blocked.push(format!("{key}: {failure}"));
+                let known = sweep.blocked_until;
+                sweep.blocked_until = Some(known.map_or(until, |known| known.min(until)));
+            }
+        }
+    }
+    sweep
+}
+
+fn grouped(mut deletes: Vec<(crate::object::Reference, Operation)>) -> Vec<Vec<Operation>> {
+    deletes.sort_by(|(a, _), (b, _)| delete_order(a).cmp(&delete_order(b)));
+    let mut steps: Vec<(String, Vec<Operation>)> = Vec::new();
+    for (reference, operation) in deletes {
+        match steps.last_mut() {
+            Some((kind, step)) if *kind == reference.key.kind => step.push(operation),
+            _ => steps.push((reference.key.kind, vec![operation])),
+        }
+    }
+    steps.into_iter().map(|(_, step)| step).collect()
+}
+
+/// The account of the spec while the stage stands there, else the one recorded with the inventory
+/// (K06).
+fn identity(
+    observation: &Observation,
+    name: &StageName,
+    inventory: &StageInventory,
+) -> Result<Identity, Stop> {
+    let stage_set = &observation.stage_set;
+    let spec = stage_set.spec.as_ref().ok();
+    let in_spec = spec.and_then(|spec| {
+        let stage = spec.stages.iter().find(|stage| stage.name == *name)?;
+        stage
+            .service_account
+            .as_ref()
+            .or(spec.service_account.as_ref())
+    });
+    let account = in_spec
+        .or(inventory.service_account.as_ref())
+        .or_else(|| spec.and_then(|spec| spec.service_account.as_ref()));
+    Identity::resolve(observation.config.tenancy, &stage_set.namespace, account).map_err(
+        |refusal| {
+            Report::failed(
+                observation,
+                Reason::RBACDenied,
+                format!("deleting stage {name}: {refusal}"),
+                Wait::For(std::time::Duration::from_secs(60)),
+            )
+            .into()
+        },
+    )
+}
+
+/// Objects of a namespace that is itself going are as good as gone (K21).
+fn goes_with_namespace(observation: &Observation, key: &ObjectKey) -> bool {
+    let terminating = matches!(
+        observation.facts.namespace.as_ref().map(|fact| &fact.value),
+        Some(NamespaceState::Terminating)
+    );
+    terminating && key.namespace.as_deref() == Some(observation.stage_set.namespace.as_str())
+}
+
+/// Before an obstacle is reported, is it only that the whole namespace is going?
+fn namespace_first(observation: &Observation, stop: Stop) -> Stop {
+    let fact = observation.facts.namespace.as_ref();
+    let state = judge(observation, fact, |state| match state {
+        NamespaceState::Unreadable(failure) => Some(failure),
+        NamespaceState::Active | NamespaceState::Terminating => None,
+    });
+    match state {
+        Use::Ask => Stop::Ask(vec![Need::Namespace]),
+        Use::Rely(_) | Use::Wait(..) => stop,
+    }
+}
+
+fn another_target(observation: &Observation, name: &StageName) -> Stop {
+    Report::failed(
+        observation,
+        Reason::StageFailed,
+        format!(
+            "deleting stage {name}: none of the recorded objects exists here, only others of the \
+             same names: this isn't the cluster that they were applied to, so nothing is deleted"
+        ),
+        Wait::For(std::time::Duration::from_secs(60)),
+    )
+    .into()
+}
+
+/// Past the bound the finalizer goes, loudly; until then whatever stopped us stands.
+fn bounded(observation: &Observation, stop: Stop, remaining: &[&ObjectKey]) -> Stop {
+    let Some(since) = observation.stage_set.deletion_timestamp else {
+        return stop;
+    };
+    let deadline = since.plus(observation.config.max_teardown_wait);
+    match stop {
+        Stop::Report(report) if observation.now >= deadline => {
+            let list: Vec<String> = remaining.iter().map(ToString::to_string).collect();
+            let left = if list.is_empty() {
+                "unknown objects".to_owned()
+            } else {
+                list.join(", ")
+            };
+            let said = format!(
+                "gave up tearing down after {}; left behind, to be deleted by hand: {left}; last \
+                 obstacle: {}",
+                super::verify::in_words(observation.config.max_teardown_wait),
+                report.message()
+            );
+            Stop::Act(vec![
+                vec![announce(EventKind::Warning, "TeardownForced", said)],
+                vec![Operation::Record(RecordOperation::RemoveFinalizer)],
+            ])
+        }
+        Stop::Report(mut report) => {
+            report.look_by(deadline);
+            Stop::Report(report)
+        }
+        other => other,
+    }
+}
