@@ -1,0 +1,181 @@
+//! From a folder of a [`Tree`] to Kubernetes objects: the behaviour of a path without a
+//! kustomization file.
+//!
+//! What is matched is what Flux does for such a path (it generates a kustomization that lists
+//! the files, then runs kustomize), found by reading `fluxcd/pkg/kustomize` and kustomize 5.8 and
+//! by running the latter:
+//! - every `.yaml` and `.yml` file below the path, folder by folder in the order of names;
+//!   `.json` files only directly in the path, as `reconcile.md` §9 k has it; other files are no
+//!   business of ours;
+//! - objects keep the order of files and documents; a `List`, or any kind that ends in `List` and
+//!   has `items`, is replaced by its items, which come after the file's other objects;
+//! - objects with the annotation `config.kubernetes.io/local-config` (but not "false") are left
+//!   out;
+//! - the same object twice is an error.
+//!
+//! A folder with a kustomization file, the path itself or any below it, is refused by name: this
+//! version doesn't build those.
+
+mod files;
+mod object;
+mod problem;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::Value;
+
+use self::object::Checked;
+pub use self::problem::{ObjectFault, Origin, Problem};
+use crate::yaml::{Data, Node, json_nodes, yaml_nodes};
+use crate::{Limits, Tree};
+
+/// A Kubernetes object and where it came from.
+///
+/// Its value is a JSON object with `apiVersion`, `kind` and `metadata.name`, all of them strings
+/// that aren't empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// The object.
+    pub value: Value,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Builds the objects of the folder `path` of a tree. `""`, `"."` and `"./"` are the root, and
+/// a leading `./` and a trailing slash don't matter.
+///
+/// All problems of a build are reported together, in the order of the files.
+///
+/// ```
+/// use stageset_render::{Limits, Tree, build};
+/// let tree = Tree::from_files([(
+///     "app/web.yaml",
+///     "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n---\n\
+///      apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: b\n",
+/// )])?;
+/// let objects = build(&tree, "./app", &Limits::default()).unwrap();
+/// assert_eq!(objects.len(), 2);
+/// assert_eq!(objects[1].origin.to_string(), "app/web.yaml, document 2, line 6");
+///
+/// let problems = build(&tree, "missing", &Limits::default()).unwrap_err();
+/// assert_eq!(
+///     problems[0].to_string(),
+///     "the path \"missing\" is not in the artifact: \
+///      correct the path, or let the source put a folder there",
+/// );
+/// # Ok::<(), stageset_render::TreeError>(())
+/// ```
+pub fn build(tree: &Tree, path: &str, limits: &Limits) -> Result<Vec<Object>, Vec<Problem>> {
+    let files = files::select(tree, path)?;
+    let mut build = Build {
+        limits,
+        objects: Vec::new(),
+        problems: Vec::new(),
+        seen: BTreeMap::new(),
+    };
+    for (file, bytes) in files {
+        let nodes = if file.ends_with(".json") {
+            json_nodes(bytes, limits)
+        } else {
+            yaml_nodes(bytes, limits)
+        };
+        match nodes {
+            Ok(documents) => build.file(file, documents),
+            Err(errors) => {
+                let problem = |error| Problem::Yaml {
+                    file: file.to_owned(),
+                    error,
+                };
+                build.problems.extend(errors.into_iter().map(problem));
+            }
+        }
+        if build.objects.len() > limits.objects {
+            build.problems.push(Problem::TooManyObjects {
+                limit: limits.objects,
+            });
+            break;
+        }
+    }
+    if build.problems.is_empty() {
+        Ok(build.objects)
+    } else {
+        Err(build.problems)
+    }
+}
+
+struct Build<'a> {
+    limits: &'a Limits,
+    objects: Vec<Object>,
+    problems: Vec<Problem>,
+    /// Where each object was first seen.
+    seen: BTreeMap<object::Id, Origin>,
+}
+
+impl Build<'_> {
+    fn file(&mut self, file: &str, documents: Vec<(usize, Node)>) {
+        let mut queue: VecDeque<(usize, Node)> = documents.into();
+        while let Some((document, node)) = queue.pop_front() {
+            let origin = Origin {
+                file: file.to_owned(),
+                document,
+                line: node.line,
+            };
+            match take_items(node) {
+                Ok(items) => queue.extend(items.into_iter().map(|item| (document, item))),
+                Err(node) => self.object(*node, origin),
+            }
+            if self.objects.len() > self.limits.objects {
+                return;
+            }
+        }
+    }
+
+    fn object(&mut self, node: Node, origin: Origin) {
+        match object::check(&node, &origin) {
+            Err(problems) => self.problems.extend(problems),
+            Ok(Checked::LocalConfig) => {}
+            Ok(Checked::Object(id)) => {
+                if let Some(first) = self.seen.get(&id) {
+                    let (object, first) = (id.to_string(), first.clone());
+                    self.problems.push(Problem::Duplicate {
+                        object,
+                        first,
+                        second: origin,
+                    });
+                } else {
+                    self.seen.insert(id, origin.clone());
+                    self.objects.push(Object {
+                        value: node.into_value(),
+                        origin,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The items of a list kind; the node itself if it is none.
+fn take_items(node: Node) -> Result<Vec<Node>, Box<Node>> {
+    let is_list = node
+        .get("kind")
+        .and_then(Node::text)
+        .is_some_and(|kind| kind.ends_with("List"));
+    let listed = is_list
+        && node
+            .get("items")
+            .is_some_and(|i| matches!(i.data, Data::Sequence(_) | Data::Null));
+    if !listed {
+        return Err(Box::new(node));
+    }
+    let Data::Mapping(entries) = node.data else {
+        return Ok(Vec::new());
+    };
+    let items = entries
+        .into_iter()
+        .find(|(key, _)| key == "items")
+        .map(|(_, items)| items.data);
+    match items {
+        Some(Data::Sequence(items)) => Ok(items),
+        _ => Ok(Vec::new()),
+    }
+}

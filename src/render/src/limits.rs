@@ -1,0 +1,57 @@
+//! The bounds that every step of a build keeps, in one place.
+//!
+//! Input comes from tenants, so each size, count and depth has a limit. A build that exceeds one
+//! stops with an error that names the limit; it never truncates.
+
+/// Bounds for unpacking and building. Every field has a default, so callers change what they
+/// need: `Limits { entry_bytes: 1024, ..Limits::default() }`.
+///
+/// The archive figures are those of `reconcile.md` §0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Compressed size of an artifact in bytes. Default 64 MiB.
+    pub artifact_bytes: u64,
+    /// Size of one file in an artifact in bytes. Default 16 MiB.
+    pub entry_bytes: u64,
+    /// Size of the inflated archive in bytes, headers, padding and skipped entries included.
+    /// Default 512 MiB.
+    pub stream_bytes: u64,
+    /// Sum of the sizes of all files kept from an artifact, in bytes. Default 64 MiB.
+    pub extracted_bytes: u64,
+    /// Size of one extended archive header (PAX record, GNU long name) in bytes. Default 1 MiB.
+    pub header_bytes: u64,
+    /// Length of one path in an archive in bytes. Default 4096.
+    pub path_bytes: usize,
+    /// Size of one manifest file in bytes. Default 16 MiB.
+    pub manifest_bytes: usize,
+    /// Documents in one manifest file. Default 10 000.
+    pub documents: usize,
+    /// Nesting of mappings and sequences in one document. Default 100.
+    pub depth: usize,
+    /// Nodes (mappings, sequences, scalars) of one document. Default 2 000 000.
+    pub nodes: usize,
+    /// Nodes that aliases and merge keys of one document may add by repetition. Default 100 000.
+    pub alias_nodes: usize,
+    /// Objects of one build. Default 10 000.
+    pub objects: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            artifact_bytes: 64 * MIB,
+            entry_bytes: 16 * MIB,
+            stream_bytes: 512 * MIB,
+            extracted_bytes: 64 * MIB,
+            header_bytes: MIB,
+            path_bytes: 4096,
+            manifest_bytes: 16 * 1024 * 1024,
+            documents: 10_000,
+            depth: 100,
+            nodes: 2_000_000,
+            alias_nodes: 100_000,
+            objects: 10_000,
+        }
+    }
+}

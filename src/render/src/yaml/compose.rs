@@ -1,0 +1,416 @@
+//! From parser events to nodes: tags, anchors, merge keys, duplicate keys, bounds.
+//!
+//! An explicit stack instead of recursion: nesting costs heap, never the call stack.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, ScalarStyle, Tag};
+use serde_json::Number;
+
+use super::node::{Data, Node};
+use super::scalar::{self, Scalar};
+use super::{YamlError, YamlFault};
+use crate::Limits;
+
+/// Composes one document at a time. Faults that leave the structure readable are collected, so
+/// that all of them are reported together.
+pub(super) struct Composer<'a> {
+    limits: &'a Limits,
+    document: usize,
+    stack: Vec<Frame>,
+    root: Option<Node>,
+    anchors: BTreeMap<usize, Node>,
+    nodes: usize,
+    alias_nodes: usize,
+    pub(super) errors: Vec<YamlError>,
+}
+
+/// A collection whose end hasn't come yet.
+struct Frame {
+    line: usize,
+    anchor: usize,
+    open: Open,
+}
+
+enum Open {
+    Sequence(Vec<Node>),
+    Mapping(OpenMapping),
+}
+
+#[derive(Default)]
+struct OpenMapping {
+    entries: Vec<(String, Node)>,
+    /// Line of each key, for messages about duplicates.
+    lines: BTreeMap<String, usize>,
+    merge: Option<Node>,
+    key: Key,
+}
+
+/// What the next node in a mapping is.
+#[derive(Default)]
+enum Key {
+    /// A key.
+    #[default]
+    Next,
+    /// The value of this key.
+    Value(String, usize),
+    /// The value of `<<`.
+    Merge,
+    /// The value of a key that was refused: read and dropped.
+    Refused,
+}
+
+impl<'a> Composer<'a> {
+    pub(super) fn new(limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            document: 0,
+            stack: Vec::new(),
+            root: None,
+            anchors: BTreeMap::new(),
+            nodes: 0,
+            alias_nodes: 0,
+            errors: Vec::new(),
+        }
+    }
+
+    /// The number of the document being read, counted from 1.
+    pub(super) fn document(&self) -> usize {
+        self.document.max(1)
+    }
+
+    pub(super) fn start_document(&mut self, line: usize) -> Result<(), YamlError> {
+        self.document += 1;
+        self.nodes = 0;
+        self.alias_nodes = 0;
+        self.anchors.clear();
+        self.stack.clear();
+        self.root = None;
+        let limit = self.limits.documents;
+        if self.document > limit {
+            return Err(self.error(line, YamlFault::TooManyDocuments { limit }));
+        }
+        Ok(())
+    }
+
+    /// The document's root, unless it was empty.
+    pub(super) fn end_document(&mut self) -> Option<Node> {
+        self.root.take().filter(|root| root.data != Data::Null)
+    }
+
+    /// Takes one event of a document's body. An error ends the reading of the file.
+    pub(super) fn event(&mut self, event: Event<'_>, line: usize) -> Result<(), YamlError> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain_key = style == ScalarStyle::Plain && tag.is_none();
+                let key = self.expects_key().then(|| text.chars().take(100).collect());
+                let data = match scalar_data(&text, style, tag.as_deref()) {
+                    Ok(data) => data,
+                    Err(fault) => {
+                        self.note(line, fault);
+                        Data::Null
+                    }
+                };
+                let merge = plain_key && text == "<<";
+                self.node(Node { line, data }, anchor, key, merge)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.check_collection_tag(tag.as_deref(), "seq", line);
+                self.open(Frame {
+                    line,
+                    anchor,
+                    open: Open::Sequence(Vec::new()),
+                })
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.check_collection_tag(tag.as_deref(), "map", line);
+                self.open(Frame {
+                    line,
+                    anchor,
+                    open: Open::Mapping(OpenMapping::default()),
+                })
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Alias(anchor) => self.alias(anchor, line),
+            _ => Ok(()),
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, line: usize) -> Result<(), YamlError> {
+        let Some(target) = self.anchors.get(&anchor) else {
+            self.note(line, YamlFault::BadAlias);
+            return self.node(
+                Node {
+                    line,
+                    data: Data::Null,
+                },
+                0,
+                None,
+                false,
+            );
+        };
+        let (count, depth) = (target.count(), target.depth());
+        self.alias_nodes = self.alias_nodes.saturating_add(count);
+        let limit = self.limits.alias_nodes;
+        if self.alias_nodes > limit {
+            return Err(self.error(line, YamlFault::TooManyAliases { limit }));
+        }
+        self.check_depth(depth, line)?;
+        let node = Node {
+            line,
+            ..self.anchors[&anchor].clone()
+        };
+        let key = self
+            .expects_key()
+            .then(|| node.text().unwrap_or("of an alias").to_owned());
+        self.node(node, 0, key, false)
+    }
+
+    fn open(&mut self, frame: Frame) -> Result<(), YamlError> {
+        self.check_depth(1, frame.line)?;
+        self.stack.push(frame);
+        Ok(())
+    }
+
+    fn check_depth(&self, added: usize, line: usize) -> Result<(), YamlError> {
+        let limit = self.limits.depth;
+        if self.stack.len() + added > limit {
+            return Err(self.error(line, YamlFault::TooDeep { limit }));
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), YamlError> {
+        let Some(frame) = self.stack.pop() else {
+            return Ok(());
+        };
+        let data = match frame.open {
+            Open::Sequence(items) => Data::Sequence(items),
+            Open::Mapping(mapping) => Data::Mapping(self.merged(mapping, frame.line)?),
+        };
+        let key = self.expects_key().then(String::new);
+        self.node(
+            Node {
+                line: frame.line,
+                data,
+            },
+            frame.anchor,
+            key,
+            false,
+        )
+    }
+
+    /// A mapping's own entries, then those that its merge key adds.
+    fn merged(
+        &mut self,
+        mapping: OpenMapping,
+        line: usize,
+    ) -> Result<Vec<(String, Node)>, YamlError> {
+        let OpenMapping {
+            mut entries,
+            mut lines,
+            merge,
+            ..
+        } = mapping;
+        let sources = match merge {
+            None => return Ok(entries),
+            Some(Node {
+                data: Data::Sequence(items),
+                ..
+            }) => items,
+            Some(single) => vec![single],
+        };
+        for source in sources {
+            let Data::Mapping(added) = source.data else {
+                self.note(source.line, YamlFault::BadMerge);
+                continue;
+            };
+            // An alias as the source was counted already; a mapping written in place is cheap.
+            for (key, value) in added {
+                if !lines.contains_key(&key) {
+                    lines.insert(key.clone(), line);
+                    entries.push((key, value));
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    fn expects_key(&self) -> bool {
+        matches!(
+            self.stack.last(),
+            Some(Frame {
+                open: Open::Mapping(OpenMapping { key: Key::Next, .. }),
+                ..
+            })
+        )
+    }
+
+    /// Puts a complete node where it belongs. `key` is how to name it if it stands as a key.
+    fn node(
+        &mut self,
+        node: Node,
+        anchor: usize,
+        key: Option<String>,
+        merge: bool,
+    ) -> Result<(), YamlError> {
+        let line = node.line;
+        self.nodes += 1;
+        if anchor > 0 {
+            // The copy kept for aliases counts too, or nested anchors would cost without bound.
+            self.nodes = self.nodes.saturating_add(node.count());
+        }
+        let limit = self.limits.nodes;
+        if self.nodes > limit {
+            return Err(self.error(line, YamlFault::TooManyNodes { limit }));
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let mut fault = None;
+        match self.stack.last_mut().map(|frame| &mut frame.open) {
+            None => self.root = Some(node),
+            Some(Open::Sequence(items)) => items.push(node),
+            Some(Open::Mapping(mapping)) => match std::mem::take(&mut mapping.key) {
+                Key::Next => (mapping.key, fault) = next_key(node, key.unwrap_or_default(), merge),
+                Key::Value(key, line) => match mapping.lines.get(&key) {
+                    Some(first) => {
+                        fault = Some((line, YamlFault::DuplicateKey { key, first: *first }))
+                    }
+                    None => {
+                        mapping.lines.insert(key.clone(), line);
+                        mapping.entries.push((key, node));
+                    }
+                },
+                Key::Merge if mapping.merge.is_some() => fault = Some((line, YamlFault::BadMerge)),
+                Key::Merge => mapping.merge = Some(node),
+                Key::Refused => {}
+            },
+        }
+        if let Some((line, fault)) = fault {
+            self.note(line, fault);
+        }
+        Ok(())
+    }
+
+    fn check_collection_tag(&mut self, tag: Option<&Tag>, own: &str, line: usize) {
+        let Some(tag) = tag else { return };
+        let found = if own == "seq" { "a list" } else { "a mapping" };
+        match core_tag(tag) {
+            Some("") => {}
+            Some(name) if name == own => {}
+            Some(name @ ("str" | "int" | "float" | "bool" | "null" | "map" | "seq")) => {
+                let (tag, found) = (format!("!!{name}"), found.to_owned());
+                self.note(line, YamlFault::TagMismatch { tag, found });
+            }
+            _ => self.note(line, YamlFault::UnsupportedTag { tag: spelled(tag) }),
+        }
+    }
+
+    pub(super) fn error(&self, line: usize, fault: YamlFault) -> YamlError {
+        YamlError {
+            document: self.document(),
+            line,
+            fault,
+        }
+    }
+
+    fn note(&mut self, line: usize, fault: YamlFault) {
+        let error = self.error(line, fault);
+        self.errors.push(error);
+    }
+}
+
+/// What a node that stands as a key makes of the mapping, and what is wrong with it.
+fn next_key(node: Node, spelled: String, merge: bool) -> (Key, Option<(usize, YamlFault)>) {
+    if merge {
+        return (Key::Merge, None);
+    }
+    let kind = node.kind();
+    match node.data {
+        Data::String(text) => (Key::Value(text, node.line), None),
+        _ => (
+            Key::Refused,
+            Some((node.line, YamlFault::KeyNotString { key: spelled, kind })),
+        ),
+    }
+}
+
+/// The name after `!!`, or nothing for the bare `!`; `None` for any other tag.
+fn core_tag(tag: &Tag) -> Option<&str> {
+    if tag.is_yaml_core_schema() {
+        Some(&tag.suffix)
+    } else if let Some(name) = tag
+        .suffix
+        .strip_prefix("tag:yaml.org,2002:")
+        .filter(|_| tag.handle.is_empty())
+    {
+        Some(name)
+    } else if tag.suffix.is_empty() && matches!(tag.handle.as_str(), "" | "!") {
+        Some("")
+    } else if tag.suffix == "!" && tag.handle.is_empty() {
+        Some("")
+    } else {
+        None
+    }
+}
+
+fn spelled(tag: &Tag) -> String {
+    if tag.is_yaml_core_schema() {
+        format!("!!{}", tag.suffix)
+    } else {
+        format!("{}{}", tag.handle, tag.suffix)
+    }
+}
+
+fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data, YamlFault> {
+    let owned = || Data::String(text.to_owned());
+    let not_finite = || YamlFault::NotFinite {
+        text: text.to_owned(),
+    };
+    let Some(tag) = tag.filter(|tag| core_tag(tag) != Some("")) else {
+        return if style == ScalarStyle::Plain {
+            resolved(text).ok_or_else(not_finite)
+        } else {
+            Ok(owned())
+        };
+    };
+    let mismatch = |name: &str| YamlFault::TagMismatch {
+        tag: format!("!!{name}"),
+        found: format!("{:?}", text.chars().take(100).collect::<String>()),
+    };
+    let value = match core_tag(tag) {
+        Some("str") => Some(owned()),
+        Some("int") => match scalar::resolve(text) {
+            Scalar::Int(number) => Some(Data::Number(number)),
+            _ => None,
+        },
+        Some("float") => match scalar::resolve(text) {
+            Scalar::Int(number) => Some(Data::Number(number)),
+            Scalar::Float(float) => scalar::number(float).map(Data::Number),
+            Scalar::NotFinite => return Err(not_finite()),
+            _ => None,
+        },
+        Some("bool") => match scalar::resolve(text) {
+            Scalar::Bool(value) => Some(Data::Bool(value)),
+            _ => None,
+        },
+        Some("null") => (scalar::resolve(text) == Scalar::Null).then_some(Data::Null),
+        Some("map" | "seq") => None,
+        _ => return Err(YamlFault::UnsupportedTag { tag: spelled(tag) }),
+    };
+    value.ok_or_else(|| mismatch(core_tag(tag).unwrap_or_default()))
+}
+
+/// A plain scalar's data; `None` for infinities and NaN.
+fn resolved(text: &str) -> Option<Data> {
+    let number = |number: Number| Data::Number(number);
+    match scalar::resolve(text) {
+        Scalar::Null => Some(Data::Null),
+        Scalar::Bool(value) => Some(Data::Bool(value)),
+        Scalar::Int(int) => Some(number(int)),
+        Scalar::Float(float) => scalar::number(float).map(number),
+        Scalar::NotFinite => None,
+        Scalar::Text => Some(Data::String(text.to_owned())),
+    }
+}

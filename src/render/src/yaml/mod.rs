@@ -1,0 +1,164 @@
+//! Reading YAML and JSON as kustomize does, with the place of everything.
+//!
+//! The parser underneath (`saphyr-parser`) gives events with positions and no opinion on values;
+//! what values mean is decided here: `scalar` has go-yaml's rules for scalars, `compose` has
+//! tags, anchors, merge keys and duplicate keys, and the bounds that keep small texts from
+//! becoming large values.
+//!
+//! Differences from kustomize 5.8.2, each an error there or here rather than another value,
+//! unless it says so:
+//! - timestamps keep their text (kustomize rewrites `2001-01-01` to `2001-01-01T00:00:00Z`);
+//! - tags other than YAML's own are refused (kustomize drops them), `!!binary`, `!!set` and
+//!   `!!omap` among them;
+//! - a document after `...` is read (kustomize drops it), and so is one that begins on the line
+//!   of its `---` (kustomize refuses it);
+//! - the bounds are those of [`Limits`] (kustomize has a ratio for aliases only).
+
+mod compose;
+mod error;
+mod json;
+pub(crate) mod node;
+mod scalar;
+
+use saphyr_parser::{Event, Parser};
+use serde_json::Value;
+
+use self::compose::Composer;
+pub use self::error::{YamlError, YamlFault};
+pub(crate) use self::node::{Data, Node};
+use crate::Limits;
+
+/// One document of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// Its number in the file, counted from 1; empty documents count.
+    pub number: usize,
+    /// The line of the file on which its value begins, counted from 1.
+    pub line: usize,
+    /// Its value.
+    pub value: Value,
+}
+
+/// Reads every document of a YAML text (JSON is YAML, too). Empty documents and those with
+/// nothing but comments are left out. All problems are reported together, as far as the text can
+/// still be followed after one.
+///
+/// ```
+/// use stageset_render::{Limits, yaml};
+/// let text = b"# first\na: yes\n---\n# nothing\n---\nb: 0777\n";
+/// let documents = yaml::documents(text, &Limits::default()).unwrap();
+/// assert_eq!(documents.len(), 2);
+/// assert_eq!(documents[0].value, serde_json::json!({"a": "yes"}));
+/// assert_eq!((documents[1].number, documents[1].line), (3, 6));
+/// assert_eq!(documents[1].value, serde_json::json!({"b": 511}));
+///
+/// let errors = yaml::documents(b"a: 1\na: 2\n", &Limits::default()).unwrap_err();
+/// assert_eq!(
+///     errors[0].to_string(),
+///     "document 1, line 2: key \"a\" stands here and on line 1 of the same mapping: remove one",
+/// );
+/// ```
+pub fn documents(bytes: &[u8], limits: &Limits) -> Result<Vec<Document>, Vec<YamlError>> {
+    Ok(strip(yaml_nodes(bytes, limits)?))
+}
+
+/// Reads a file that must be one valid JSON value. `null` gives no document.
+pub fn json_document(bytes: &[u8], limits: &Limits) -> Result<Option<Document>, Vec<YamlError>> {
+    Ok(strip(json_nodes(bytes, limits)?).pop())
+}
+
+fn strip(nodes: Vec<(usize, Node)>) -> Vec<Document> {
+    let document = |(number, node): (usize, Node)| Document {
+        number,
+        line: node.line,
+        value: node.into_value(),
+    };
+    nodes.into_iter().map(document).collect()
+}
+
+/// The documents of a JSON file (one or none), with their number.
+pub(crate) fn json_nodes(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Vec<(usize, Node)>, Vec<YamlError>> {
+    let text = readable(bytes, limits)?;
+    let node = json::parse(text.as_bytes(), limits)?;
+    Ok(Some(node)
+        .filter(|node| node.data != Data::Null)
+        .map(|node| (1, node))
+        .into_iter()
+        .collect())
+}
+
+/// The documents of a YAML file that aren't empty, each with its number.
+pub(crate) fn yaml_nodes(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Vec<(usize, Node)>, Vec<YamlError>> {
+    let text = readable(bytes, limits)?;
+    let mut composer = Composer::new(limits);
+    let mut roots = Vec::new();
+    let mut parser = Parser::new_from_str(text);
+    let outcome = loop {
+        let (event, span) = match parser.next_event() {
+            None => break Ok(()),
+            Some(Ok(next)) => next,
+            Some(Err(error)) => {
+                let column = error.marker().col() + 1;
+                let fault = YamlFault::Syntax {
+                    message: error.info().to_owned(),
+                    column,
+                };
+                break Err(composer.error(error.marker().line(), fault));
+            }
+        };
+        let line = span.start.line();
+        let step = match event {
+            Event::DocumentStart(_) => composer.start_document(line),
+            Event::DocumentEnd => {
+                let root = composer.end_document();
+                roots.extend(root.map(|root| (composer.document(), root)));
+                Ok(())
+            }
+            event => composer.event(event, line),
+        };
+        if let Err(error) = step {
+            break Err(error);
+        }
+    };
+    let mut errors = std::mem::take(&mut composer.errors);
+    errors.extend(outcome.err());
+    if errors.is_empty() {
+        Ok(roots)
+    } else {
+        Err(errors)
+    }
+}
+
+/// The text of a file: within the size limit, UTF-8, without a byte order mark, and without the
+/// control characters that go-yaml refuses.
+fn readable<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, Vec<YamlError>> {
+    let error = |line, fault| {
+        vec![YamlError {
+            document: 1,
+            line,
+            fault,
+        }]
+    };
+    let (found, limit) = (bytes.len(), limits.manifest_bytes);
+    if found > limit {
+        return Err(error(1, YamlFault::TooLarge { found, limit }));
+    }
+    let line_at = |at: usize| 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    let text = std::str::from_utf8(bytes)
+        .map_err(|utf8| error(line_at(utf8.valid_up_to()), YamlFault::NotUtf8))?;
+    let forbidden = |c: char| {
+        c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    if let Some(at) = text.find(forbidden) {
+        let code = text[at..].chars().next().map_or(0, u32::from);
+        return Err(error(line_at(at), YamlFault::ControlCharacter { code }));
+    }
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
