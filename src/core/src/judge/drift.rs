@@ -1,1 +1,501 @@
-//! Differences between a live object and a dry run's answer.
+//! Differences between a live object and the server's answer to a dry-run apply.
+//!
+//! The server is the judge of what an apply would do: it defaults, converts and merges. Here its
+//! answer is only held against what stands, and told in paths, never in values (I9).
+
+use serde_json::{Map, Value};
+
+use super::live;
+use super::managed::ApplyEntries;
+use crate::failure::{Failure, FailureClass};
+use crate::observation::DryRun;
+
+/// How many paths a change names; the rest is counted.
+const NAMED_FIELDS: usize = 8;
+/// Longest path that is told whole, in characters: keys of a custom resource can be of any length.
+const LONGEST_PATH: usize = 200;
+/// The field that stands for a change of ownership alone.
+const OWNERSHIP: &str = "metadata.managedFields";
+/// What the server keeps in `metadata` for itself.
+const SERVER_OWNED: [&str; 6] = [
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "uid",
+    "creationTimestamp",
+    "selfLink",
+];
+
+/// Holds the dry run's answer against the live object.
+///
+/// [`DryRun::Change`] names at most eight fields and counts the rest. A live object without a uid
+/// and an answer about another uid (the object was recreated in between) are
+/// [`DryRun::Refused`]: nothing may be decided on either.
+pub fn compare(live: &Value, dry_run: &Value, field_manager: &str) -> DryRun {
+    let Some(reduced) = live::read(live, field_manager) else {
+        return DryRun::Refused(Failure::new(
+            FailureClass::Transient { retry_after: None },
+            "the server answered with an object that has no metadata.uid; it is read again",
+        ));
+    };
+    let answered = dry_run.pointer("/metadata/uid").and_then(Value::as_str);
+    if answered.is_some_and(|uid| uid != reduced.uid) {
+        return DryRun::Refused(Failure::new(
+            FailureClass::Conflict,
+            format!(
+                "the object was deleted or recreated while it was compared (uid {} before, {} \
+                 after); it is read again",
+                reduced.uid,
+                answered.unwrap_or_default()
+            ),
+        ));
+    }
+    let mut fields = changed_fields(live, dry_run);
+    if fields.is_empty() && ownership_changes(live, dry_run, field_manager) {
+        fields.push(OWNERSHIP.into());
+    }
+    if fields.is_empty() {
+        DryRun::Unchanged { live: reduced }
+    } else {
+        DryRun::Change {
+            fields: shortened(fields),
+            live: reduced,
+        }
+    }
+}
+
+/// Whether the apply would change what we own: a field that somebody else set to the very value we
+/// want becomes ours too, which changes nothing but our entry in `metadata.managedFields`. Compares
+/// fields and API version of that entry, not its time (K14).
+pub fn ownership_changes(live: &Value, dry_run: &Value, field_manager: &str) -> bool {
+    let ours = |object: &Value| {
+        object
+            .get("metadata")
+            .and_then(|metadata| ApplyEntries::of(metadata, field_manager))
+            .map(|entries| entries.text(false))
+    };
+    ours(live) != ours(dry_run)
+}
+
+/// The paths at which the dry run's answer differs from the live object, in order, without what
+/// the server keeps for itself (`status`, resource version, managed fields and the like). Empty
+/// means unchanged.
+///
+/// Items of a list whose items all have a `name` of their own are told by it
+/// (`spec.template.spec.containers[name=app].image`), others by their index; keys that aren't plain
+/// words are quoted (`metadata.labels["app.kubernetes.io/name"]`). A field that only one side has is
+/// told as itself, without what is in it.
+pub fn changed_fields(live: &Value, dry_run: &Value) -> Vec<String> {
+    let mut fields = Vec::new();
+    match (live, dry_run) {
+        (Value::Object(live), Value::Object(dry_run)) => {
+            objects("", live, dry_run, &mut fields, &|key| {
+                key == "status" || key == "metadata"
+            });
+            match (live.get("metadata"), dry_run.get("metadata")) {
+                (Some(Value::Object(live)), Some(Value::Object(dry_run))) => {
+                    objects("metadata", live, dry_run, &mut fields, &|key| {
+                        SERVER_OWNED.contains(&key)
+                    });
+                }
+                (live, dry_run) if live != dry_run => fields.push("metadata".into()),
+                _ => {}
+            }
+        }
+        (live, dry_run) if live != dry_run => fields.push("(the whole object)".into()),
+        _ => {}
+    }
+    fields.sort();
+    fields.dedup();
+    fields
+}
+
+fn values(path: &str, live: &Value, dry_run: &Value, fields: &mut Vec<String>) {
+    match (live, dry_run) {
+        (Value::Object(live), Value::Object(dry_run)) => {
+            objects(path, live, dry_run, fields, &|_| false);
+        }
+        (Value::Array(live), Value::Array(dry_run)) => lists(path, live, dry_run, fields),
+        (live, dry_run) if live != dry_run => fields.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+fn objects(
+    path: &str,
+    live: &Map<String, Value>,
+    dry_run: &Map<String, Value>,
+    fields: &mut Vec<String>,
+    ignored: &dyn Fn(&str) -> bool,
+) {
+    for (key, live) in live.iter().filter(|(key, _)| !ignored(key)) {
+        match dry_run.get(key) {
+            Some(dry_run) => {
+                // Most of an object is as it was: no path is made for that.
+                if live != dry_run {
+                    values(&member(path, key), live, dry_run, fields);
+                }
+            }
+            None => fields.push(member(path, key)),
+        }
+    }
+    for key in dry_run
+        .keys()
+        .filter(|key| !ignored(key) && !live.contains_key(*key))
+    {
+        fields.push(member(path, key));
+    }
+}
+
+fn lists(path: &str, live: &[Value], dry_run: &[Value], fields: &mut Vec<String>) {
+    let before = fields.len();
+    if let (Some(live_names), Some(dry_run_names)) = (names(live), names(dry_run)) {
+        for (name, live) in live_names.iter().zip(live) {
+            let path = format!("{path}[name={}]", plain_or_quoted(name));
+            match dry_run_names.iter().position(|other| other == name) {
+                Some(position) => values(&path, live, &dry_run[position], fields),
+                None => fields.push(path),
+            }
+        }
+        for name in dry_run_names
+            .iter()
+            .filter(|name| !live_names.contains(name))
+        {
+            fields.push(format!("{path}[name={}]", plain_or_quoted(name)));
+        }
+        if fields.len() == before && live_names != dry_run_names {
+            // The same items in another order.
+            fields.push(path.to_owned());
+        }
+        return;
+    }
+    for index in 0..live.len().max(dry_run.len()) {
+        let path = format!("{path}[{index}]");
+        match (live.get(index), dry_run.get(index)) {
+            (Some(live), Some(dry_run)) => values(&path, live, dry_run, fields),
+            _ => fields.push(path),
+        }
+    }
+}
+
+/// The names of a list's items, if each has one of its own.
+fn names(items: &[Value]) -> Option<Vec<&str>> {
+    let names = items
+        .iter()
+        .map(|item| item.get("name").and_then(Value::as_str))
+        .collect::<Option<Vec<_>>>()?;
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    (unique.len() == names.len()).then_some(names)
+}
+
+fn member(path: &str, key: &str) -> String {
+    let plain = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    match (plain, path.is_empty()) {
+        (true, true) => key.to_owned(),
+        (true, false) => format!("{path}.{key}"),
+        (false, _) => format!("{path}[{}]", Value::from(key)),
+    }
+}
+
+fn plain_or_quoted(name: &str) -> String {
+    let plain = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
+    if plain {
+        name.to_owned()
+    } else {
+        Value::from(name).to_string()
+    }
+}
+
+fn shortened(mut fields: Vec<String>) -> Vec<String> {
+    let more = fields.len().saturating_sub(NAMED_FIELDS);
+    fields.truncate(NAMED_FIELDS);
+    for field in &mut fields {
+        if let Some((end, _)) = field.char_indices().nth(LONGEST_PATH) {
+            field.truncate(end);
+            field.push('…');
+        }
+    }
+    if more > 0 {
+        fields.push(format!("and {more} more"));
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MANAGER: &str = "stageset-controller";
+
+    fn deployment() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {
+                "name": "web", "namespace": "shop", "uid": "u1", "resourceVersion": "10",
+                "generation": 2, "creationTimestamp": "2026-11-23T20:00:00Z",
+                "labels": {"app.kubernetes.io/name": "web", "tier": "front"},
+                "annotations": {"example.com/note": "a"},
+                "managedFields": [{
+                    "manager": MANAGER, "operation": "Apply", "apiVersion": "apps/v1",
+                    "time": "2026-11-23T20:00:00Z", "fieldsType": "FieldsV1",
+                    "fieldsV1": {"f:spec": {"f:replicas": {}}},
+                }],
+            },
+            "spec": {
+                "replicas": 3,
+                "template": {"spec": {
+                    "containers": [
+                        {"name": "app", "image": "app:1", "args": ["--a", "--b"],
+                         "ports": [{"containerPort": 80}, {"containerPort": 81}]},
+                        {"name": "sidecar", "image": "side:1"},
+                    ],
+                }},
+            },
+            "status": {"replicas": 3},
+        })
+    }
+
+    /// The paths that a change of the deployment is told by.
+    fn told(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let mut dry_run = deployment();
+        change(&mut dry_run);
+        let there = changed_fields(&deployment(), &dry_run);
+        assert_eq!(
+            there,
+            changed_fields(&dry_run, &deployment()),
+            "the other way round"
+        );
+        there
+    }
+
+    #[test]
+    fn what_the_server_keeps_for_itself_is_no_change() {
+        let told = told(|o| {
+            for key in SERVER_OWNED {
+                o["metadata"][key] = json!("other");
+            }
+            o["status"] = json!({"replicas": 1});
+        });
+        assert_eq!(told, Vec::<String>::new());
+        let mut without = deployment();
+        without.as_object_mut().unwrap().remove("status");
+        assert_eq!(
+            changed_fields(&deployment(), &without),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn those_words_elsewhere_are_a_change() {
+        let told = told(|o| {
+            o["spec"]["status"] = json!("x");
+            o["spec"]["generation"] = json!(1);
+            o["spec"]["template"]["metadata"] = json!({"uid": "x"});
+        });
+        assert_eq!(
+            told,
+            ["spec.generation", "spec.status", "spec.template.metadata"]
+        );
+    }
+
+    #[test]
+    fn paths_read_as_people_write_them() {
+        assert_eq!(
+            told(|o| {
+                o["spec"]["replicas"] = json!(4);
+                o["spec"]["template"]["spec"]["containers"][0]["image"] = json!("app:2");
+                o["spec"]["template"]["spec"]["containers"][0]["ports"][1] =
+                    json!({"containerPort": 82});
+                o["spec"]["template"]["spec"]["containers"][0]["args"] =
+                    json!(["--a", "--c", "--d"]);
+                o["metadata"]["labels"]["app.kubernetes.io/name"] = json!("other");
+                o["metadata"]["labels"]["tier"] = json!("back");
+                o["metadata"]["annotations"] = json!({"example.com/note": "a", "say \"hi\"": ""});
+            }),
+            [
+                r#"metadata.annotations["say \"hi\""]"#,
+                "metadata.labels.tier",
+                r#"metadata.labels["app.kubernetes.io/name"]"#,
+                "spec.replicas",
+                "spec.template.spec.containers[name=app].args[1]",
+                "spec.template.spec.containers[name=app].args[2]",
+                "spec.template.spec.containers[name=app].image",
+                "spec.template.spec.containers[name=app].ports[1].containerPort",
+            ]
+        );
+    }
+
+    #[test]
+    fn named_items_are_matched_by_name() {
+        let containers = "/spec/template/spec/containers";
+        assert_eq!(
+            told(|o| {
+                let list = o.pointer_mut(containers).unwrap().as_array_mut().unwrap();
+                list.remove(0);
+                list.push(json!({"name": "init db", "image": "i"}));
+            }),
+            [
+                r#"spec.template.spec.containers[name="init db"]"#,
+                "spec.template.spec.containers[name=app]",
+            ]
+        );
+        assert_eq!(
+            told(|o| o
+                .pointer_mut(containers)
+                .unwrap()
+                .as_array_mut()
+                .unwrap()
+                .reverse()),
+            ["spec.template.spec.containers"],
+            "another order alone"
+        );
+    }
+
+    #[test]
+    fn lists_with_ambiguous_names_go_by_index() {
+        let list = |names: &[&str]| json!({"env": names.iter().map(|n| json!({"name": n})).collect::<Vec<_>>()});
+        assert_eq!(
+            changed_fields(&list(&["A", "A"]), &list(&["A", "B"])),
+            ["env[1].name"]
+        );
+        assert_eq!(
+            changed_fields(&json!({"l": []}), &json!({"l": ["x"]})),
+            ["l[0]"]
+        );
+        assert_eq!(
+            changed_fields(&json!({"l": [{"name": 1}]}), &json!({"l": [{"name": 2}]})),
+            ["l[0].name"]
+        );
+    }
+
+    #[test]
+    fn a_field_of_one_side_is_told_as_itself() {
+        assert_eq!(
+            told(|o| o["spec"]["strategy"] = json!({"type": "Recreate"})),
+            ["spec.strategy"]
+        );
+        assert_eq!(told(|o| o["spec"]["paused"] = json!(null)), ["spec.paused"]);
+        assert_eq!(
+            told(|o| o["spec"]["replicas"] = json!("3")),
+            ["spec.replicas"]
+        );
+        assert_eq!(told(|o| o["spec"] = json!([1])), ["spec"]);
+        assert_eq!(told(|o| o["metadata"] = json!(null)), ["metadata"]);
+        assert_eq!(changed_fields(&json!(1), &json!(2)), ["(the whole object)"]);
+    }
+
+    #[test]
+    fn values_of_secrets_are_never_told() {
+        let secret = |password: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": "db", "uid": "u"},
+                "data": {"password": password, "tls.key": password},
+            })
+        };
+        let answer = compare(&secret("aHVudGVyMg=="), &secret("aHVudGVyMw=="), MANAGER);
+        let DryRun::Change { fields, .. } = &answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(fields, &["data.password", r#"data["tls.key"]"#]);
+        assert!(!format!("{answer:?}").contains("aHVudGVy"));
+    }
+
+    #[test]
+    fn an_object_as_desired_is_unchanged() {
+        let mut dry_run = deployment();
+        dry_run["metadata"]["managedFields"][0]["time"] = json!("2026-11-23T21:00:00Z");
+        let answer = compare(&deployment(), &dry_run, MANAGER);
+        let live = live::read(&deployment(), MANAGER).unwrap();
+        assert_eq!(answer, DryRun::Unchanged { live });
+    }
+
+    #[test]
+    fn a_change_of_ownership_alone_is_written_once() {
+        let dry_run = deployment();
+        let mut by_kubectl = deployment();
+        by_kubectl["metadata"]["managedFields"][0]["manager"] = json!("kubectl");
+        let mut smaller = deployment();
+        smaller["metadata"]["managedFields"][0]["fieldsV1"] = json!({"f:spec": {}});
+        let mut older = deployment();
+        older["metadata"]["managedFields"][0]["apiVersion"] = json!("apps/v1beta2");
+        for live in [by_kubectl, smaller, older] {
+            assert!(ownership_changes(&live, &dry_run, MANAGER));
+            let answer = compare(&live, &dry_run, MANAGER);
+            let DryRun::Change { fields, .. } = answer else {
+                panic!("{answer:?}")
+            };
+            assert_eq!(fields, ["metadata.managedFields"]);
+        }
+        // Once written, it is as desired; and what others own is theirs.
+        let mut others = deployment();
+        others["metadata"]["managedFields"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({
+                "manager": "kubectl", "operation": "Update", "fieldsV1": {"f:data": {}},
+            }));
+        assert!(!ownership_changes(&others, &dry_run, MANAGER));
+    }
+
+    #[test]
+    fn many_and_long_paths_are_shortened() {
+        let object = |value: i32| {
+            let data: Map<_, _> = (0..11)
+                .map(|i| (format!("k{i:02}"), json!(value)))
+                .collect();
+            json!({"metadata": {"uid": "u"}, "data": data})
+        };
+        let DryRun::Change { fields, .. } = compare(&object(1), &object(2), MANAGER) else {
+            panic!()
+        };
+        assert_eq!(fields.len(), 9);
+        assert_eq!(fields[7..], ["data.k07", "and 3 more"]);
+
+        let key = "ü".repeat(5_000);
+        let object = |value: i32| json!({"metadata": {"uid": "u"}, "data": {&*key: value}});
+        let DryRun::Change { fields, .. } = compare(&object(1), &object(2), MANAGER) else {
+            panic!()
+        };
+        assert_eq!(fields[0].chars().count(), 201);
+    }
+
+    #[test]
+    fn exactly_eight_paths_are_all_named() {
+        let object = |value: i32| {
+            let data: Map<_, _> = (0..8).map(|i| (format!("k{i}"), json!(value))).collect();
+            json!({"metadata": {"uid": "u"}, "data": data})
+        };
+        let DryRun::Change { fields, .. } = compare(&object(1), &object(2), MANAGER) else {
+            panic!()
+        };
+        assert_eq!(fields.len(), 8);
+        assert_eq!(fields[7], "data.k7");
+    }
+
+    #[test]
+    fn an_answer_about_another_object_decides_nothing() {
+        let mut recreated = deployment();
+        recreated["metadata"]["uid"] = json!("u2");
+        let DryRun::Refused(failure) = compare(&deployment(), &recreated, MANAGER) else {
+            panic!()
+        };
+        assert_eq!(failure.class, FailureClass::Conflict);
+        let mut without = deployment();
+        without["metadata"]["uid"] = json!(null);
+        let DryRun::Refused(failure) = compare(&without, &deployment(), MANAGER) else {
+            panic!()
+        };
+        assert_eq!(failure.class, FailureClass::Transient { retry_after: None });
+    }
+}

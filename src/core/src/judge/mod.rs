@@ -7,3 +7,4 @@
 pub mod drift;
 pub mod health;
 pub mod live;
+mod managed;

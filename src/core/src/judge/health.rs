@@ -1,1 +1,0 @@
-//! Readiness by the kstatus rules.

@@ -1,0 +1,43 @@
+//! Readiness by the kstatus rules.
+//!
+//! Where kstatus, as Flux uses it, has a rule for a kind, it is followed, surprises included (a Pod
+//! that ended in failure is *Current*; a LoadBalancer needs a cluster IP but no ingress address);
+//! for a Job that is Flux's own reader, to which a running Job is still in progress. Kinds that
+//! kstatus takes for ready at once, though they say otherwise themselves, have a rule of ours:
+//! ReplicationController, Namespace, APIService.
+//!
+//! One file a family: [`custom`] (what holds for every kind, and all there is for custom
+//! resources), [`workload`], [`pod`], [`attached`] (claims and services), [`definition`]
+//! (definitions, API services, namespaces); [`fields`] reads what others wrote.
+//!
+//! Nothing here knows the time: the one rule of kstatus that does, a Pod that was unschedulable for
+//! 15 s, is *in progress* here until the stage's timeout ends it.
+
+use serde_json::Value;
+
+use crate::observation::Health;
+
+mod custom;
+mod fields;
+
+use fields::{Fields, Malformed};
+
+/// What a rule gives; `Err` becomes [`Health::InProgress`] with what is wrong.
+type Judgement = Result<Health, Malformed>;
+
+/// Judges how ready a live object is.
+///
+/// Never fails: an object whose status can't be read as its kind has it (a text where a number
+/// belongs, a negative count) is [`Health::InProgress`], and the message says what is wrong with
+/// which field. A field that is `null` counts as absent, as the API server has it.
+pub fn judge(object: &Value) -> Health {
+    let fields = Fields::of(object);
+    judgement(&fields).unwrap_or_else(|malformed| Health::InProgress(malformed.to_string()))
+}
+
+fn judgement(object: &Fields<'_>) -> Judgement {
+    if let Some(health) = custom::common(object)? {
+        return Ok(health);
+    }
+    custom::ready_condition(object)
+}
