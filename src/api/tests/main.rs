@@ -1,0 +1,5 @@
+//! Promises about the generated CustomResourceDefinitions.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod crds;
