@@ -1,4 +1,4 @@
-//! Promises about the generated CustomResourceDefinitions.
+//! Promises about the generated CRDs.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 

@@ -1,4 +1,4 @@
-//! Writes the CustomResourceDefinitions into the chart, or into the folder that is named.
+//! Writes the CRDs into the chart, or into the folder that is named.
 
 use std::path::PathBuf;
 use std::{env, fs, io};
