@@ -1,1 +1,10 @@
-//! Room under construction.
+//! The controller: watches, a timer queue, leader election, probes, metrics and logs around the
+//! driver of `stageset-cluster`.
+//!
+//! A library with a thin binary, so that simulation runs the very loop that production runs.
+
+pub mod flags;
+pub mod http;
+pub mod leader;
+pub mod metrics;
+pub mod queue;

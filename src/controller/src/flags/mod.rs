@@ -1,0 +1,279 @@
+//! Command-line flags: parsed and checked before the first contact with a cluster.
+//!
+//! - [`Flags`] is what clap reads;
+//! - [`Options`] is what the rest of the controller works with: every value checked;
+//! - [`unsupported`] is the table of flags that the reference implementation has and this version
+//!   doesn't. They are refused by name, unless the value switches them off.
+//!
+//! Booleans may stand alone or carry `=true`/`=false` in any of Go's spellings; durations are Go's.
+//! A flag given twice counts the last time, as everywhere in the Kubernetes world.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use stageset_core::identity::Tenancy;
+use stageset_core::names::Namespace;
+
+mod address;
+#[cfg(test)]
+mod tests;
+pub mod unsupported;
+mod value;
+
+pub use address::BindAddress;
+pub use value::{Cidr, InvalidCidr};
+
+/// Environment variable that `--watch-namespaces` falls back to.
+pub const ENV_WATCH_NAMESPACES: &str = "STAGESET_WATCH_NAMESPACES";
+
+/// Delivers StageSets: ordered releases of Kubernetes objects, each applied as its tenant.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "stageset-controller", version, args_override_self = true)]
+struct Flags {
+    /// Where metrics are served, host:port; 0 or empty switches it off.
+    #[arg(long, value_name = "HOST:PORT", default_value = ":8080", value_parser = BindAddress::parse)]
+    metrics_bind_address: BindAddress,
+
+    /// Where the health probes are served, host:port; 0 or empty switches it off.
+    #[arg(long, value_name = "HOST:PORT", default_value = ":8081", value_parser = BindAddress::parse)]
+    health_probe_bind_address: BindAddress,
+
+    /// Elect one leader among the replicas; only it reconciles.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
+    leader_elect: bool,
+
+    /// Namespaces to watch, separated by commas; empty means all.
+    /// Falls back to STAGESET_WATCH_NAMESPACES.
+    #[arg(long, value_name = "NAMESPACES", default_value = "")]
+    watch_namespaces: String,
+
+    /// How often a StageSet without spec.interval is looked at.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = value::positive)]
+    default_interval: Duration,
+
+    /// Most objects in one StageInventory.
+    #[arg(long, value_name = "COUNT", default_value = "5000", value_parser = value::at_least_one)]
+    inventory_shard_cap: usize,
+
+    /// After this long a deletion is forced through; 0 means 1h.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = value::not_negative)]
+    max_teardown_wait: Duration,
+
+    /// Refuse every reference into another namespace.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
+    no_cross_namespace_refs: bool,
+
+    /// Apply StageSets that name no ServiceAccount with the controller's own rights.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
+    single_tenant: bool,
+
+    /// Address ranges that artifacts may be downloaded from although they are refused by default
+    /// (loopback, link-local and the like); for development.
+    #[arg(long, value_name = "CIDR,…", value_delimiter = ',', value_parser = Cidr::parse_flag)]
+    allow_artifact_addresses: Vec<Option<Cidr>>,
+
+    /// Most metadata watches held as tenants; objects beyond are polled.
+    #[arg(long, value_name = "COUNT", default_value = "2000")]
+    max_tenant_watches: usize,
+
+    /// Least severe lines that are logged: debug, info, warn, error.
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = LogLevel::parse)]
+    log_level: LogLevel,
+
+    /// How lines are written: json or text.
+    #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = LogFormat::parse)]
+    log_format: LogFormat,
+}
+
+/// Least severe lines that are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Every operation.
+    Debug,
+    /// Every outcome.
+    Info,
+    /// What may need somebody.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+impl LogLevel {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "debug" => Ok(Self::Debug),
+            "info" => Ok(Self::Info),
+            "warn" => Ok(Self::Warn),
+            "error" => Ok(Self::Error),
+            _ => Err("must be debug, info, warn or error".to_owned()),
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl LogFormat {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _ => Err("must be json or text".to_owned()),
+        }
+    }
+}
+
+/// Everything an operator can set, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where metrics are served; `None` = nowhere.
+    pub metrics_bind_address: BindAddress,
+    /// Where `/healthz` and `/readyz` are served.
+    pub health_probe_bind_address: BindAddress,
+    /// Whether a leader is elected; without, this process reconciles at once.
+    pub leader_elect: bool,
+    /// The only namespaces whose StageSets are looked at; empty = all of them.
+    pub watch_namespaces: Vec<Namespace>,
+    /// Cadence of StageSets that set none; positive.
+    pub default_interval: Duration,
+    /// Most entries in one StageInventory; at least 1.
+    pub inventory_shard_cap: usize,
+    /// Bound of a teardown; positive.
+    pub max_teardown_wait: Duration,
+    /// Refuse references into other namespaces (S31).
+    pub no_cross_namespace_refs: bool,
+    /// Whether StageSets without an account are applied by the controller itself (S14).
+    pub tenancy: Tenancy,
+    /// Ranges opened for artifact downloads.
+    pub allow_artifact_addresses: Vec<Cidr>,
+    /// Cap of the watches as tenants (K17).
+    pub max_tenant_watches: usize,
+    /// Least severe lines that are logged.
+    pub log_level: LogLevel,
+    /// How lines are written.
+    pub log_format: LogFormat,
+}
+
+impl Default for Options {
+    /// What an empty command line means.
+    fn default() -> Self {
+        Self {
+            metrics_bind_address: BindAddress::any(8080),
+            health_probe_bind_address: BindAddress::any(8081),
+            leader_elect: false,
+            watch_namespaces: Vec::new(),
+            default_interval: Duration::from_secs(600),
+            inventory_shard_cap: 5000,
+            max_teardown_wait: Duration::from_secs(3600),
+            no_cross_namespace_refs: false,
+            tenancy: Tenancy::Multi,
+            allow_artifact_addresses: Vec::new(),
+            max_tenant_watches: 2000,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Json,
+        }
+    }
+}
+
+/// Why the process ends before it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// `--help` or `--version`: print this to stdout, exit code 0.
+    Told(String),
+    /// A flag is wrong: print this one line to stderr, exit code 2.
+    Refused(String),
+}
+
+impl Options {
+    /// Reads a command line (the program's name first) and the environment.
+    ///
+    /// # Errors
+    /// [`Exit`] with what to print and, by its variant, the exit code.
+    pub fn parse<I, T>(
+        arguments: I,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Exit>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let command = unsupported::declare(Flags::command());
+        let matches = command
+            .try_get_matches_from(arguments)
+            .map_err(|error| exit(&error))?;
+        unsupported::check(&matches).map_err(Exit::Refused)?;
+        let flags = Flags::from_arg_matches(&matches).map_err(|error| exit(&error))?;
+        let from_environment = || environment(ENV_WATCH_NAMESPACES).unwrap_or_default();
+        let watch_namespaces = if flags.watch_namespaces.trim().is_empty() {
+            namespaces(&from_environment(), ENV_WATCH_NAMESPACES)?
+        } else {
+            namespaces(&flags.watch_namespaces, "--watch-namespaces")?
+        };
+        let max_teardown_wait = if flags.max_teardown_wait.is_zero() {
+            Duration::from_secs(3600)
+        } else {
+            flags.max_teardown_wait
+        };
+        Ok(Self {
+            metrics_bind_address: flags.metrics_bind_address,
+            health_probe_bind_address: flags.health_probe_bind_address,
+            leader_elect: flags.leader_elect,
+            watch_namespaces,
+            default_interval: flags.default_interval,
+            inventory_shard_cap: flags.inventory_shard_cap,
+            max_teardown_wait,
+            no_cross_namespace_refs: flags.no_cross_namespace_refs,
+            tenancy: if flags.single_tenant {
+                Tenancy::Single
+            } else {
+                Tenancy::Multi
+            },
+            allow_artifact_addresses: flags
+                .allow_artifact_addresses
+                .into_iter()
+                .flatten()
+                .collect(),
+            max_tenant_watches: flags.max_tenant_watches,
+            log_level: flags.log_level,
+            log_format: flags.log_format,
+        })
+    }
+}
+
+/// Sorted and unique, so that the order in which they were given changes nothing.
+fn namespaces(list: &str, whence: &str) -> Result<Vec<Namespace>, Exit> {
+    let mut found = list
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            Namespace::new(name).map_err(|error| Exit::Refused(format!("{whence}: {error}")))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// clap's answer as ours: help and version are told, everything else is refused in one line.
+fn exit(error: &clap::Error) -> Exit {
+    use clap::error::ErrorKind;
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Told(text),
+        _ => {
+            let line = text.lines().next().unwrap_or("the flags could not be read");
+            Exit::Refused(line.strip_prefix("error: ").unwrap_or(line).to_owned())
+        }
+    }
+}

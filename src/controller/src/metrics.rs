@@ -1,0 +1,431 @@
+//! What the controller counts, under the names that dashboards and alerts know (`surface.md` §1.3).
+//!
+//! A series belongs to a StageSet or to none; [`Metrics::forget`] drops all series of a deleted one,
+//! so that a label set never outlives its object. Counters are exposed with the suffix `_total`,
+//! which the encoder adds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::queue::Key;
+
+/// Value of the label `controller`: what the reference implementation's runtime calls this loop.
+const CONTROLLER: &str = "stageset";
+
+/// Upper bounds in seconds, those of controller-runtime, so that quantiles stay comparable.
+const PASS_SECONDS: [f64; 35] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9,
+    1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 30.0, 60.0,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+struct Outcome {
+    namespace: String,
+    name: String,
+    reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+struct OfStage {
+    namespace: String,
+    name: String,
+    stage: String,
+}
+
+/// As [`OfStage`] where the reference calls the name `stageset`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+struct OfStageSetStage {
+    namespace: String,
+    stageset: String,
+    stage: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    gvk: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfController {
+    controller: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRequest {
+    verb: String,
+    plane: String,
+}
+
+/// Which series a StageSet has.
+#[derive(Debug, Default)]
+struct Owned {
+    reasons: BTreeSet<String>,
+    stages: BTreeSet<String>,
+}
+
+/// All metrics. Cheap to clone; clones share the numbers.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    owned: Arc<Mutex<BTreeMap<Key, Owned>>>,
+    reconcile: Family<Outcome, Counter>,
+    stage_applied: Family<OfStage, Counter>,
+    drift_corrected: Family<OfStage, Counter>,
+    watch_engagement_failures: Family<OfKind, Counter>,
+    teardown_force_drop: Family<Outcome, Counter>,
+    inventory_skipped_entries: Family<OfStageSetStage, Counter>,
+    stage_ready: Family<OfStageSetStage, Gauge>,
+    requests: Family<OfRequest, Counter>,
+    tenant_watches: Gauge,
+    leader: Gauge,
+    queue_depth: Gauge,
+    pass_seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A fresh set, all at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let reconcile = Family::default();
+        registry.register(
+            "stageset_reconcile",
+            "Passes over a StageSet by the reason of its Ready condition",
+            reconcile.clone(),
+        );
+        let stage_applied = Family::default();
+        registry.register(
+            "stageset_stage_applied",
+            "Stages completed",
+            stage_applied.clone(),
+        );
+        let drift_corrected = Family::default();
+        registry.register(
+            "stageset_drift_corrected",
+            "Objects changed back at an unchanged revision",
+            drift_corrected.clone(),
+        );
+        let watch_engagement_failures = Family::default();
+        registry.register(
+            "stageset_watch_engagement_failures",
+            "Watches that could not be started or were lost, by kind",
+            watch_engagement_failures.clone(),
+        );
+        let teardown_force_drop = Family::default();
+        registry.register(
+            "stageset_teardown_force_drop",
+            "Finalizers removed although objects remained",
+            teardown_force_drop.clone(),
+        );
+        let inventory_skipped_entries = Family::default();
+        registry.register(
+            "stageset_inventory_skipped_entries",
+            "Inventory entries that could not be read",
+            inventory_skipped_entries.clone(),
+        );
+        let stage_ready = Family::default();
+        registry.register(
+            "stageset_stage_ready",
+            "1 while the stage's phase is Ready, else 0",
+            stage_ready.clone(),
+        );
+        let requests = Family::default();
+        registry.register(
+            "stageset_api_requests",
+            "Requests to API servers by verb and by whose rights they used",
+            requests.clone(),
+        );
+        let tenant_watches = Gauge::default();
+        registry.register(
+            "stageset_tenant_watches",
+            "Metadata watches held as tenants",
+            tenant_watches.clone(),
+        );
+        let leader = Gauge::default();
+        registry.register(
+            "stageset_leader",
+            "1 while this replica reconciles, else 0",
+            leader.clone(),
+        );
+        let of_controller = || OfController {
+            controller: CONTROLLER,
+        };
+        let depth = Family::<OfController, Gauge>::default();
+        registry.register(
+            "workqueue_depth",
+            "StageSets that are due and not running",
+            depth.clone(),
+        );
+        let queue_depth = depth.get_or_create_owned(&of_controller());
+        let seconds = Family::<OfController, Histogram>::new_with_constructor(|| {
+            Histogram::new(PASS_SECONDS.iter().copied())
+        });
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Length of a pass",
+            seconds.clone(),
+        );
+        let pass_seconds = seconds.get_or_create_owned(&of_controller());
+        Self {
+            registry: Arc::new(registry),
+            owned: Arc::default(),
+            reconcile,
+            stage_applied,
+            drift_corrected,
+            watch_engagement_failures,
+            teardown_force_drop,
+            inventory_skipped_entries,
+            stage_ready,
+            requests,
+            tenant_watches,
+            leader,
+            queue_depth,
+            pass_seconds,
+        }
+    }
+
+    /// A pass has ended with this reason of the Ready condition.
+    pub fn passed(&self, key: &Key, reason: &str, took: Duration) {
+        self.own(key, |owned| owned.reasons.insert(reason.to_owned()));
+        self.reconcile.get_or_create(&outcome(key, reason)).inc();
+        self.pass_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A stage was completed for a run.
+    pub fn stage_applied(&self, key: &Key, stage: &str) {
+        self.own(key, |owned| owned.stages.insert(stage.to_owned()));
+        self.stage_applied
+            .get_or_create(&of_stage(key, stage))
+            .inc();
+    }
+
+    /// So many objects of a stage were changed back.
+    pub fn drift_corrected(&self, key: &Key, stage: &str, objects: u64) {
+        self.own(key, |owned| owned.stages.insert(stage.to_owned()));
+        self.drift_corrected
+            .get_or_create(&of_stage(key, stage))
+            .inc_by(objects);
+    }
+
+    /// A watch on this kind could not be started or was lost.
+    pub fn watch_engagement_failed(&self, gvk: &str) {
+        self.watch_engagement_failures
+            .get_or_create(&OfKind {
+                gvk: gvk.to_owned(),
+            })
+            .inc();
+    }
+
+    /// A finalizer was removed although objects remained: `timed_out`, `permanent` or
+    /// `unauthorized`.
+    pub fn teardown_forced(&self, key: &Key, reason: &str) {
+        self.own(key, |owned| owned.reasons.insert(reason.to_owned()));
+        self.teardown_force_drop
+            .get_or_create(&outcome(key, reason))
+            .inc();
+    }
+
+    /// So many entries of a stage's inventory could not be read.
+    pub fn inventory_entries_skipped(&self, key: &Key, stage: &str, entries: u64) {
+        self.own(key, |owned| owned.stages.insert(stage.to_owned()));
+        self.inventory_skipped_entries
+            .get_or_create(&of_stage_set(key, stage))
+            .inc_by(entries);
+    }
+
+    /// The stages as the status has them now; gauges of stages that are gone are dropped.
+    pub fn stages<'a>(&self, key: &Key, stages: impl IntoIterator<Item = (&'a str, bool)>) {
+        let mut present = BTreeSet::new();
+        for (stage, ready) in stages {
+            present.insert(stage.to_owned());
+            self.stage_ready
+                .get_or_create(&of_stage_set(key, stage))
+                .set(i64::from(ready));
+        }
+        let mut gone = Vec::new();
+        self.own(key, |owned| {
+            gone.extend(owned.stages.difference(&present).cloned());
+            owned.stages = present;
+        });
+        for stage in gone {
+            self.drop_stage(key, &stage);
+        }
+    }
+
+    /// The StageSet is gone: none of its series stays.
+    pub fn forget(&self, key: &Key) {
+        let owned = self
+            .owned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+        let Some(owned) = owned else { return };
+        for reason in &owned.reasons {
+            self.reconcile.remove(&outcome(key, reason));
+            self.teardown_force_drop.remove(&outcome(key, reason));
+        }
+        for stage in &owned.stages {
+            self.drop_stage(key, stage);
+        }
+    }
+
+    /// A request went to an API server.
+    pub fn requested(&self, verb: &str, plane: &str) {
+        let labels = OfRequest {
+            verb: verb.to_owned(),
+            plane: plane.to_owned(),
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// How many StageSets are due and not running.
+    pub fn queue_depth(&self, depth: usize) {
+        self.queue_depth
+            .set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// How many watches are held as tenants.
+    pub fn tenant_watches(&self, count: usize) {
+        self.tenant_watches
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this replica reconciles.
+    pub fn leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// All of it in the text format, `OpenMetrics` 1.0.
+    pub fn expose(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String can't fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+
+    fn own<R>(&self, key: &Key, change: impl FnOnce(&mut Owned) -> R) -> R {
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        change(owned.entry(key.clone()).or_default())
+    }
+
+    fn drop_stage(&self, key: &Key, stage: &str) {
+        self.stage_applied.remove(&of_stage(key, stage));
+        self.drift_corrected.remove(&of_stage(key, stage));
+        self.inventory_skipped_entries
+            .remove(&of_stage_set(key, stage));
+        self.stage_ready.remove(&of_stage_set(key, stage));
+    }
+}
+
+fn outcome(key: &Key, reason: &str) -> Outcome {
+    Outcome {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        reason: reason.to_owned(),
+    }
+}
+
+fn of_stage(key: &Key, stage: &str) -> OfStage {
+    OfStage {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        stage: stage.to_owned(),
+    }
+}
+
+fn of_stage_set(key: &Key, stage: &str) -> OfStageSetStage {
+    OfStageSetStage {
+        namespace: key.namespace.clone(),
+        stageset: key.name.clone(),
+        stage: stage.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(metrics: &Metrics) -> Vec<String> {
+        let mut lines: Vec<_> = metrics
+            .expose()
+            .lines()
+            .filter(|line| !line.contains("_bucket{") && !line.starts_with("# HELP"))
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn names_types_and_labels_are_what_dashboards_know() {
+        let metrics = Metrics::new();
+        let key = Key::new("payments", "shop");
+        metrics.passed(&key, "Succeeded", Duration::from_millis(30));
+        metrics.stage_applied(&key, "app");
+        metrics.drift_corrected(&key, "app", 2);
+        metrics.watch_engagement_failed("source.toolkit.fluxcd.io/v1 Bucket");
+        metrics.teardown_forced(&key, "timed_out");
+        metrics.inventory_entries_skipped(&key, "app", 1);
+        metrics.stages(&key, [("app", true), ("web", false)]);
+        metrics.requested("get", "tenant");
+        metrics.queue_depth(3);
+        metrics.tenant_watches(4);
+        metrics.leader(true);
+        let expected = "\
+# EOF
+# TYPE controller_runtime_reconcile_time_seconds histogram
+# TYPE stageset_api_requests counter
+# TYPE stageset_drift_corrected counter
+# TYPE stageset_inventory_skipped_entries counter
+# TYPE stageset_leader gauge
+# TYPE stageset_reconcile counter
+# TYPE stageset_stage_applied counter
+# TYPE stageset_stage_ready gauge
+# TYPE stageset_teardown_force_drop counter
+# TYPE stageset_tenant_watches gauge
+# TYPE stageset_watch_engagement_failures counter
+# TYPE workqueue_depth gauge
+controller_runtime_reconcile_time_seconds_count{controller=\"stageset\"} 1
+controller_runtime_reconcile_time_seconds_sum{controller=\"stageset\"} 0.03
+stageset_api_requests_total{verb=\"get\",plane=\"tenant\"} 1
+stageset_drift_corrected_total{namespace=\"payments\",name=\"shop\",stage=\"app\"} 2
+stageset_inventory_skipped_entries_total{namespace=\"payments\",stageset=\"shop\",stage=\"app\"} 1
+stageset_leader 1
+stageset_reconcile_total{namespace=\"payments\",name=\"shop\",reason=\"Succeeded\"} 1
+stageset_stage_applied_total{namespace=\"payments\",name=\"shop\",stage=\"app\"} 1
+stageset_stage_ready{namespace=\"payments\",stageset=\"shop\",stage=\"app\"} 1
+stageset_stage_ready{namespace=\"payments\",stageset=\"shop\",stage=\"web\"} 0
+stageset_teardown_force_drop_total{namespace=\"payments\",name=\"shop\",reason=\"timed_out\"} 1
+stageset_tenant_watches 4
+stageset_watch_engagement_failures_total{gvk=\"source.toolkit.fluxcd.io/v1 Bucket\"} 1
+workqueue_depth{controller=\"stageset\"} 3";
+        assert_eq!(sorted(&metrics).join("\n"), expected);
+    }
+
+    #[test]
+    fn no_series_outlives_its_stage_set_or_stage() {
+        let metrics = Metrics::new();
+        let key = Key::new("payments", "shop");
+        metrics.passed(&key, "StageFailed", Duration::ZERO);
+        metrics.stages(&key, [("app", true), ("web", false)]);
+        metrics.stage_applied(&key, "web");
+        metrics.stages(&key, [("app", true)]);
+        assert!(!metrics.expose().contains("web"), "{}", metrics.expose());
+        metrics.teardown_forced(&key, "timed_out");
+        metrics.forget(&key);
+        assert!(!metrics.expose().contains("shop"), "{}", metrics.expose());
+    }
+}
