@@ -130,7 +130,8 @@ fn sweep_stage(
         match removal.fate() {
             Fate::Gone | Fate::Left(_) => continue,
             Fate::Ask(need) => sweep.needs.push(need),
-            Fate::Delete(operation, reference) => {
+            Fate::Delete(delete) => {
+                let (operation, reference) = *delete;
                 sweep
                     .deletes
                     .push((inventory.position, reference, operation));

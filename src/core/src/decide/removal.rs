@@ -26,7 +26,7 @@ pub(super) enum Fate<'a> {
     /// Something must be seen first.
     Ask(Need),
     /// Delete it.
-    Delete(Operation, Reference),
+    Delete(Box<(Operation, Reference)>),
     /// Its deletion was accepted; look again then.
     Going(Timestamp),
     /// Not possible now.
@@ -125,7 +125,7 @@ impl<'a> Removal<'a> {
             stage: self.stage.clone(),
             why: self.why,
         });
-        Fate::Delete(delete, reference)
+        Fate::Delete(Box::new((delete, reference)))
     }
 
     /// A delete that failed is tried again only after its pause.
@@ -151,6 +151,10 @@ impl<'a> Removal<'a> {
         })
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error is the answer, moved once"
+    )]
     fn reference(&self) -> Result<Reference, Fate<'a>> {
         let gvk = GroupVersionKind {
             group: self.key.group.clone(),

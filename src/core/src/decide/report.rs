@@ -41,10 +41,26 @@ pub(super) enum Wait {
 enum Progress {
     /// Nothing more to do.
     Done,
-    /// On its way, or trying again.
+    /// On its way.
     Reconciling,
+    /// Tried again after a failure.
+    Retrying,
+    /// Past its bound, and still waited for.
+    Overdue,
     /// Only a change of the spec helps.
     Stalled,
+}
+
+impl Progress {
+    /// Reason of the `Reconciling` condition, in the words that Flux's kinds use.
+    fn reconciling(self) -> Option<&'static str> {
+        match self {
+            Self::Done | Self::Stalled => None,
+            Self::Reconciling => Some("Progressing"),
+            Self::Retrying => Some("ProgressingWithRetry"),
+            Self::Overdue => Some("TimedOut"),
+        }
+    }
 }
 
 /// Why a pass rests.
@@ -87,7 +103,10 @@ impl Report {
 
     /// Something failed and is tried again.
     pub(super) fn failed(_: &Observation, reason: Reason, message: String, wait: Wait) -> Self {
-        Self::new(ConditionStatus::False, reason, message, wait)
+        Self {
+            progress: Progress::Retrying,
+            ..Self::new(ConditionStatus::False, reason, message, wait)
+        }
     }
 
     /// Nothing failed; something isn't there yet.
@@ -128,9 +147,14 @@ impl Report {
         self
     }
 
-    /// No event: it is ordinary progress.
-    pub(super) fn quiet_unless(mut self, loud: bool) -> Self {
-        self.announce = loud;
+    /// Ordinary progress makes no event; a wait past its bound makes one.
+    pub(super) fn overdue(mut self, overdue: bool) -> Self {
+        self.announce = overdue;
+        self.progress = if overdue {
+            Progress::Overdue
+        } else {
+            Progress::Reconciling
+        };
         self
     }
 
@@ -231,9 +255,15 @@ impl Report {
     }
 
     fn is_news(&self, recorded: &Status) -> bool {
-        recorded
-            .condition("Ready")
-            .is_none_or(|ready| ready.status != self.ready || ready.reason != self.reason.as_str())
+        let same = recorded.condition("Ready").is_some_and(|ready| {
+            ready.status == self.ready && ready.reason == self.reason.as_str()
+        });
+        let known_to_be_late = || {
+            recorded
+                .condition("Reconciling")
+                .is_some_and(|known| Some(known.reason.as_str()) == self.progress.reconciling())
+        };
+        !same || (self.progress == Progress::Overdue && !known_to_be_late())
     }
 
     fn event(&self) -> Event {
@@ -296,22 +326,19 @@ impl Report {
             self.reason.as_str(),
             &self.reason.with_runbook(&message),
         )];
-        match self.progress {
-            Progress::Done => {}
-            Progress::Reconciling => conditions.push(condition(
+        if let Some(reason) = self.progress.reconciling() {
+            let status = ConditionStatus::True;
+            conditions.push(condition(
                 observation,
                 "Reconciling",
-                ConditionStatus::True,
-                self.reason.as_str(),
+                status,
+                reason,
                 &message,
-            )),
-            Progress::Stalled => conditions.push(condition(
-                observation,
-                "Stalled",
-                ConditionStatus::True,
-                self.reason.as_str(),
-                &message,
-            )),
+            ));
+        }
+        if self.progress == Progress::Stalled {
+            let (status, reason) = (ConditionStatus::True, self.reason.as_str());
+            conditions.push(condition(observation, "Stalled", status, reason, &message));
         }
         conditions
     }

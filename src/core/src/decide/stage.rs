@@ -356,7 +356,7 @@ fn wave_is_ready(
         Wait::Until(look),
     )
     .attempting(release.pins)
-    .quiet_unless(waited >= bound)
+    .overdue(waited >= bound)
     .into())
 }
 

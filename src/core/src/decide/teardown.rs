@@ -125,7 +125,7 @@ fn stage(
             ),
             Wait::Until(look),
         )
-        .quiet_unless(false)
+        .overdue(false)
         .into());
     }
     Ok(())
@@ -167,7 +167,10 @@ fn sweep(
             Fate::Left(Left::Replaced) => sweep.replaced += 1,
             Fate::Left(Left::Released | Left::Kept) => sweep.same += 1,
             Fate::Ask(need) => sweep.needs.push(need),
-            Fate::Delete(operation, reference) => sweep.deletes.push((reference, operation)),
+            Fate::Delete(delete) => {
+                let (operation, reference) = *delete;
+                sweep.deletes.push((reference, operation));
+            }
             Fate::Going(look) => {
                 sweep.going.push(key.to_string());
                 sweep.look = Some(sweep.look.map_or(look, |known| known.min(look)));
@@ -184,7 +187,7 @@ fn sweep(
 }
 
 fn grouped(mut deletes: Vec<(crate::object::Reference, Operation)>) -> Vec<Vec<Operation>> {
-    deletes.sort_by(|(a, _), (b, _)| delete_order(a).cmp(&delete_order(b)));
+    deletes.sort_by_key(|(reference, _)| delete_order(reference));
     let mut steps: Vec<(String, Vec<Operation>)> = Vec::new();
     for (reference, operation) in deletes {
         match steps.last_mut() {

@@ -88,7 +88,7 @@ pub(super) fn ready(
         .attempting(release.pins)
         .stage_applied(release, stage, since)
         .stage_verifying(&stage.spec.name, message)
-        .quiet_unless(false)
+        .overdue(false)
         .into());
     }
     let retry = jittered(
@@ -105,6 +105,7 @@ pub(super) fn ready(
     .attempting(release.pins)
     .stage_applied(release, stage, since)
     .stage_verifying(&stage.spec.name, message)
+    .overdue(true)
     .into())
 }
 

@@ -1,0 +1,172 @@
+//! Teardown: reverse, as the tenant, within a bound.
+
+use std::time::Duration;
+
+use stageset_core::plan::Next;
+
+use crate::world::{World, shop};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
+
+fn delete(world: &mut World) {
+    world.deletion_timestamp = Some(world.now);
+    world.generation += 1;
+}
+
+#[test]
+fn stages_go_in_reverse_each_seen_to_be_gone_first() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.sticky.insert("web".into());
+    delete(&mut world);
+    world.settle(MINUTE);
+    assert!(!world.gone);
+    assert!(
+        world.object("ConfigMap", "settings").is_some(),
+        "stage config went before stage app was gone"
+    );
+    world.objects.retain(|key, _| key.name != "web");
+    world.settle(MINUTE);
+    assert!(world.gone);
+    assert!(world.objects.is_empty(), "{:?}", world.objects.keys());
+    assert!(
+        world
+            .done
+            .iter()
+            .filter(|d| d.what.starts_with("delete"))
+            .all(|d| d.identity.as_deref() == Some(DEPLOYER))
+    );
+}
+
+#[test]
+fn a_suspended_or_invalid_stageset_is_torn_down_too() {
+    for invalid in [false, true] {
+        let mut world = shop();
+        world.settle(MINUTE);
+        world.suspend = true;
+        if invalid {
+            world.spec = Err(Vec::new());
+        }
+        delete(&mut world);
+        world.settle(MINUTE);
+        assert!(world.gone, "invalid: {invalid}");
+        assert!(world.objects.is_empty());
+    }
+}
+
+#[test]
+fn a_deletion_in_mid_wait_needs_no_waiting() {
+    let mut world = shop();
+    world
+        .slow
+        .insert("Deployment".into(), Duration::from_secs(3600));
+    world.pass();
+    delete(&mut world);
+    let at = world.now;
+    world.settle(Duration::from_secs(1));
+    assert!(world.gone);
+    assert_eq!(world.now, at);
+}
+
+#[test]
+fn l3_what_is_in_the_way_is_told_and_only_the_bound_forces_the_finalizer_off() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world
+        .denied
+        .insert((DEPLOYER.into(), "delete".into(), "Service".into()));
+    delete(&mut world);
+    world.settle(Duration::from_secs(3500));
+    assert!(!world.gone, "forced before its time");
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(
+        world.message().contains("payments/web"),
+        "{}",
+        world.message()
+    );
+    world.settle(Duration::from_secs(200));
+    assert!(world.gone);
+    let (_, said) = world
+        .events
+        .iter()
+        .find(|(reason, _)| reason == "TeardownForced")
+        .unwrap();
+    assert!(said.contains("Service payments/web"), "{said}");
+}
+
+#[test]
+fn a_grant_unblocks_a_teardown() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world
+        .denied
+        .insert((DEPLOYER.into(), "delete".into(), "Service".into()));
+    delete(&mut world);
+    world.settle(Duration::from_secs(300));
+    world.denied.clear();
+    world.settle(Duration::from_secs(90));
+    assert!(world.gone);
+    assert!(world.objects.is_empty());
+    assert!(
+        world
+            .events
+            .iter()
+            .all(|(reason, _)| reason != "TeardownForced")
+    );
+}
+
+#[test]
+fn k21_objects_of_a_namespace_that_goes_are_as_good_as_gone() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.namespace_terminating = true;
+    world.accounts.clear();
+    delete(&mut world);
+    world.crash();
+    world.settle(MINUTE);
+    assert!(world.gone);
+    assert!(
+        world
+            .events
+            .iter()
+            .all(|(reason, _)| reason != "TeardownForced")
+    );
+}
+
+#[test]
+fn k23_a_cluster_that_holds_none_of_the_recorded_objects_is_another_cluster() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    for stored in world.objects.values_mut() {
+        stored.uid = format!("restored-{}", stored.uid);
+    }
+    world.crash();
+    delete(&mut world);
+    world.settle(Duration::from_secs(300));
+    assert!(!world.gone);
+    assert!(world.done_with("delete").is_empty());
+    assert!(
+        world.message().contains("isn't the cluster"),
+        "{}",
+        world.message()
+    );
+}
+
+#[test]
+fn prune_false_keeps_its_objects_on_deletion_too() {
+    let mut world = shop();
+    world.edit_spec(|spec| spec.stages[0].prune = false);
+    world.settle(MINUTE);
+    delete(&mut world);
+    let next = world.settle(MINUTE);
+    assert!(world.gone, "{next:?}");
+    assert_eq!(world.objects.len(), 2);
+}
+
+#[test]
+fn without_the_finalizer_there_is_nothing_to_do() {
+    let mut world = shop();
+    delete(&mut world);
+    assert_eq!(world.pass(), Next::Gone);
+}

@@ -1,0 +1,11 @@
+//! Promises of the decision, tried on a cluster in a map.
+
+mod world;
+
+mod bad_input;
+mod deletion;
+mod faults;
+mod order;
+mod pruning;
+mod tenancy;
+mod waiting;

@@ -1,0 +1,256 @@
+//! Order: write-ahead, waves, stages, runs.
+
+use std::time::Duration;
+
+use stageset_core::plan::Next;
+
+use crate::world::{World, shop, stage};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_release_goes_stage_by_stage_and_ends_ready() {
+    let mut world = shop();
+    let next = world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(matches!(next, Next::Hold { refresh: true, .. }), "{next:?}");
+    let done: Vec<&str> = world
+        .done
+        .iter()
+        .map(|done| done.what.as_str())
+        .filter(|what| !what.starts_with("record status") && !what.starts_with("event"))
+        .collect();
+    let first = |word: &str| {
+        done.iter()
+            .position(|what| what.contains(word))
+            .unwrap_or_else(|| panic!("{word}: {done:#?}"))
+    };
+    assert_eq!(first("finalizer"), 0);
+    assert!(first("inventory of stage config: before") < first("create ConfigMap"));
+    assert!(
+        first("create Deployment.apps payments/cache") < first("inventory of stage app: before")
+    );
+    assert!(first("inventory of stage app: before") < first("create Service payments/web"));
+    let cache = world.object("Deployment", "cache").unwrap().ready_at;
+    let web = world
+        .done
+        .iter()
+        .find(|d| d.what.contains("payments/web"))
+        .unwrap()
+        .at;
+    assert!(
+        web >= cache,
+        "L4: stage app was written before stage config was ready"
+    );
+}
+
+#[test]
+fn once_ready_nothing_more_is_asked_or_done() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let before = world.requests;
+    let next = world.pass();
+    assert!(matches!(next, Next::Hold { .. }));
+    assert_eq!(world.requests, before, "{}", world.last_plan.unwrap());
+}
+
+#[test]
+fn an_interval_tick_reads_each_object_once_and_writes_nothing() {
+    let mut world = shop();
+    let Next::Hold {
+        until,
+        refresh: true,
+        ..
+    } = world.settle(MINUTE)
+    else {
+        panic!()
+    };
+    world.now = until;
+    world.refresh_before = until;
+    let (requests, done) = (world.requests, world.done.len());
+    world.pass();
+    assert_eq!(world.done.len(), done, "{:?}", world.done.last());
+    // 4 objects, 2 sources, 1 account.
+    assert_eq!(world.requests - requests, 7);
+}
+
+#[test]
+fn the_inventory_holds_what_was_written_with_its_uid() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    for (name, inventory) in &world.inventories {
+        assert_eq!(inventory.entries.len(), 2, "{name}");
+        for (key, entry) in &inventory.entries {
+            assert_eq!(
+                entry.uid.as_deref(),
+                Some(world.objects[key].uid.as_str()),
+                "{key}"
+            );
+            assert!(entry.digest.is_some(), "{key}");
+        }
+        assert_eq!(
+            inventory.service_account.as_ref().unwrap().as_str(),
+            "deployer"
+        );
+    }
+}
+
+#[test]
+fn a_new_revision_in_mid_run_begins_again_at_stage_one() {
+    let mut world = shop();
+    world.pass();
+    assert!(
+        world.ready().contains("StageProgressing"),
+        "{}",
+        world.ready()
+    );
+    world.publish(
+        "config",
+        "r2",
+        &["ConfigMap/settings=2", "Deployment/cache=2"],
+    );
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert_eq!(world.status.last_applied_revisions["payments/config"], "r2");
+    let changes = world.done_with("change");
+    assert!(changes[0].contains("payments/settings") || changes[0].contains("payments/cache"));
+    let web = world
+        .done
+        .iter()
+        .position(|d| d.what.contains("create Service payments/web"))
+        .unwrap();
+    let changed = world
+        .done
+        .iter()
+        .position(|d| d.what.starts_with("change"))
+        .unwrap();
+    assert!(changed < web, "the old run wrote on");
+}
+
+#[test]
+fn an_update_writes_only_what_changed() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let before = world.done.len();
+    world.publish("app", "r2", &["Deployment/web=2", "Service/web=1"]);
+    world.settle(MINUTE);
+    let applied: Vec<&str> = world.done[before..]
+        .iter()
+        .map(|d| d.what.as_str())
+        .filter(|what| what.starts_with("change") || what.starts_with("create"))
+        .collect();
+    assert_eq!(applied.len(), 1, "{applied:#?}");
+    assert!(
+        applied[0].contains("Deployment.apps payments/web"),
+        "{applied:?}"
+    );
+}
+
+#[test]
+fn definitions_come_before_their_objects_in_one_release() {
+    let mut world = World::new(vec![stage("all", "all")]);
+    world
+        .slow
+        .insert("CustomResourceDefinition".into(), Duration::from_secs(3));
+    world.publish(
+        "all",
+        "r1",
+        &[
+            "Widget/w=1",
+            "CustomResourceDefinition/widgets.example.org=1",
+            "other:ConfigMap/c=1",
+            "Namespace/other=1",
+        ],
+    );
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    let created = world.done_with("create");
+    assert!(
+        created[0].contains("CustomResourceDefinition") || created[0].contains("Namespace"),
+        "{created:#?}"
+    );
+    let crd = world
+        .object("CustomResourceDefinition", "widgets.example.org")
+        .unwrap();
+    let widget = world
+        .done
+        .iter()
+        .find(|d| d.what.contains("create Widget"))
+        .unwrap();
+    assert!(widget.at >= crd.ready_at, "the wave after began too early");
+}
+
+#[test]
+fn an_object_that_moves_between_stages_is_not_deleted() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let uid = world.object("ConfigMap", "settings").unwrap().uid.clone();
+    world.publish("config", "r2", &["Deployment/cache=1"]);
+    world.publish(
+        "app",
+        "r2",
+        &["Deployment/web=1", "Service/web=1", "ConfigMap/settings=1"],
+    );
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert_eq!(world.object("ConfigMap", "settings").unwrap().uid, uid);
+    assert_eq!(world.object("ConfigMap", "settings").unwrap().stage, "app");
+    assert!(world.done_with("delete").is_empty());
+    let owners = world
+        .inventories
+        .values()
+        .filter(|i| i.entries.keys().any(|k| k.name == "settings"));
+    assert_eq!(owners.count(), 1);
+}
+
+#[test]
+fn drift_is_put_right_and_told() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    for stored in world
+        .objects
+        .values_mut()
+        .filter(|stored| stored.stage == "app")
+    {
+        stored.content = "edited by somebody".into();
+        stored.entry = "lost a field".into();
+    }
+    // A watch tells of it: the driver drops what it knew of these objects.
+    for facts in world.facts.objects.values_mut() {
+        facts.live = None;
+    }
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|(reason, _)| reason == "DriftCorrected"),
+        "{:?}",
+        world.events
+    );
+    assert!(
+        world
+            .objects
+            .values()
+            .all(|stored| stored.content.contains('/')),
+        "not put right"
+    );
+}
+
+#[test]
+fn changing_an_interval_does_not_begin_the_release_anew() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let run = world.status.stages[0].run.clone();
+    world.edit_spec(|spec| spec.interval = Some(Duration::from_secs(60)));
+    let before = world.done.len();
+    world.pass();
+    assert_eq!(world.status.stages[0].run, run);
+    assert_eq!(world.status.observed_generation, 2);
+    assert!(
+        world.done[before..]
+            .iter()
+            .all(|d| d.what.starts_with("record status"))
+    );
+}

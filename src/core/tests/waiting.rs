@@ -1,0 +1,161 @@
+//! Waiting: readiness, bounds, sources, suspend.
+
+use std::time::Duration;
+
+use stageset_core::observation::{Phase, SourceState};
+use stageset_core::plan::Next;
+
+use crate::world::shop;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_stage_that_never_gets_ready_holds_past_its_bound_and_goes_on_when_it_does() {
+    let mut world = shop();
+    world.slow.insert("Deployment".into(), HOUR);
+    world.edit_spec(|spec| spec.timeout = Some(MINUTE));
+    world.settle(Duration::from_secs(50));
+    assert_eq!(world.ready(), "False StageProgressing");
+    assert!(
+        !world.message().contains("not ready within"),
+        "{}",
+        world.message()
+    );
+    world.settle(MINUTE);
+    assert!(
+        world.message().contains("not ready within 60 s"),
+        "{}",
+        world.message()
+    );
+    assert_eq!(world.status.stages[0].phase, Phase::Verifying);
+    assert!(world.object("Service", "web").is_none(), "stage app began");
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|(reason, _)| reason == "StageProgressing")
+    );
+    world.settle(HOUR);
+    world.slow.clear();
+    world.settle(HOUR);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn a_long_wait_costs_few_requests() {
+    let mut world = shop();
+    world.slow.insert("Deployment".into(), HOUR);
+    world.settle(Duration::from_secs(10));
+    let before = world.requests;
+    world.settle(Duration::from_secs(840));
+    assert!(
+        world.requests - before < 100,
+        "{} requests in 14 minutes",
+        world.requests - before
+    );
+}
+
+#[test]
+fn the_bound_survives_a_crash() {
+    let mut world = shop();
+    world.slow.insert("Deployment".into(), HOUR);
+    world.edit_spec(|spec| spec.timeout = Some(MINUTE));
+    world.settle(Duration::from_secs(40));
+    world.crash();
+    world.settle(Duration::from_secs(30));
+    assert!(
+        world.message().contains("not ready within 60 s"),
+        "{}",
+        world.message()
+    );
+}
+
+#[test]
+fn a_source_that_is_not_there_yet_is_waited_for() {
+    let mut world = shop();
+    let app = world.sources.remove("app").unwrap();
+    world.edit_spec(|spec| spec.retry_interval = Some(Duration::from_secs(10)));
+    world.settle(Duration::from_secs(30));
+    assert_eq!(world.ready(), "False ArtifactNotFound");
+    assert!(
+        world.objects.is_empty(),
+        "written before every source was resolved"
+    );
+    world.sources.insert(
+        "app".into(),
+        SourceState::NotReady {
+            message: "cloning".into(),
+            artifact: None,
+        },
+    );
+    world.settle(Duration::from_secs(30));
+    assert_eq!(world.ready(), "False SourceNotReady");
+    world.sources.insert("app".into(), app);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+}
+
+#[test]
+fn a_run_goes_on_while_its_source_is_busy_with_the_next_revision() {
+    let mut world = shop();
+    world.pass();
+    let Some(SourceState::Ready(artifact)) = world.sources.get("app").cloned() else {
+        panic!()
+    };
+    world.sources.insert(
+        "app".into(),
+        SourceState::NotReady {
+            message: "fetching".into(),
+            artifact: Some(artifact),
+        },
+    );
+    world.facts.sources.clear();
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn suspended_means_nothing_happens_until_it_is_lifted() {
+    let mut world = shop();
+    world.suspend = true;
+    let next = world.settle(MINUTE);
+    assert!(matches!(next, Next::Rest { .. }), "{next:?}");
+    assert_eq!(world.ready(), "False Suspended");
+    assert_eq!(world.status.observed_generation, 0);
+    assert!(world.objects.is_empty());
+    world.suspend = false;
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+}
+
+#[test]
+fn every_wait_is_bounded_by_the_interval() {
+    let mut world = shop();
+    world.slow.insert("Deployment".into(), HOUR);
+    for _ in 0..40 {
+        if let Next::Hold { until, .. } = world.pass() {
+            assert!(until > world.now, "a hold in the past is a hot loop");
+            assert!(
+                until.since(world.now) <= Duration::from_secs(631),
+                "{:?}",
+                until.since(world.now)
+            );
+            world.now = until;
+        }
+    }
+}
+
+#[test]
+fn kstatus_conditions_stand_beside_ready() {
+    let mut world = shop();
+    world.pass();
+    assert!(world.status.condition("Reconciling").is_some());
+    world.settle(MINUTE);
+    assert!(world.status.condition("Reconciling").is_none());
+    assert!(world.status.condition("Stalled").is_none());
+    world.edit_spec(|spec| spec.service_account = None);
+    world.pass();
+    assert!(world.status.condition("Stalled").is_some());
+    assert!(world.status.condition("Reconciling").is_none());
+}

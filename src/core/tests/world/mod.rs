@@ -1,0 +1,863 @@
+//! A cluster in a map: carries out needs and operations at once, in memory, without a wire. Small
+//! enough to be read whole; what it says of Kubernetes is what the core relies on.
+
+#![allow(
+    dead_code,
+    reason = "shared by tests and benches, neither of which uses all of it"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stageset_core::failure::{Fact, Failure, FailureClass};
+use stageset_core::identity::{Identity, Tenancy};
+use stageset_core::names::{Namespace, ServiceAccountName, StageName};
+use stageset_core::object::{GroupVersionKind, ObjectKey, Owner, Rendered};
+use stageset_core::observation::{
+    AccountState, Artifact, BuildState, Config, DryRun, Facts, Health, KindState, Live, LiveState,
+    NamespaceState, ObjectFacts, Observation, Settled, SourceState, StageInventory, StageSet,
+    Status,
+};
+use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
+use stageset_core::reconcile;
+use stageset_core::spec::{Problem, SourceReference, Spec, Stage};
+use stageset_core::time::Timestamp;
+
+pub const NAMESPACE: &str = "payments";
+
+/// An object as the cluster holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    pub uid: String,
+    pub version: u64,
+    pub owner: Option<Owner>,
+    pub stage: String,
+    pub content: String,
+    pub entry: String,
+    pub prune_disabled: bool,
+    pub deleting: bool,
+    pub ready_at: Timestamp,
+    pub finalizer: bool,
+}
+
+/// What happened, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    pub at: Timestamp,
+    pub what: String,
+    pub identity: Option<String>,
+}
+
+pub struct World {
+    pub now: Timestamp,
+    pub config: Config,
+    pub spec: Result<Arc<Spec>, Vec<Problem>>,
+    pub suspend: bool,
+    pub generation: i64,
+    pub requested_at: Option<String>,
+    pub deletion_timestamp: Option<Timestamp>,
+    pub finalizer: bool,
+    pub status: Status,
+    pub inventories: BTreeMap<StageName, StageInventory>,
+    pub accounts: BTreeSet<String>,
+    pub namespace_terminating: bool,
+    pub sources: BTreeMap<String, SourceState>,
+    pub artifacts: BTreeMap<(String, String), Result<Arc<Vec<Rendered>>, Failure>>,
+    pub kinds: BTreeMap<(String, String), (String, bool)>,
+    pub objects: BTreeMap<ObjectKey, Stored>,
+    /// (user, verb, kind) that RBAC refuses.
+    pub denied: BTreeSet<(String, String, String)>,
+    /// How long a kind takes to become ready.
+    pub slow: BTreeMap<String, Duration>,
+    /// Objects (by name) whose deletion waits for a finalizer.
+    pub sticky: BTreeSet<String>,
+    /// Fails the request with this number.
+    pub fault: Option<(u64, FailureClass)>,
+    pub requests: u64,
+    pub done: Vec<Done>,
+    pub events: Vec<(String, String)>,
+    pub gone: bool,
+    pub facts: Facts,
+    pub refresh_before: Timestamp,
+    pub last_plan: Option<Plan>,
+    uids: u64,
+}
+
+impl World {
+    pub fn new(stages: Vec<Stage>) -> Self {
+        let start = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
+        let kinds = [
+            ("", "ConfigMap", "configmaps", true),
+            ("", "Secret", "secrets", true),
+            ("", "Service", "services", true),
+            ("", "ServiceAccount", "serviceaccounts", true),
+            ("", "Namespace", "namespaces", false),
+            ("apps", "Deployment", "deployments", true),
+            ("networking.k8s.io", "Ingress", "ingresses", true),
+            ("rbac.authorization.k8s.io", "Role", "roles", true),
+            (
+                "apiextensions.k8s.io",
+                "CustomResourceDefinition",
+                "customresourcedefinitions",
+                false,
+            ),
+        ];
+        Self {
+            now: start,
+            config: Config::default(),
+            spec: Ok(Arc::new(Spec {
+                interval: None,
+                retry_interval: None,
+                drift_detection_interval: None,
+                timeout: None,
+                suspend: false,
+                service_account: Some(ServiceAccountName::new("deployer").unwrap()),
+                stages,
+            })),
+            suspend: false,
+            generation: 1,
+            requested_at: None,
+            deletion_timestamp: None,
+            finalizer: false,
+            status: Status::default(),
+            inventories: BTreeMap::new(),
+            accounts: BTreeSet::from(["deployer".to_owned()]),
+            namespace_terminating: false,
+            sources: BTreeMap::new(),
+            artifacts: BTreeMap::new(),
+            kinds: kinds
+                .into_iter()
+                .map(|(group, kind, plural, scoped)| {
+                    (
+                        (group.to_owned(), kind.to_owned()),
+                        (plural.to_owned(), scoped),
+                    )
+                })
+                .collect(),
+            objects: BTreeMap::new(),
+            denied: BTreeSet::new(),
+            slow: BTreeMap::new(),
+            sticky: BTreeSet::new(),
+            fault: None,
+            requests: 0,
+            done: Vec::new(),
+            events: Vec::new(),
+            gone: false,
+            facts: Facts::default(),
+            refresh_before: start,
+            last_plan: None,
+            uids: 0,
+        }
+    }
+
+    pub fn edit_spec(&mut self, edit: impl FnOnce(&mut Spec)) {
+        let mut spec = (**self.spec.as_ref().unwrap()).clone();
+        edit(&mut spec);
+        self.spec = Ok(Arc::new(spec));
+        self.generation += 1;
+    }
+
+    /// Publishes a revision of a source; its manifests are `kind/name=content`.
+    pub fn publish(&mut self, source: &str, revision: &str, manifests: &[&str]) {
+        let objects = manifests.iter().map(|text| manifest(text)).collect();
+        let digest = format!("sha256:{source}-{revision}");
+        self.artifacts
+            .insert((digest.clone(), String::new()), Ok(Arc::new(objects)));
+        self.sources.insert(
+            source.into(),
+            SourceState::Ready(Artifact {
+                url: format!("http://source/{source}/{revision}.tar.gz"),
+                digest,
+                revision: revision.into(),
+            }),
+        );
+        self.facts.sources.clear();
+    }
+
+    pub fn observation(&self) -> Observation {
+        Observation {
+            now: self.now,
+            refresh_before: self.refresh_before,
+            config: Arc::new(self.config.clone()),
+            stage_set: StageSet {
+                namespace: Namespace::new(NAMESPACE).unwrap(),
+                name: "shop".into(),
+                uid: "5e7".into(),
+                generation: self.generation,
+                deletion_timestamp: self.deletion_timestamp,
+                has_finalizer: self.finalizer,
+                requested_at: self.requested_at.clone(),
+                spec: self.spec.clone(),
+                suspend: self.suspend,
+                status: self.status.clone(),
+            },
+            facts: self.facts.clone(),
+        }
+    }
+
+    /// One decision, carried out.
+    pub fn turn(&mut self) -> Plan {
+        let plan = reconcile(&self.observation());
+        check(&plan);
+        for need in &plan.needs {
+            self.gather(need);
+        }
+        'steps: for step in &plan.steps {
+            let mut failed = false;
+            for operation in step {
+                failed |= !self.perform(operation);
+            }
+            if failed {
+                break 'steps;
+            }
+        }
+        if plan.next == Next::Gone {
+            self.gone = true;
+        }
+        self.last_plan = Some(plan.clone());
+        plan
+    }
+
+    /// Turns until the plan rests; the rest is returned.
+    pub fn pass(&mut self) -> Next {
+        for _ in 0..500 {
+            let plan = self.turn();
+            if plan.next != Next::Again {
+                return plan.next;
+            }
+        }
+        panic!(
+            "500 turns without a rest; last plan:\n{}",
+            self.last_plan.as_ref().unwrap()
+        );
+    }
+
+    /// Passes and waits until nothing is left to do before the next interval tick, or `bound` is over.
+    pub fn settle(&mut self, bound: Duration) -> Next {
+        let end = self.now.plus(bound);
+        loop {
+            let next = self.pass();
+            match &next {
+                Next::Hold { until, refresh, .. } if *until <= end => {
+                    if *refresh && self.ready() == "True Succeeded" {
+                        return next;
+                    }
+                    self.now = *until;
+                    if *refresh {
+                        self.refresh_before = self.now;
+                    }
+                }
+                _ => return next,
+            }
+        }
+    }
+
+    /// The process dies: all that was only remembered is gone.
+    pub fn crash(&mut self) {
+        self.facts = Facts::default();
+        self.refresh_before = self.now;
+    }
+
+    pub fn ready(&self) -> String {
+        self.status
+            .condition("Ready")
+            .map_or_else(String::new, |c| {
+                format!("{} {}", c.status.as_str(), c.reason)
+            })
+    }
+
+    pub fn message(&self) -> &str {
+        self.status
+            .condition("Ready")
+            .map_or("", |c| c.message.as_str())
+    }
+
+    pub fn object(&self, kind: &str, name: &str) -> Option<&Stored> {
+        self.objects
+            .iter()
+            .find(|(key, _)| key.kind == kind && key.name == name)
+            .map(|(_, o)| o)
+    }
+
+    pub fn done_with(&self, word: &str) -> Vec<&str> {
+        self.done
+            .iter()
+            .map(|d| d.what.as_str())
+            .filter(|what| what.starts_with(word))
+            .collect()
+    }
+
+    fn note(&mut self, what: String, identity: Option<&Identity>) {
+        let identity = identity.and_then(Identity::impersonated_user);
+        self.done.push(Done {
+            at: self.now,
+            what,
+            identity,
+        });
+    }
+
+    /// Counts a request; answers with the failure that is due.
+    fn request(&mut self) -> Option<Failure> {
+        self.requests += 1;
+        match &self.fault {
+            Some((at, class)) if *at == self.requests => {
+                Some(Failure::new(class.clone(), "injected fault"))
+            }
+            _ => None,
+        }
+    }
+
+    fn refuses(&self, identity: &Identity, verb: &str, key: &ObjectKey) -> Option<Failure> {
+        let user = identity.impersonated_user().unwrap_or_default();
+        self.denied
+            .contains(&(user.clone(), verb.to_owned(), key.kind.clone()))
+            .then(|| {
+                Failure::new(
+                    FailureClass::Denied,
+                    format!("User {user:?} cannot {verb} resource {:?}", key.kind),
+                )
+            })
+    }
+
+    fn gather(&mut self, need: &Need) {
+        let at = self.now;
+        let fault = self.request();
+        match need {
+            Need::Account(name) => {
+                let value = match fault {
+                    Some(failure) => AccountState::Unreadable(failure),
+                    None if self.accounts.contains(name.as_str()) => {
+                        AccountState::Exists { uid: "acc".into() }
+                    }
+                    None => AccountState::Absent,
+                };
+                let failures = failures_after(
+                    self.facts.accounts.get(name),
+                    matches!(value, AccountState::Unreadable(_)),
+                );
+                self.facts.accounts.insert(
+                    name.clone(),
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Need::Namespace => {
+                let value = if self.namespace_terminating {
+                    NamespaceState::Terminating
+                } else {
+                    NamespaceState::Active
+                };
+                self.facts.namespace = Some(Fact::seen(value, at));
+            }
+            Need::Inventories => {
+                let failures = failures_after(self.facts.inventories.as_ref(), fault.is_some());
+                let value = fault.map_or_else(|| Ok(self.inventories.clone()), Err);
+                self.facts.inventories = Some(Fact {
+                    value,
+                    at,
+                    failures,
+                });
+            }
+            Need::Source(source) => {
+                let value = match fault {
+                    Some(failure) => SourceState::Unreadable(failure),
+                    None => self
+                        .sources
+                        .get(&source.name)
+                        .cloned()
+                        .unwrap_or(SourceState::Absent),
+                };
+                let failures = failures_after(
+                    self.facts.sources.get(source),
+                    matches!(value, SourceState::Unreadable(_)),
+                );
+                self.facts.sources.insert(
+                    source.clone(),
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Need::Kind(gvk) => {
+                let value = match fault {
+                    Some(failure) => KindState::Unreadable(failure),
+                    None => self.kind(gvk),
+                };
+                let failures = failures_after(
+                    self.facts.kinds.get(gvk),
+                    matches!(value, KindState::Unreadable(_)),
+                );
+                self.facts.kinds.insert(
+                    gvk.clone(),
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Need::Build { key, .. } => {
+                let found = self
+                    .artifacts
+                    .get(&(key.digest.clone(), key.path.clone()))
+                    .cloned();
+                let value = match (fault, found) {
+                    (Some(failure), _) | (None, Some(Err(failure))) => BuildState::Failed(failure),
+                    (None, Some(Ok(objects))) => BuildState::Built(objects),
+                    (None, None) => BuildState::Failed(Failure::new(
+                        FailureClass::Terminal,
+                        "no such path in the artifact",
+                    )),
+                };
+                let failures = failures_after(
+                    self.facts.builds.get(key),
+                    matches!(value, BuildState::Failed(_)),
+                );
+                self.facts.builds.insert(
+                    key.clone(),
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Need::DryRun { identity, object } => {
+                let key = &object.reference.key;
+                let exists = self.objects.contains_key(key);
+                let refusal = self
+                    .refuses(identity, "patch", key)
+                    .or_else(|| {
+                        (!exists)
+                            .then(|| self.refuses(identity, "create", key))
+                            .flatten()
+                    })
+                    .or_else(|| self.missing_namespace(key))
+                    .or_else(|| self.unknown(key));
+                let value = match fault.or(refusal) {
+                    Some(failure) => DryRun::Refused(failure),
+                    None => match self.objects.get(key) {
+                        None => DryRun::Create,
+                        Some(stored) => {
+                            let live = self.live(stored);
+                            if stored.content == object.digest
+                                && stored.owner.as_ref() == Some(&object.owner)
+                            {
+                                DryRun::Unchanged { live }
+                            } else {
+                                DryRun::Change {
+                                    fields: vec!["spec".into()],
+                                    live,
+                                }
+                            }
+                        }
+                    },
+                };
+                let facts = self.entry(identity, key);
+                let failures = failures_after(
+                    facts.dry_run.as_ref().map(|(_, fact)| fact),
+                    matches!(value, DryRun::Refused(_)),
+                );
+                match &value {
+                    DryRun::Unchanged { live } => {
+                        facts.live = Some(Fact::seen(LiveState::Present(live.clone()), at));
+                        facts.settled = Some(Settled {
+                            digest: object.digest.clone(),
+                            uid: live.uid.clone(),
+                            entry: live.entry.clone(),
+                            since: at,
+                        });
+                    }
+                    DryRun::Change { live, .. } => {
+                        facts.live = Some(Fact::seen(LiveState::Present(live.clone()), at));
+                    }
+                    DryRun::Create => facts.live = Some(Fact::seen(LiveState::Absent, at)),
+                    DryRun::Refused(_) => {}
+                }
+                facts.dry_run = Some((
+                    object.digest.clone(),
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                ));
+            }
+            Need::Read {
+                identity, object, ..
+            } => {
+                let refusal = self.refuses(identity, "get", &object.key);
+                let value = match fault.or(refusal) {
+                    Some(failure) => LiveState::Unreadable(failure),
+                    None => match self.objects.get(&object.key) {
+                        Some(stored) => LiveState::Present(self.live(stored)),
+                        None => LiveState::Absent,
+                    },
+                };
+                let facts = self.entry(identity, &object.key);
+                let failures = failures_after(
+                    facts.live.as_ref(),
+                    matches!(value, LiveState::Unreadable(_)),
+                );
+                facts.live = Some(Fact {
+                    value,
+                    at,
+                    failures,
+                });
+            }
+        }
+    }
+
+    fn entry(&mut self, identity: &Identity, key: &ObjectKey) -> &mut ObjectFacts {
+        self.facts
+            .objects
+            .entry((identity.clone(), key.clone()))
+            .or_default()
+    }
+
+    fn kind(&self, gvk: &GroupVersionKind) -> KindState {
+        match self.kinds.get(&(gvk.group.clone(), gvk.kind.clone())) {
+            Some((plural, namespaced)) => KindState::Served {
+                plural: plural.clone(),
+                namespaced: *namespaced,
+            },
+            None => KindState::Unknown,
+        }
+    }
+
+    fn unknown(&self, key: &ObjectKey) -> Option<Failure> {
+        (!self
+            .kinds
+            .contains_key(&(key.group.clone(), key.kind.clone())))
+        .then(|| Failure::new(FailureClass::UnknownKind, "no such kind"))
+    }
+
+    fn missing_namespace(&self, key: &ObjectKey) -> Option<Failure> {
+        let namespace = key.namespace.as_deref()?;
+        (namespace != NAMESPACE && self.object("Namespace", namespace).is_none()).then(|| {
+            Failure::new(
+                FailureClass::Missing {
+                    resource: "namespaces".into(),
+                    name: namespace.into(),
+                },
+                format!("namespaces {namespace:?} not found"),
+            )
+        })
+    }
+
+    fn live(&self, stored: &Stored) -> Live {
+        Live {
+            uid: stored.uid.clone(),
+            resource_version: stored.version.to_string(),
+            generation: 1,
+            owner: stored.owner.clone(),
+            prune_disabled: stored.prune_disabled,
+            deleting: stored.deleting,
+            entry: Some(stored.entry.clone()),
+            health: if stored.deleting {
+                Health::Terminating
+            } else if self.now >= stored.ready_at {
+                Health::Current
+            } else {
+                Health::InProgress("0 of 1 replicas available".into())
+            },
+        }
+    }
+
+    fn perform(&mut self, operation: &Operation) -> bool {
+        let fault = self.request();
+        match operation {
+            Operation::Record(operation) => {
+                if let Some(failure) = fault {
+                    let failures = failures_after(self.facts.record_failure.as_ref(), true);
+                    self.facts.record_failure = Some(Fact {
+                        value: failure,
+                        at: self.now,
+                        failures,
+                    });
+                    return false;
+                }
+                self.facts.record_failure = None;
+                self.record(operation);
+                true
+            }
+            Operation::Tenant(operation) => self.tenant(operation, fault),
+        }
+    }
+
+    fn record(&mut self, operation: &RecordOperation) {
+        self.note(operation.to_string(), None);
+        match operation {
+            RecordOperation::AddFinalizer => self.finalizer = true,
+            RecordOperation::RemoveFinalizer => {
+                self.finalizer = false;
+                self.gone = true;
+            }
+            RecordOperation::Status(status) => self.status = (**status).clone(),
+            RecordOperation::Inventory {
+                stage, inventory, ..
+            } => {
+                self.inventories.insert(stage.clone(), inventory.clone());
+            }
+            RecordOperation::DropInventory { stage } => {
+                self.inventories.remove(stage);
+            }
+            RecordOperation::Announce(event) => {
+                self.events
+                    .push((event.reason.clone(), event.message.clone()));
+            }
+        }
+        if let Some(fact) = &mut self.facts.inventories {
+            *fact = Fact::seen(Ok(self.inventories.clone()), self.now);
+        }
+    }
+
+    fn tenant(&mut self, operation: &TenantOperation, fault: Option<Failure>) -> bool {
+        let at = self.now;
+        match operation {
+            TenantOperation::Apply {
+                identity,
+                object,
+                uid,
+                ..
+            } => {
+                let key = &object.reference.key;
+                let recorded = self
+                    .inventories
+                    .values()
+                    .any(|i| i.entries.contains_key(key));
+                assert!(
+                    recorded,
+                    "D1: {key} is written before any inventory holds it"
+                );
+                let exists = self.objects.contains_key(key);
+                let moved = uid.as_ref().is_some_and(|uid| {
+                    self.objects
+                        .get(key)
+                        .is_none_or(|stored| stored.uid != *uid)
+                });
+                let refusal = self
+                    .refuses(identity, "patch", key)
+                    .or_else(|| {
+                        (!exists)
+                            .then(|| self.refuses(identity, "create", key))
+                            .flatten()
+                    })
+                    .or_else(|| self.missing_namespace(key))
+                    .or_else(|| {
+                        moved.then(|| Failure::new(FailureClass::Conflict, "uid mismatch"))
+                    });
+                if let Some(failure) = fault.or(refusal) {
+                    let facts = self.entry(identity, key);
+                    let failures =
+                        failures_after(facts.write_failure.as_ref().map(|(_, fact)| fact), true);
+                    facts.write_failure = Some((
+                        object.digest.clone(),
+                        Fact {
+                            value: failure,
+                            at,
+                            failures,
+                        },
+                    ));
+                    facts.dry_run = None;
+                    return false;
+                }
+                self.note(operation.to_string(), Some(identity));
+                self.uids += 1;
+                let slow = self.slow.get(&key.kind).copied().unwrap_or_default();
+                let prune_disabled = object
+                    .body
+                    .pointer("/metadata/annotations/stages.metio.wtf~1prune")
+                    .is_some();
+                let uids = self.uids;
+                let ready_at = at.plus(slow);
+                let stored = self.objects.entry(key.clone()).or_insert_with(|| Stored {
+                    uid: format!("uid-{uids}"),
+                    version: 0,
+                    owner: None,
+                    stage: String::new(),
+                    content: String::new(),
+                    entry: String::new(),
+                    prune_disabled,
+                    deleting: false,
+                    ready_at,
+                    finalizer: false,
+                });
+                stored.version += 1;
+                stored.owner = Some(object.owner.clone());
+                stored.stage = object.stage.to_string();
+                stored.content.clone_from(&object.digest);
+                stored.entry = format!("entry-{uids}");
+                stored.ready_at = ready_at;
+                if let Some(kind) = defined(&object.body) {
+                    self.kinds.insert(kind.0, kind.1);
+                }
+                let live = self.live(&self.objects[key]);
+                let facts = self.entry(identity, key);
+                facts.settled = Some(Settled {
+                    digest: object.digest.clone(),
+                    uid: live.uid.clone(),
+                    entry: live.entry.clone(),
+                    since: at,
+                });
+                facts.live = Some(Fact::seen(LiveState::Present(live), at));
+                facts.write_failure = None;
+                true
+            }
+            TenantOperation::Delete {
+                identity,
+                object,
+                uid,
+                ..
+            } => {
+                let refusal = self.refuses(identity, "delete", &object.key);
+                if let Some(failure) = fault.or(refusal) {
+                    let facts = self.entry(identity, &object.key);
+                    let failures =
+                        failures_after(facts.write_failure.as_ref().map(|(_, fact)| fact), true);
+                    facts.write_failure = Some((
+                        String::new(),
+                        Fact {
+                            value: failure,
+                            at,
+                            failures,
+                        },
+                    ));
+                    return false;
+                }
+                self.note(operation.to_string(), Some(identity));
+                if let Some(stored) = self.objects.get_mut(&object.key) {
+                    let owner = Owner {
+                        namespace: NAMESPACE.into(),
+                        name: "shop".into(),
+                    };
+                    assert_eq!(stored.owner, Some(owner), "I8: {} isn't ours", object.key);
+                    if stored.uid == *uid {
+                        if self.sticky.contains(&object.key.name) {
+                            stored.deleting = true;
+                        } else {
+                            self.objects.remove(&object.key);
+                        }
+                    }
+                }
+                self.entry(identity, &object.key).live = None;
+                true
+            }
+        }
+    }
+}
+
+fn failures_after<T>(before: Option<&Fact<T>>, failed: bool) -> u32 {
+    if failed {
+        before.map_or(0, |fact| fact.failures) + 1
+    } else {
+        0
+    }
+}
+
+fn defined(body: &Value) -> Option<((String, String), (String, bool))> {
+    if body["kind"] != "CustomResourceDefinition" {
+        return None;
+    }
+    let text = |pointer: &str| body.pointer(pointer)?.as_str().map(str::to_owned);
+    Some((
+        (text("/spec/group")?, text("/spec/names/kind")?),
+        (
+            text("/spec/names/plural")?,
+            text("/spec/scope")? == "Namespaced",
+        ),
+    ))
+}
+
+/// What holds for every plan, whatever the observation.
+fn check(plan: &Plan) {
+    assert!(
+        plan.needs.is_empty() || plan.steps.is_empty(),
+        "a plan asks or acts:\n{plan}"
+    );
+    if plan.is_idle() {
+        assert_ne!(
+            plan.next,
+            Next::Again,
+            "an idle plan that wants another turn is a hot loop"
+        );
+    }
+}
+
+/// `kind/name=content`, with `ns:` before the kind for a foreign namespace.
+pub fn manifest(text: &str) -> Rendered {
+    let (head, content) = text.split_once('=').unwrap_or((text, ""));
+    let (namespace, head) = match head.split_once(':') {
+        Some((namespace, head)) => (Some(namespace), head),
+        None => (None, head),
+    };
+    let (kind, name) = head.split_once('/').expect("kind/name");
+    let api_version = match kind {
+        "Deployment" => "apps/v1",
+        "Ingress" => "networking.k8s.io/v1",
+        "Role" => "rbac.authorization.k8s.io/v1",
+        "CustomResourceDefinition" => "apiextensions.k8s.io/v1",
+        "Widget" => "example.org/v1",
+        _ => "v1",
+    };
+    let mut body = json!({
+        "apiVersion": api_version, "kind": kind,
+        "metadata": {"name": name}, "spec": {"content": content},
+    });
+    if kind == "CustomResourceDefinition" {
+        body["spec"] = json!({
+            "group": "example.org", "names": {"kind": "Widget", "plural": "widgets"},
+            "scope": "Namespaced",
+        });
+    }
+    if let Some(namespace) = namespace {
+        body["metadata"]["namespace"] = namespace.into();
+    }
+    if content == "keep" {
+        body["metadata"]["annotations"] = json!({"stages.metio.wtf/prune": "disabled"});
+    }
+    Rendered::new(body, format!("{kind}-{name}.yaml:1")).expect("a manifest")
+}
+
+pub fn stage(name: &str, source: &str) -> Stage {
+    Stage {
+        name: StageName::new(name).unwrap(),
+        source: SourceReference {
+            api_version: "source.toolkit.fluxcd.io/v1".into(),
+            kind: "ExternalArtifact".into(),
+            namespace: Namespace::new(NAMESPACE).unwrap(),
+            name: source.into(),
+        },
+        path: String::new(),
+        service_account: None,
+        prune: true,
+        timeout: None,
+        disable_wait: false,
+    }
+}
+
+/// The release that most tests begin with: two stages, two objects each, Deployments take 5 s.
+pub fn shop() -> World {
+    let mut world = World::new(vec![stage("config", "config"), stage("app", "app")]);
+    world
+        .slow
+        .insert("Deployment".into(), Duration::from_secs(5));
+    world.publish(
+        "config",
+        "r1",
+        &["ConfigMap/settings=1", "Deployment/cache=1"],
+    );
+    world.publish("app", "r1", &["Deployment/web=1", "Service/web=1"]);
+    world
+}
+
+pub fn single_tenant(world: &mut World) {
+    world.config.tenancy = Tenancy::Single;
+}
