@@ -16,18 +16,18 @@ use serde::Serialize;
 use crate::object::{GroupVersionKind, ObjectKey, Reference};
 
 /// How long a wave may take to become ready before the next one is given up (reconcile.md §11.2).
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Which of the four waves an object is applied in; waves are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Wave {
-    /// CustomResourceDefinition, Namespace, ClusterRole: without them others can't even be tried.
+    /// `CustomResourceDefinition`, Namespace, `ClusterRole`: without them others can't be tried.
     Definitions,
     /// Kinds ending in `Class`, of any group.
     Classes,
-    /// ServiceAccount and Role, which bindings and pods name.
+    /// `ServiceAccount` and Role, which bindings and pods name.
     Identities,
     /// Everything else.
     Rest,

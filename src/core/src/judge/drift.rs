@@ -449,6 +449,24 @@ mod tests {
     }
 
     #[test]
+    fn an_object_made_by_kubectl_is_written_once() {
+        // Recorded from a Kubernetes 1.37 API server: made by `kubectl create`, then applied.
+        let recorded: Value =
+            serde_json::from_str(include_str!("fixtures/taken-over.json")).unwrap();
+        let first = compare(&recorded["live"], &recorded["dryRun"], MANAGER);
+        let DryRun::Change { fields, live } = first else {
+            panic!("{first:?}")
+        };
+        assert_eq!(fields, ["metadata.managedFields"]);
+        assert_eq!(live.entry, None);
+        let again = compare(&recorded["written"], &recorded["dryRunAgain"], MANAGER);
+        let DryRun::Unchanged { live } = again else {
+            panic!("{again:?}")
+        };
+        assert!(live.entry.is_some());
+    }
+
+    #[test]
     fn many_and_long_paths_are_shortened() {
         let object = |value: i32| {
             let data: Map<_, _> = (0..11)

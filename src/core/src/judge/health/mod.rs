@@ -1,10 +1,10 @@
 //! Readiness by the kstatus rules.
 //!
 //! Where kstatus, as Flux uses it, has a rule for a kind, it is followed, surprises included (a Pod
-//! that ended in failure is *Current*; a LoadBalancer needs a cluster IP but no ingress address);
+//! that ended in failure is *Current*; a `LoadBalancer` needs a cluster IP but no ingress address);
 //! for a Job that is Flux's own reader, to which a running Job is still in progress. Kinds that
 //! kstatus takes for ready at once, though they say otherwise themselves, have a rule of ours:
-//! ReplicationController, Namespace, APIService.
+//! `ReplicationController`, Namespace, `APIService`.
 //!
 //! One file a family: [`custom`] (what holds for every kind, and all there is for custom
 //! resources), [`workload`], [`pod`], [`attached`] (claims and services), [`definition`]
@@ -15,10 +15,15 @@
 
 use serde_json::Value;
 
+use crate::object::GroupVersionKind;
 use crate::observation::Health;
 
+mod attached;
 mod custom;
+mod definition;
 mod fields;
+mod pod;
+mod workload;
 
 use fields::{Fields, Malformed};
 
@@ -39,5 +44,33 @@ fn judgement(object: &Fields<'_>) -> Judgement {
     if let Some(health) = custom::common(object)? {
         return Ok(health);
     }
-    custom::ready_condition(object)
+    let api_version = object.text("apiVersion")?.unwrap_or_default();
+    let gvk =
+        GroupVersionKind::from_manifest(api_version, object.text("kind")?.unwrap_or_default());
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("apps" | "extensions", "Deployment") => workload::deployment(object),
+        ("apps" | "extensions", "ReplicaSet") | ("", "ReplicationController") => {
+            workload::replica_set(object)
+        }
+        ("apps", "StatefulSet") => workload::stateful_set(object),
+        ("apps" | "extensions", "DaemonSet") => workload::daemon_set(object),
+        ("", "Pod") => pod::pod(object),
+        ("batch", "Job") => pod::job(object),
+        ("", "PersistentVolumeClaim") => attached::claim(object),
+        ("", "Service") => attached::service(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            definition::custom_resource_definition(object)
+        }
+        ("apiregistration.k8s.io", "APIService") => definition::api_service(object),
+        ("", "Namespace") => definition::namespace(object),
+        // As good as they get once they are stored (and their generation observed).
+        ("", "ConfigMap" | "Secret") | ("batch", "CronJob") | ("policy", "PodDisruptionBudget") => {
+            Ok(Health::Current)
+        }
+        _ => custom::ready_condition(object),
+    }
 }
+
+#[cfg(test)]
+#[path = "mod_tests.rs"]
+mod tests;
