@@ -23,14 +23,19 @@ impl Clock {
 
     /// `base` now, moving with tokio's clock from here; on a paused runtime, only when that moves.
     pub fn simulated(base: Timestamp) -> Self {
-        Self(Source::Simulated { base, start: Instant::now() })
+        Self(Source::Simulated {
+            base,
+            start: Instant::now(),
+        })
     }
 
     /// The time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let since = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
                 Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
             Source::Simulated { base, start } => base.plus(start.elapsed()),

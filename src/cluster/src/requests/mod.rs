@@ -1,1 +1,342 @@
-//! Under construction.
+//! The few requests that are ever made to an API server.
+//!
+//! - [`target`] what a request addresses, checked before it becomes a URL;
+//! - [`classify`] the one function that says what a failure means;
+//! - [`message`] cleans what servers say before people read it.
+//!
+//! Nothing here retries: a failure is a fact, and the core decides when to ask again.
+
+mod classify;
+mod message;
+mod target;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use kube::client::Body;
+use serde_json::{Value, json};
+use stageset_api::names::FIELD_MANAGER;
+use stageset_core::failure::{Failure, FailureClass};
+use stageset_core::identity::Identity;
+
+pub use classify::classify;
+pub use message::clean;
+pub use target::{BadTarget, Target};
+
+use crate::connection::{Connection, RequestIdentity};
+use crate::fairness::Budget;
+use classify::Answer;
+
+/// Bound of a whole request, its body included. kube-apiserver's own is 60 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(65);
+/// Most bytes of one answer that are read: a page of the largest objects that etcd takes.
+const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Objects in one page of a list.
+const PAGE: usize = 500;
+
+/// Everything that can be asked of an API server. A new variant belongs into the identity table of
+/// this module's tests, which doesn't compile without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Read one object.
+    Get,
+    /// Read all objects of a kind in a namespace, page by page.
+    List,
+    /// What a group version serves.
+    Discover,
+    /// Create an object.
+    Create,
+    /// Replace an object that is still at its `resourceVersion`.
+    Update,
+    /// Merge into an object or its status.
+    MergePatch,
+    /// What a forced server-side apply would do.
+    DryRunApply,
+    /// Forced server-side apply.
+    Apply,
+    /// Delete an object in the background, with preconditions.
+    Delete,
+}
+
+/// The answer to an apply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// It didn't exist (201).
+    pub created: bool,
+    /// The object as it stands, or would stand.
+    pub object: Value,
+}
+
+/// The answer to a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// The server accepted it; finalizers may hold the object for a while.
+    Accepted,
+    /// There was no such object.
+    Absent,
+}
+
+/// Requests to one API server as one identity, accounted to one tenant.
+#[derive(Debug, Clone)]
+pub struct Requests<'a> {
+    connection: &'a Connection,
+    budget: &'a Budget,
+    /// Whose share of the budget is used: the StageSet's namespace.
+    share: &'a str,
+    identity: RequestIdentity,
+}
+
+impl<'a> Requests<'a> {
+    /// Requests for the controller's own records, and reads that it makes for everybody.
+    pub fn as_controller(connection: &'a Connection, budget: &'a Budget, share: &'a str) -> Self {
+        Self {
+            connection,
+            budget,
+            share,
+            identity: RequestIdentity::Controller,
+        }
+    }
+
+    /// Requests to a tenant's world.
+    pub fn as_tenant(
+        connection: &'a Connection,
+        budget: &'a Budget,
+        share: &'a str,
+        identity: &Identity,
+    ) -> Self {
+        Self {
+            connection,
+            budget,
+            share,
+            identity: RequestIdentity::As(identity.clone()),
+        }
+    }
+
+    /// One object; `None` if there is no such object.
+    ///
+    /// # Errors
+    /// See [`classify`]; so for all methods.
+    pub async fn get(&self, target: &Target) -> Result<Option<Value>, Failure> {
+        match self.send(Verb::Get, target, "", None).await {
+            Ok((_, object)) => Ok(Some(object)),
+            Err(failure) if target.is_missing_itself(&failure) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// All objects of a kind in a namespace that a label selector picks (empty = all).
+    pub async fn list(&self, target: &Target, labels: &str) -> Result<Vec<Value>, Failure> {
+        let mut items = Vec::new();
+        let mut next = String::new();
+        loop {
+            let mut query = format!("limit={PAGE}");
+            for (key, value) in [("labelSelector", labels), ("continue", next.as_str())] {
+                if !value.is_empty() {
+                    query = format!("{query}&{key}={}", target::encoded(value));
+                }
+            }
+            let (_, mut page) = self.send(Verb::List, target, &query, None).await?;
+            match page.get_mut("items").map(Value::take) {
+                Some(Value::Array(page)) => items.extend(page),
+                Some(Value::Null) | None => {}
+                Some(_) => return Err(transient("the API server's list has no items")),
+            }
+            match page.pointer("/metadata/continue").and_then(Value::as_str) {
+                Some(token) if !token.is_empty() => token.clone_into(&mut next),
+                _ => return Ok(items),
+            }
+        }
+    }
+
+    /// The resources of a group version (an `APIResourceList`); `None` if it isn't served.
+    pub async fn discover(&self, group: &str, version: &str) -> Result<Option<Value>, Failure> {
+        let target = Target::group_version(group, version);
+        match self.send(Verb::Discover, &target, "", None).await {
+            Ok((_, list)) => Ok(Some(list)),
+            Err(failure) if failure.class == FailureClass::UnknownKind => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Creates an object in a collection.
+    pub async fn create(&self, collection: &Target, object: &Value) -> Result<Value, Failure> {
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        Ok(self
+            .send(Verb::Create, collection, &query, Some(object))
+            .await?
+            .1)
+    }
+
+    /// Replaces an object; its `metadata.resourceVersion` is the precondition.
+    pub async fn update(&self, target: &Target, object: &Value) -> Result<Value, Failure> {
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        Ok(self
+            .send(Verb::Update, target, &query, Some(object))
+            .await?
+            .1)
+    }
+
+    /// Merges into an object; a `metadata.resourceVersion` in the patch is the precondition.
+    pub async fn merge_patch(&self, target: &Target, patch: &Value) -> Result<Value, Failure> {
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        Ok(self
+            .send(Verb::MergePatch, target, &query, Some(patch))
+            .await?
+            .1)
+    }
+
+    /// What a forced server-side apply would do.
+    pub async fn dry_run_apply(&self, target: &Target, body: &Value) -> Result<Applied, Failure> {
+        let query = format!("dryRun=All&fieldManager={FIELD_MANAGER}&force=true");
+        self.apply_request(Verb::DryRunApply, target, &query, body)
+            .await
+    }
+
+    /// Server-side apply, forced. A `metadata.uid` in the body is the precondition.
+    pub async fn apply(&self, target: &Target, body: &Value) -> Result<Applied, Failure> {
+        let query = format!("fieldManager={FIELD_MANAGER}&force=true");
+        self.apply_request(Verb::Apply, target, &query, body).await
+    }
+
+    async fn apply_request(
+        &self,
+        verb: Verb,
+        target: &Target,
+        query: &str,
+        body: &Value,
+    ) -> Result<Applied, Failure> {
+        let (status, object) = self.send(verb, target, query, Some(body)).await?;
+        Ok(Applied {
+            created: status == StatusCode::CREATED,
+            object,
+        })
+    }
+
+    /// Deletes an object in the background if it still is the one with this uid, and, where given,
+    /// at this `resourceVersion`.
+    pub async fn delete(
+        &self,
+        target: &Target,
+        uid: &str,
+        resource_version: Option<&str>,
+    ) -> Result<Deleted, Failure> {
+        let mut preconditions = json!({ "uid": uid });
+        if let Some(version) = resource_version {
+            preconditions["resourceVersion"] = version.into();
+        }
+        let options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": preconditions,
+        });
+        match self.send(Verb::Delete, target, "", Some(&options)).await {
+            Ok(_) => Ok(Deleted::Accepted),
+            Err(failure) if target.is_missing_itself(&failure) => Ok(Deleted::Absent),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Every request of this crate goes through here.
+    async fn send(
+        &self,
+        verb: Verb,
+        target: &Target,
+        query: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), Failure> {
+        let mut request = build(verb, target, query, body)?;
+        request.extensions_mut().insert(self.identity.clone());
+        let _permit = self.budget.acquire(self.share).await;
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request))
+            .await
+            .unwrap_or_else(|_| {
+                let limit = REQUEST_TIMEOUT.as_secs();
+                Err(transient(format!(
+                    "the API server didn't answer within {limit} s"
+                )))
+            })?;
+        if answer.status.is_success() {
+            self.budget.succeeded();
+            return match serde_json::from_slice(&answer.body) {
+                Ok(object) => Ok((answer.status, object)),
+                Err(_) => Err(transient("the API server's answer isn't JSON")),
+            };
+        }
+        let failure = classify(&answer, target);
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            let pause = match &failure.class {
+                FailureClass::Transient { retry_after } => *retry_after,
+                _ => None,
+            };
+            self.budget.overloaded(pause);
+        }
+        Err(failure)
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Answer, Failure> {
+        let response = self
+            .connection
+            .send(request)
+            .await
+            .map_err(|error| classify::unsent(&*error))?;
+        let (head, body) = response.into_parts();
+        let body: Bytes = Limited::new(body, ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|error| classify::unsent(&*error))?
+            .to_bytes();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+}
+
+fn build(
+    verb: Verb,
+    target: &Target,
+    query: &str,
+    body: Option<&Value>,
+) -> Result<Request<Body>, Failure> {
+    let (method, content_type) = match verb {
+        Verb::Get | Verb::List | Verb::Discover => (Method::GET, None),
+        Verb::Create => (Method::POST, Some("application/json")),
+        Verb::Update => (Method::PUT, Some("application/json")),
+        Verb::MergePatch => (Method::PATCH, Some("application/merge-patch+json")),
+        // JSON is YAML, and a content type that every server since 1.16 knows.
+        Verb::DryRunApply | Verb::Apply => (Method::PATCH, Some("application/apply-patch+yaml")),
+        Verb::Delete => (Method::DELETE, Some("application/json")),
+    };
+    let mut uri = target
+        .path()
+        .map_err(|bad| Failure::new(FailureClass::Rejected, bad.to_string()))?;
+    if !query.is_empty() {
+        uri.push('?');
+        uri.push_str(query);
+    }
+    let mut request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(ACCEPT, "application/json");
+    if let Some(content_type) = content_type {
+        request = request.header(CONTENT_TYPE, content_type);
+    }
+    let body = body.map_or_else(Body::empty, |body| {
+        Body::from(body.to_string().into_bytes())
+    });
+    request
+        .body(body)
+        .map_err(|error| Failure::new(FailureClass::Rejected, error.to_string()))
+}
+
+fn transient(message: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Transient { retry_after: None }, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,10 @@ pub struct Session {
 impl Session {
     /// An empty memory.
     pub fn new(key: StageSetKey) -> Self {
-        Self { key, facts: Facts::default() }
+        Self {
+            key,
+            facts: Facts::default(),
+        }
     }
 
     /// Which StageSet.
@@ -117,6 +120,9 @@ impl Session {
     /// [`WatchedObjects`](crate::ports::WatchedObjects) for a newer one, so that a deletion, a new
     /// spec or a new revision ends the run where it stands.
     pub async fn pass(&mut self, _ports: &Ports, _stage_set: Arc<Value>, _wake: Wake) -> Pass {
-        Pass { next: Next::Gone, turns: 0 }
+        Pass {
+            next: Next::Gone,
+            turns: 0,
+        }
     }
 }

@@ -1,0 +1,191 @@
+//! What a failed request means: one function, and no other opinion anywhere.
+//!
+//! | Answer | Class |
+//! |---|---|
+//! | 401; 403 by RBAC, or of unknown origin | Denied |
+//! | 403 by quota, limit range, pod security or an admission webhook or policy | Rejected |
+//! | 403 with cause `NamespaceTerminating` | Transient: it ends with the namespace, and a new one of the name may follow |
+//! | 404 that names an object | Missing, with resource and name |
+//! | 404 otherwise | UnknownKind: the path isn't served |
+//! | 409 | Conflict |
+//! | 400, 405, 406, 413, 415, 422 | Rejected |
+//! | 408, 410, 429, 5xx, 3xx, everything else | Transient, with Retry-After |
+//! | an admission webhook's denial, whatever its code | Rejected |
+//! | no answer | Transient; a request that we refused to send: Denied |
+//!
+//! A message about a Secret holds field paths only, since what a server quotes may be a value (A21).
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use stageset_core::failure::{Failure, FailureClass};
+
+use super::{Target, clean};
+use crate::connection::NotSent;
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// A `metav1.Status` when an API server wrote it, anything when a proxy did.
+    pub body: Bytes,
+}
+
+/// What an answer other than 2xx means for a request to `target`.
+pub fn classify(answer: &Answer, target: &Target) -> Failure {
+    let status: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |pointer: &str| {
+        status
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let said = text("/message");
+    let class = class(answer, &status, said);
+    let message = if target.is_secret() {
+        about_secret(answer.status, &status, said)
+    } else if said.is_empty() {
+        // Not a Status: a proxy's page says nothing that helps and may be long.
+        format!("the API server answered {}", answer.status)
+    } else {
+        clean(said)
+    };
+    Failure::new(class, message)
+}
+
+fn class(answer: &Answer, status: &Value, said: &str) -> FailureClass {
+    if said.contains("admission webhook") && said.contains("denied the request") {
+        return FailureClass::Rejected;
+    }
+    match answer.status.as_u16() {
+        401 => FailureClass::Denied,
+        403 if causes(status).any(|cause| cause["reason"] == "NamespaceTerminating") => {
+            FailureClass::Transient { retry_after: None }
+        }
+        403 if by_admission(said) => FailureClass::Rejected,
+        403 => FailureClass::Denied,
+        404 => match (
+            status.pointer("/details/kind"),
+            status.pointer("/details/name"),
+        ) {
+            (Some(Value::String(resource)), Some(Value::String(name))) if !name.is_empty() => {
+                FailureClass::Missing {
+                    resource: clean(resource),
+                    name: clean(name),
+                }
+            }
+            _ => FailureClass::UnknownKind,
+        },
+        409 => FailureClass::Conflict,
+        400 | 405 | 406 | 413 | 415 | 422 => FailureClass::Rejected,
+        _ => FailureClass::Transient {
+            retry_after: retry_after(answer, status),
+        },
+    }
+}
+
+/// Whether a 403 is about the content rather than about rights. RBAC's own texts say
+/// `User "…" cannot …` or `is attempting to grant RBAC permissions`.
+fn by_admission(said: &str) -> bool {
+    !by_rbac(said)
+        && [
+            "exceeded quota",
+            "failed quota",
+            "violates PodSecurity",
+            "denied request",
+            "usage per Container is",
+            "usage per Pod is",
+            "storage is",
+        ]
+        .iter()
+        .any(|mark| said.contains(mark))
+}
+
+fn by_rbac(said: &str) -> bool {
+    (said.contains("User \"") && said.contains(" cannot "))
+        || said.contains("is attempting to grant RBAC permissions")
+}
+
+fn causes(status: &Value) -> impl Iterator<Item = &Value> {
+    status
+        .pointer("/details/causes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn retry_after(answer: &Answer, status: &Value) -> Option<Duration> {
+    let header = answer
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    header
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .or_else(|| {
+            status
+                .pointer("/details/retryAfterSeconds")
+                .and_then(Value::as_u64)
+        })
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
+}
+
+/// A message about a Secret, made of what can't be a value: RBAC's text, the status' reason, names
+/// and field paths.
+fn about_secret(code: StatusCode, status: &Value, said: &str) -> String {
+    if by_rbac(said) {
+        return clean(said);
+    }
+    let reason = status["reason"]
+        .as_str()
+        .filter(|reason| reason.chars().all(char::is_alphanumeric));
+    let mut message = format!("the API server answered {code}");
+    if let Some(reason) = reason {
+        message = format!("{message} ({reason})");
+    }
+    if let Some(rest) = said.split("admission webhook \"").nth(1)
+        && let Some((name, _)) = rest.split_once('"')
+    {
+        message = format!("{message}: admission webhook {name:?} denied the request");
+    }
+    let fields: Vec<&str> = causes(status)
+        .filter_map(|cause| cause["field"].as_str())
+        .collect();
+    if !fields.is_empty() {
+        message = format!("{message}: fields {}", fields.join(", "));
+    }
+    clean(&format!(
+        "{message}; what it says about a Secret isn't passed on"
+    ))
+}
+
+/// What it means that no answer came.
+pub(super) fn unsent(error: &(dyn Error + 'static)) -> Failure {
+    let mut texts: Vec<String> = Vec::new();
+    let mut link = Some(error);
+    while let Some(error) = link {
+        if let Some(refusal) = error.downcast_ref::<NotSent>() {
+            return Failure::new(FailureClass::Denied, clean(&refusal.to_string()));
+        }
+        let text = error.to_string();
+        // Wrappers often repeat what they wrap.
+        if !texts.iter().any(|seen| seen.contains(&text)) {
+            texts.push(text);
+        }
+        link = error.source();
+    }
+    Failure::new(
+        FailureClass::Transient { retry_after: None },
+        clean(&format!(
+            "no answer from the API server: {}",
+            texts.join(": ")
+        )),
+    )
+}

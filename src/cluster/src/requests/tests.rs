@@ -1,0 +1,406 @@
+//! Every request × every identity, and what answers mean.
+
+use std::sync::{Arc, Mutex};
+
+use http::Response;
+use stageset_core::identity::Tenancy;
+use stageset_core::names::{Namespace, ServiceAccountName};
+use tower::service_fn;
+
+use super::*;
+use crate::connection::IMPERSONATE_USER;
+
+type Seen = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
+/// A server that answers everything alike and remembers who asked for what.
+fn server(
+    status: u16,
+    headers: &'static [(&'static str, &'static str)],
+    body: Value,
+) -> (Connection, Seen) {
+    let seen = Seen::default();
+    let recorder = Arc::clone(&seen);
+    let connection = Connection::from_service(service_fn(move |request: Request<Body>| {
+        let user = request
+            .headers()
+            .get(IMPERSONATE_USER)
+            .map(|value| value.to_str().unwrap().to_owned());
+        let others = request
+            .headers()
+            .keys()
+            .filter(|name| name.as_str().starts_with("impersonate-") && **name != IMPERSONATE_USER)
+            .count();
+        assert_eq!(others, 0, "groups follow from the user's name");
+        recorder
+            .lock()
+            .unwrap()
+            .push((format!("{} {}", request.method(), request.uri()), user));
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response
+            .body(Body::from(body.to_string().into_bytes()))
+            .unwrap();
+        async move { Ok::<_, std::convert::Infallible>(response) }
+    }));
+    (connection, seen)
+}
+
+fn identity(tenancy: Tenancy, account: Option<&str>) -> Identity {
+    let account = account.map(|account| ServiceAccountName::new(account).unwrap());
+    Identity::resolve(tenancy, &Namespace::new("shop").unwrap(), account.as_ref()).unwrap()
+}
+
+fn object() -> Target {
+    Target::collection("apps/v1", "deployments", Some("shop")).named("web")
+}
+
+fn secret() -> Target {
+    Target::collection("v1", "secrets", Some("shop")).named("db")
+}
+
+const VERBS: [Verb; 9] = [
+    Verb::Get,
+    Verb::List,
+    Verb::Discover,
+    Verb::Create,
+    Verb::Update,
+    Verb::MergePatch,
+    Verb::DryRunApply,
+    Verb::Apply,
+    Verb::Delete,
+];
+
+async fn ask(requests: &Requests<'_>, verb: Verb, target: &Target) -> Result<(), Failure> {
+    let body = json!({});
+    // No wildcard: a new request doesn't compile until it is in the table.
+    match verb {
+        Verb::Get => requests.get(target).await.map(drop),
+        Verb::List => requests.list(target, "a=b").await.map(drop),
+        Verb::Discover => requests.discover("apps", "v1").await.map(drop),
+        Verb::Create => requests.create(target, &body).await.map(drop),
+        Verb::Update => requests.update(target, &body).await.map(drop),
+        Verb::MergePatch => requests.merge_patch(target, &body).await.map(drop),
+        Verb::DryRunApply => requests.dry_run_apply(target, &body).await.map(drop),
+        Verb::Apply => requests.apply(target, &body).await.map(drop),
+        Verb::Delete => requests.delete(target, "uid", Some("1")).await.map(drop),
+    }
+}
+
+#[tokio::test]
+async fn every_request_carries_the_identity_it_was_made_for() {
+    let budget = Budget::default();
+    let cases = [
+        (None, None),
+        (Some(identity(Tenancy::Single, None)), None),
+        (
+            Some(identity(Tenancy::Multi, Some("deployer"))),
+            Some("system:serviceaccount:shop:deployer"),
+        ),
+        // Mixed mode: an account bounds the release on a single-tenant controller too (S16).
+        (
+            Some(identity(Tenancy::Single, Some("deployer"))),
+            Some("system:serviceaccount:shop:deployer"),
+        ),
+    ];
+    for (tenant, user) in cases {
+        for verb in VERBS {
+            for status in [200, 401, 403, 404, 409, 422, 500] {
+                let (connection, seen) = server(status, &[], json!({}));
+                let requests = match &tenant {
+                    None => Requests::as_controller(&connection, &budget, "shop"),
+                    Some(tenant) => Requests::as_tenant(&connection, &budget, "shop", tenant),
+                };
+                let _ = ask(&requests, verb, &object()).await;
+                let seen = seen.lock().unwrap();
+                // Exactly one: no failure is retried, under this identity or another (I4, A06).
+                assert_eq!(seen.len(), 1, "{verb:?} after {status}");
+                assert_eq!(seen[0].1.as_deref(), user, "{verb:?} as {tenant:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_for_others_carry_it_too() {
+    let tenant = RequestIdentity::As(identity(Tenancy::Multi, Some("deployer")));
+    let (connection, seen) = server(200, &[], json!({}));
+    let request = || Request::get("/version").body(Vec::new()).unwrap();
+    connection
+        .client(tenant.clone())
+        .request_text(request())
+        .await
+        .unwrap();
+    let watch = connection.watch_client(tenant).unwrap();
+    watch.client().request_text(request()).await.unwrap();
+    connection
+        .client(RequestIdentity::Controller)
+        .request_text(request())
+        .await
+        .unwrap();
+    let users: Vec<_> = seen
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(_, user)| user.clone())
+        .collect();
+    let deployer = Some("system:serviceaccount:shop:deployer".to_owned());
+    assert_eq!(users, [deployer.clone(), deployer, None]);
+}
+
+#[tokio::test]
+async fn applies_are_forced_and_dry_runs_are_dry() {
+    let budget = Budget::default();
+    let (connection, seen) = server(201, &[], json!({}));
+    let requests = Requests::as_controller(&connection, &budget, "shop");
+    assert!(
+        requests
+            .dry_run_apply(&object(), &json!({}))
+            .await
+            .unwrap()
+            .created
+    );
+    requests.apply(&object(), &json!({})).await.unwrap();
+    let lines: Vec<_> = seen
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(line, _)| line.clone())
+        .collect();
+    let path = "/apis/apps/v1/namespaces/shop/deployments/web";
+    assert_eq!(
+        lines,
+        [
+            format!("PATCH {path}?dryRun=All&fieldManager=stageset-controller&force=true"),
+            format!("PATCH {path}?fieldManager=stageset-controller&force=true"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_target_that_moves_the_path_is_not_sent() {
+    let budget = Budget::default();
+    let (connection, seen) = server(200, &[], json!({}));
+    let requests = Requests::as_controller(&connection, &budget, "shop");
+    let target = Target::collection("v1", "pods", Some("shop")).named("../../nodes");
+    let failure = requests.get(&target).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Rejected);
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up() {
+    let connection = Connection::from_service(service_fn(|_: Request<Body>| {
+        std::future::pending::<Result<Response<Body>, std::convert::Infallible>>()
+    }));
+    let budget = Budget::default();
+    let failure = Requests::as_controller(&connection, &budget, "shop")
+        .get(&object())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.class, FailureClass::Transient { retry_after: None });
+    assert_eq!(budget.width().0, 0, "its permit came back");
+}
+
+fn answer(code: u16, body: Value) -> Answer {
+    Answer {
+        status: StatusCode::from_u16(code).unwrap(),
+        headers: http::HeaderMap::new(),
+        body: Bytes::from(body.to_string()),
+    }
+}
+
+fn class_of(code: u16, body: Value) -> FailureClass {
+    classify(&answer(code, body), &object()).class
+}
+
+#[test]
+fn answers_are_classed_by_what_cures_them() {
+    let transient = FailureClass::Transient { retry_after: None };
+    let missing = |resource: &str, name: &str| FailureClass::Missing {
+        resource: resource.into(),
+        name: name.into(),
+    };
+    let said = |message: &str| json!({ "kind": "Status", "message": message });
+    let table = [
+        (401, said("Unauthorized"), FailureClass::Denied),
+        (
+            403,
+            said(
+                "deployments.apps \"web\" is forbidden: User \"system:serviceaccount:shop:d\" cannot \
+                 patch resource \"deployments\" in API group \"apps\" in the namespace \"shop\"",
+            ),
+            FailureClass::Denied,
+        ),
+        (
+            403,
+            said(
+                "roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"u\" (groups=[\"g\"]) is \
+                 attempting to grant RBAC permissions not currently held:",
+            ),
+            FailureClass::Denied,
+        ),
+        (403, said("something nobody knows"), FailureClass::Denied),
+        (
+            403,
+            said("pods \"x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1"),
+            FailureClass::Rejected,
+        ),
+        (
+            403,
+            said(
+                "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot",
+            ),
+            FailureClass::Rejected,
+        ),
+        (
+            403,
+            said("admission webhook \"v.example.org\" denied the request: no"),
+            FailureClass::Rejected,
+        ),
+        (
+            500,
+            said("admission webhook \"v.example.org\" denied the request: no"),
+            FailureClass::Rejected,
+        ),
+        (
+            403,
+            json!({
+                "message": "pods \"x\" is forbidden: unable to create new content in namespace shop \
+                            because it is being terminated",
+                "details": { "causes": [{ "reason": "NamespaceTerminating" }] },
+            }),
+            transient.clone(),
+        ),
+        (
+            404,
+            json!({
+                "message": "namespaces \"shop\" not found",
+                "details": { "kind": "namespaces", "name": "shop" },
+            }),
+            missing("namespaces", "shop"),
+        ),
+        (
+            404,
+            json!({
+                "message": "the server could not find the requested resource",
+                "details": {},
+            }),
+            FailureClass::UnknownKind,
+        ),
+        (404, Value::Null, FailureClass::UnknownKind),
+        (
+            409,
+            said("the object has been modified"),
+            FailureClass::Conflict,
+        ),
+        (400, said("bad"), FailureClass::Rejected),
+        (405, said("not allowed"), FailureClass::Rejected),
+        (413, said("too large"), FailureClass::Rejected),
+        (422, said("invalid"), FailureClass::Rejected),
+        (408, said("timeout"), transient.clone()),
+        (410, said("expired"), transient.clone()),
+        (500, said("failed calling webhook"), transient.clone()),
+        (503, Value::Null, transient.clone()),
+        (302, Value::Null, transient.clone()),
+        (
+            429,
+            json!({ "details": { "retryAfterSeconds": 7 } }),
+            FailureClass::Transient {
+                retry_after: Some(Duration::from_secs(7)),
+            },
+        ),
+    ];
+    for (code, body, class) in table {
+        assert_eq!(class_of(code, body.clone()), class, "{code} {body}");
+    }
+}
+
+#[test]
+fn the_header_says_when_to_come_back() {
+    let mut answer = answer(503, Value::Null);
+    answer.headers.insert("retry-after", "12".parse().unwrap());
+    let class = classify(&answer, &object()).class;
+    assert_eq!(
+        class,
+        FailureClass::Transient {
+            retry_after: Some(Duration::from_secs(12))
+        }
+    );
+}
+
+#[tokio::test]
+async fn absence_of_the_object_itself_is_an_answer() {
+    let budget = Budget::default();
+    let body = json!({ "details": { "kind": "deployments", "group": "apps", "name": "web" } });
+    let (connection, _) = server(404, &[], body);
+    let requests = Requests::as_controller(&connection, &budget, "shop");
+    assert_eq!(requests.get(&object()).await, Ok(None));
+    assert_eq!(
+        requests.delete(&object(), "u", None).await,
+        Ok(Deleted::Absent)
+    );
+    let other = Target::collection("apps/v1", "deployments", Some("shop")).named("other");
+    let failure = requests.get(&other).await.unwrap_err();
+    assert!(
+        matches!(failure.class, FailureClass::Missing { .. }),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn what_a_server_says_of_a_secret_is_not_passed_on() {
+    let canary = "hunter2";
+    for (code, body) in [
+        (
+            422,
+            json!({
+                "reason": "Invalid",
+                "message": "Secret \"db\" is invalid: data[password]: Invalid value: \"hunter2\"",
+                "details": { "causes": [
+                    { "field": "data[password]", "message": "Invalid value: \"hunter2\"" }] },
+            }),
+        ),
+        (
+            400,
+            json!({ "message": "json: cannot unmarshal: error found in #10 byte of ...|hunter2|" }),
+        ),
+        (
+            400,
+            json!({ "message": "admission webhook \"v.example.org\" denied the request: hunter2 is weak" }),
+        ),
+        (
+            500,
+            json!({ "message": ".stringData.p: expected string, got &value{hunter2}" }),
+        ),
+        (403, json!({ "message": "weak: hunter2" })),
+    ] {
+        let failure = classify(&answer(code, body), &secret());
+        assert!(!failure.message.contains(canary), "{}", failure.message);
+        if code == 422 {
+            assert!(
+                failure.message.contains("data[password]"),
+                "{}",
+                failure.message
+            );
+        }
+    }
+    let denied =
+        json!({ "message": "secrets \"db\" is forbidden: User \"u\" cannot get resource" });
+    assert!(
+        classify(&answer(403, denied), &secret())
+            .message
+            .contains("cannot get")
+    );
+}
+
+#[test]
+fn messages_are_bounded_and_plain() {
+    let body = json!({ "message": format!("a\u{1b}[31m\n{}", "b".repeat(5000)) });
+    let message = classify(&answer(422, body), &object()).message;
+    assert!(
+        message.len() <= 1024 && !message.chars().any(char::is_control),
+        "{message}"
+    );
+}
