@@ -1,0 +1,98 @@
+//! The scenarios, one file for each promise.
+
+mod bad_artifacts;
+mod bad_specs;
+mod chart_rights;
+mod deletion;
+mod external_artifact;
+mod git_release;
+mod interference;
+mod killed;
+mod leader;
+mod missing_right;
+mod no_account;
+
+use anyhow::Result;
+
+use crate::world::World;
+
+/// One scenario.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&World) -> Result<()>,
+    /// Whether it needs the controller for itself.
+    pub(crate) alone: bool,
+    /// Whether it can only run on the control plane that this process started.
+    pub(crate) local_only: bool,
+}
+
+const fn shared(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
+    Scenario {
+        name,
+        run,
+        alone: false,
+        local_only: false,
+    }
+}
+
+const fn alone(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
+    Scenario {
+        name,
+        run,
+        alone: true,
+        local_only: false,
+    }
+}
+
+const fn local(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
+    Scenario {
+        name,
+        run,
+        alone: false,
+        local_only: true,
+    }
+}
+
+/// All of them, the longest first.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    shared("missing_right", missing_right::run),
+    local("git_release", git_release::run),
+    shared("external_artifact", external_artifact::run),
+    shared("no_account", no_account::run),
+    shared("unreachable_server", bad_artifacts::unreachable_server),
+    shared("wrong_digest", bad_artifacts::wrong_digest),
+    shared("hostile_path_in_tar", bad_artifacts::hostile_path_in_tar),
+    shared(
+        "yaml_that_does_not_parse",
+        bad_artifacts::yaml_that_does_not_parse,
+    ),
+    shared("object_without_name", bad_artifacts::object_without_name),
+    shared("unknown_kind", bad_artifacts::unknown_kind),
+    shared("foreign_namespace", bad_artifacts::foreign_namespace),
+    shared("kustomization_file", bad_artifacts::kustomization_file),
+    shared("missing_source", bad_specs::missing_source),
+    shared(
+        "two_stages_claim_one_object",
+        bad_specs::two_stages_claim_one_object,
+    ),
+    shared("five_rules_at_once", bad_specs::five_rules_at_once),
+    shared(
+        "account_that_does_not_exist",
+        bad_specs::account_that_does_not_exist,
+    ),
+    shared("unsupported_field", bad_specs::unsupported_field),
+    shared("edited_in_mid_run", interference::edited_in_mid_run),
+    shared(
+        "status_written_by_somebody_else",
+        interference::status_written_by_somebody_else,
+    ),
+    shared(
+        "object_of_another_stage_set",
+        interference::object_of_another_stage_set,
+    ),
+    shared("deletion_while_waiting", deletion::while_waiting),
+    shared("chart_rights", chart_rights::run),
+    alone("leader_hands_over", leader::run),
+    alone("killed_ten_times", killed::run),
+];
