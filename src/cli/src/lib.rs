@@ -1,1 +1,14 @@
-//! Room under construction.
+//! `stagesetctl`: looks at releases, tries them on a simulated cluster, prints what would be done.
+//!
+//! - [`arguments`] the command line; [`error`] the exit codes.
+//! - [`scenario`] a folder that describes a cluster, artifacts, StageSets and what happens when.
+//! - [`simulation`] the production controller on a simulated cluster, in virtual time.
+//! - [`timeline`] what happened, for people and as data (`stagesetctl simulate`).
+//! - [`plan`] what the next pass does, for review (`stagesetctl plan`).
+
+pub mod arguments;
+pub mod error;
+pub mod plan;
+pub mod scenario;
+pub mod simulation;
+pub mod timeline;

@@ -1,0 +1,182 @@
+//! The command line: what is accepted, and what is refused by name.
+//!
+//! Everything that this version doesn't do is refused with exit code 2, commands and arguments that
+//! a later version is going to have included: nothing is ignored.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stageset_api::duration::GoDuration;
+
+use crate::error::CommandError;
+
+/// Commands of the contract that this version doesn't have.
+const LATER: [&str; 10] = [
+    "get",
+    "build",
+    "diff",
+    "apply",
+    "reconcile",
+    "promote",
+    "lint-migrations",
+    "baseline",
+    "reset-ledger",
+    "fleet",
+];
+
+/// Looks at StageSets, tries them on a simulated cluster, prints what would be done.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stagesetctl",
+    version = VERSION.as_str(),
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = false
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a folder's StageSets on a simulated cluster in virtual time, and print what happened.
+    ///
+    /// Exit code 0 only if every StageSet became Ready, 1 otherwise.
+    Simulate(Simulate),
+    /// Print the plan of the next pass: every operation in order, as whom, and why.
+    ///
+    /// Works offline, on a simulated copy of the cluster that the folder describes.
+    Plan(Plan),
+    /// Anything else.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// `stagesetctl simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// The scenario folder: cluster/, artifacts/, stagesets/ and perhaps scenario.yaml.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Run until this virtual time, whatever happens (default: until everything is Ready, at most
+    /// the folder's own bound or 10m).
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub until: Option<Duration>,
+    /// When to colour the text.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Text for people, or one JSON document.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Let the controller act as itself for StageSets that name no ServiceAccount.
+    #[arg(long)]
+    pub single_tenant: bool,
+}
+
+/// `stagesetctl plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// StageSets of a cluster; not supported by this version.
+    #[arg(value_name = "NAME", hide = true)]
+    pub names: Vec<String>,
+    /// The scenario folder.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Text for review, or one JSON document.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Let the controller act as itself for StageSets that name no ServiceAccount.
+    #[arg(long)]
+    pub single_tenant: bool,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which form the output has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Lines for people.
+    Text,
+    /// Data.
+    Json,
+}
+
+/// `<version> (commit <sha>)`; the commit is known to builds that set `STAGESET_COMMIT`.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("STAGESET_COMMIT").unwrap_or("unknown");
+    format!("{} (commit {commit})", env!("CARGO_PKG_VERSION"))
+});
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
+    duration
+        .positive()
+        .ok_or_else(|| "it must be longer than nothing".to_owned())
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Request {
+    /// Run this.
+    Run(Command),
+    /// Print this to stdout and end well: `--help` and `--version`.
+    Print(String),
+}
+
+/// Reads a command line; its first word is the program's own name.
+///
+/// # Errors
+/// [`CommandError::Usage`] for everything that this version doesn't know.
+pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Request, CommandError> {
+    match Arguments::try_parse_from(words) {
+        Ok(Arguments {
+            command: Command::Other(words),
+        }) => Err(refuse(&words)),
+        Ok(Arguments {
+            command: Command::Plan(plan),
+        }) if !plan.names.is_empty() => Err(CommandError::Usage(
+            "plans of StageSets in a cluster are not supported by this version; \
+                 use --dir DIR for those of a folder"
+                .to_owned(),
+        )),
+        Ok(Arguments {
+            command: Command::Plan(Plan { dir: None, .. }),
+        }) => Err(CommandError::Usage(
+            "plan needs --dir DIR, a scenario folder".to_owned(),
+        )),
+        Ok(Arguments { command }) => Ok(Request::Run(command)),
+        Err(error) if !error.use_stderr() => Ok(Request::Print(error.to_string())),
+        Err(error) => {
+            let text = error.to_string();
+            Err(CommandError::Usage(
+                text.strip_prefix("error: ")
+                    .unwrap_or(&text)
+                    .trim_end()
+                    .to_owned(),
+            ))
+        }
+    }
+}
+
+fn refuse(words: &[String]) -> CommandError {
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    CommandError::Usage(if LATER.contains(&name) {
+        format!("{name:?} is not supported by this version; it has simulate and plan")
+    } else {
+        format!("unknown command {name:?}; it has simulate and plan, see --help")
+    })
+}

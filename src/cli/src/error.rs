@@ -1,0 +1,33 @@
+//! How a command ends: the exit codes of the command line's contract, and what goes to stderr.
+
+use std::process::ExitCode;
+
+use crate::scenario::ScenarioError;
+use crate::simulation::SimulationError;
+
+/// A command that ended without doing what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command line itself is wrong: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The folder can't be used: exit code 3.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The simulation can't go on: exit code 3.
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
+    /// The output can't be written: exit code 3.
+    #[error("writing the output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl CommandError {
+    /// 2 for a wrong command line, 3 for everything that went wrong later.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Scenario(_) | Self::Simulation(_) | Self::Output(_) => ExitCode::from(3),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The binary: reads the command line, runs the command, turns its end into an exit code.
+
+use std::process::ExitCode;
+
+use stagesetctl::arguments::{self, Command, Request};
+use stagesetctl::error::CommandError;
+use stagesetctl::{plan, timeline};
+
+fn run() -> Result<ExitCode, CommandError> {
+    match arguments::parse(std::env::args_os())? {
+        Request::Print(text) => {
+            timeline::print_out(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Request::Run(Command::Simulate(options)) => timeline::command(&options),
+        Request::Run(Command::Plan(options)) => plan::command(&options),
+        Request::Run(Command::Other(_)) => Ok(ExitCode::from(2)),
+    }
+}
+
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("Error: {error}");
+        error.exit_code()
+    })
+}

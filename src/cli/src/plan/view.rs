@@ -1,0 +1,234 @@
+//! What the next pass does, as data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use stageset_cluster::{Outcome, StageSetKey};
+use stageset_core::object::ObjectKey;
+use stageset_core::observation::{Phase, Status};
+use stageset_core::plan::{ApplyReason, Operation, RecordOperation, TenantOperation};
+
+use crate::simulation::{Happening, Run};
+use crate::timeline::user_of;
+use crate::timeline::words;
+
+/// The plan of one StageSet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageSetPlan {
+    /// `namespace/name`.
+    pub stage_set: String,
+    /// Sources (`namespace/name`) and the revisions that the run pins.
+    pub revisions: BTreeMap<String, String>,
+    /// Everything in order.
+    pub operations: Vec<Planned>,
+    /// Where it ends: reason and message of the Ready condition, or that the StageSet is gone.
+    pub ends: String,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// The stage, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// What is done.
+    #[serde(rename = "do")]
+    pub what: Do,
+    /// The object, for operations on objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectKey>,
+    /// The user that the API server will see; none for a wait.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Why, or for what.
+    pub why: String,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Do {
+    /// An object that doesn't exist is written.
+    Create,
+    /// An object that differs from the release is written.
+    Change,
+    /// An object that somebody changed or deleted is written.
+    Correct,
+    /// An object is deleted.
+    Delete,
+    /// The controller's own records are written.
+    Record,
+    /// Nothing is done until this is seen.
+    Wait,
+    /// The API server refuses.
+    Refused,
+}
+
+/// The plans of a run, one for each StageSet that does anything, by name.
+pub(super) fn plans(run: &Run) -> Vec<StageSetPlan> {
+    let mut builders: BTreeMap<StageSetKey, Builder> = BTreeMap::new();
+    for (index, event) in run.events.iter().enumerate() {
+        let Some(key) = &event.stage_set else {
+            continue;
+        };
+        let builder = builders.entry(key.clone()).or_default();
+        builder.silent = index < run.reviewed_from;
+        if let Happening::Performed(operation, outcome) = &event.what {
+            builder.performed(operation, outcome);
+        }
+    }
+    for key in &run.stage_sets {
+        builders.entry(key.clone()).or_default();
+    }
+    builders
+        .into_iter()
+        .map(|(key, builder)| StageSetPlan {
+            stage_set: key.to_string(),
+            ends: builder.ends(),
+            revisions: builder.status.last_attempted_revisions.clone(),
+            operations: builder.operations,
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct Builder {
+    /// What happens belongs to an earlier pass; it is taken notice of, but not shown.
+    silent: bool,
+    gone: bool,
+    status: Status,
+    waits: BTreeSet<(String, String)>,
+    operations: Vec<Planned>,
+}
+
+impl Builder {
+    fn ends(&self) -> String {
+        if self.gone {
+            return "the StageSet is gone".to_owned();
+        }
+        match self.status.condition("Ready") {
+            Some(ready) => format!(
+                "Ready={}, {}: {}",
+                ready.status.as_str(),
+                ready.reason,
+                words::without_runbook(&ready.message)
+            ),
+            None => "nothing is known of it".to_owned(),
+        }
+    }
+
+    fn add(&mut self, planned: Planned) {
+        if !self.silent && self.operations.last() != Some(&planned) {
+            self.operations.push(planned);
+        }
+    }
+
+    fn performed(&mut self, operation: &Operation, outcome: &Outcome) {
+        if let Outcome::Failed(failure) = outcome {
+            if let Operation::Tenant(operation) = operation {
+                let mut planned = tenant(operation);
+                planned.what = Do::Refused;
+                planned.why.clone_from(&failure.message);
+                if !self.operations.contains(&planned) {
+                    self.add(planned);
+                }
+            }
+            return;
+        }
+        match operation {
+            Operation::Tenant(operation) => self.add(tenant(operation)),
+            Operation::Record(RecordOperation::Status(status)) => self.recorded(status),
+            Operation::Record(RecordOperation::Announce(_)) => {}
+            Operation::Record(operation) => {
+                self.gone |= *operation == RecordOperation::RemoveFinalizer;
+                self.add(record(operation));
+            }
+        }
+    }
+
+    /// Of a status only the waits are shown; the first one of each stage, before any of it is ready.
+    fn recorded(&mut self, status: &Status) {
+        self.status = status.clone();
+        for stage in &status.stages {
+            let (Phase::Verifying, Some(message)) = (stage.phase, &stage.message) else {
+                continue;
+            };
+            let run = stage.run.clone().unwrap_or_default();
+            if self.silent || !self.waits.insert((stage.name.to_string(), run)) {
+                continue;
+            }
+            self.add(Planned {
+                stage: Some(stage.name.to_string()),
+                what: Do::Wait,
+                object: None,
+                identity: None,
+                why: message.clone(),
+            });
+        }
+    }
+}
+
+fn tenant(operation: &TenantOperation) -> Planned {
+    match operation {
+        TenantOperation::Apply {
+            identity,
+            object,
+            why,
+            ..
+        } => Planned {
+            stage: Some(object.stage.to_string()),
+            what: match why {
+                ApplyReason::Create => Do::Create,
+                ApplyReason::Change(_) => Do::Change,
+                ApplyReason::Drift(_) => Do::Correct,
+            },
+            object: Some(object.reference.key.clone()),
+            identity: Some(user_of(identity)),
+            why: why.to_string(),
+        },
+        TenantOperation::Delete {
+            identity,
+            object,
+            stage,
+            why,
+            ..
+        } => Planned {
+            stage: Some(stage.to_string()),
+            what: Do::Delete,
+            object: Some(object.key.clone()),
+            identity: Some(user_of(identity)),
+            why: why.to_string(),
+        },
+    }
+}
+
+fn record(operation: &RecordOperation) -> Planned {
+    let (stage, why) = match operation {
+        RecordOperation::Inventory {
+            stage,
+            inventory,
+            why,
+        } => {
+            let count = inventory.entries.len();
+            let objects = if count == 1 { "object" } else { "objects" };
+            (
+                Some(stage.to_string()),
+                format!("{count} {objects} in the inventory: {why}"),
+            )
+        }
+        RecordOperation::DropInventory { stage } => (
+            Some(stage.to_string()),
+            "drop the inventory: nothing is left in it".to_owned(),
+        ),
+        other => (None, other.to_string()),
+    };
+    Planned {
+        stage,
+        what: Do::Record,
+        object: None,
+        identity: Some(words::CONTROLLER.to_owned()),
+        why,
+    }
+}

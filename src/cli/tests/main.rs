@@ -1,0 +1,6 @@
+//! The built binary, run as people run it.
+
+mod command_line;
+mod examples;
+mod folder;
+mod harness;
