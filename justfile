@@ -1,0 +1,62 @@
+# Every habit as a recipe. `just` alone lists them.
+
+# List the recipes.
+default:
+    @just --list
+
+# The tests that need no cluster.
+[group('check')]
+test *args:
+    cargo test --workspace {{ args }}
+
+# Format everything.
+[group('check')]
+fmt:
+    cargo fmt --all
+
+# Lint everything, warnings denied.
+[group('check')]
+clippy:
+    cargo clippy --workspace --all-targets --features stageset-e2e/e2e -- -D warnings
+
+# Licences, banned crates and registries of all dependencies.
+[group('check')]
+deny:
+    PATH="$(.ci/install):$PATH" cargo deny check bans licenses sources
+
+# Everything that CI runs.
+[group('check')]
+ci:
+    .ci/run
+
+# Write the CRDs anew from the Rust types.
+[group('generate')]
+crds:
+    cargo run --package stageset-api --features crd --bin generate-crds
+
+# Write all plan snapshots anew; review them with `git diff snapshots`.
+[group('generate')]
+snapshots:
+    INSTA_UPDATE=always cargo test --workspace
+
+# Build the Kubernetes programs that the two recipes below start (about 13 minutes once).
+[group('cluster')]
+tools *names:
+    e2e/tools/build {{ names }}
+
+# Start a control plane, print its kubeconfig, stop it on Ctrl-C.
+[group('cluster')]
+controlplane *args: (tools "etcd" "kubernetes" "kwok" "source-controller")
+    cargo run --package stageset-e2e --bin controlplane -- {{ args }}
+
+# Run the scenarios on a control plane, or on the cluster of KUBECONFIG with STAGESET_E2E_CLUSTER=existing.
+[group('cluster')]
+e2e *scenarios: tools
+    cargo build --package stageset-controller
+    cargo test --package stageset-e2e --features e2e --test main -- {{ scenarios }}
+
+# What is too slow for every change: the kill scenario over and over, each with a seed of its own.
+[group('slow')]
+nightly rounds="20": tools
+    cargo build --package stageset-controller
+    for round in $(seq {{ rounds }}); do STAGESET_E2E_SEED=$round cargo test --package stageset-e2e --features e2e --test main -- killed_ten_times || exit 1; done
