@@ -19,6 +19,18 @@ pub struct InvalidName {
     rule: &'static str,
 }
 
+impl InvalidName {
+    /// What the text should have been, e.g. `stage name`.
+    pub fn what(&self) -> &'static str {
+        self.what
+    }
+
+    /// The rule that it breaks, in words.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
 fn is_label(text: &str) -> bool {
     let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = text.as_bytes();

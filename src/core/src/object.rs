@@ -2,13 +2,14 @@
 //! carried along unread.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::names::StageName;
+use crate::waves::Wave;
 
 /// Group, version and kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -117,6 +118,8 @@ pub struct Rendered {
     pub digest: String,
     /// The manifest.
     pub body: Arc<Value>,
+    /// What [`Rendered::placed`] last computed.
+    placed: Placed,
     /// For a CustomResourceDefinition: the kind it defines and whether that is namespaced. Lets a
     /// release hold a definition and its objects without the definition being installed yet.
     pub defines: Option<DefinedKind>,
@@ -164,7 +167,45 @@ impl Rendered {
             origin,
             defines,
             body: Arc::new(body),
+            placed: Placed::default(),
         })
+    }
+
+    /// The object as the given stage applies it, at the scope that the target gives its kind.
+    ///
+    /// A decision places every object of a release anew, with the same answer as long as nothing
+    /// changed; so the answer is kept with the manifest, and computed again when it doesn't fit.
+    pub fn placed(
+        &self,
+        plural: &str,
+        namespaced: bool,
+        owner: &Owner,
+        stage: &StageName,
+    ) -> Arc<Desired> {
+        let make = || {
+            let namespace = namespaced.then(|| {
+                self.namespace
+                    .clone()
+                    .unwrap_or_else(|| owner.namespace.clone())
+            });
+            Arc::new(Desired::new(self, plural, namespace, owner, stage))
+        };
+        let kept = self.placed.0.get_or_init(make);
+        let fits = kept.reference.plural == plural
+            && kept.reference.key.namespace.is_some() == namespaced
+            && kept.stage == *stage
+            && kept.owner == *owner;
+        if fits { Arc::clone(kept) } else { make() }
+    }
+}
+
+/// Derived from the manifest, so it takes no part in comparing manifests.
+#[derive(Debug, Clone, Default)]
+struct Placed(OnceLock<Arc<Desired>>);
+
+impl PartialEq for Placed {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }
 
@@ -197,6 +238,8 @@ pub struct Desired {
     pub digest: String,
     /// File, document and line, for messages.
     pub origin: String,
+    /// The wave that it is applied in.
+    pub wave: Wave,
     /// The manifest as rendered; [`Desired::stamped`] is what is sent.
     pub body: Arc<Value>,
 }
@@ -210,14 +253,16 @@ impl Desired {
         owner: &Owner,
         stage: &StageName,
     ) -> Self {
+        let key = ObjectKey {
+            group: rendered.gvk.group.clone(),
+            kind: rendered.gvk.kind.clone(),
+            namespace,
+            name: rendered.name.clone(),
+        };
         Self {
+            wave: Wave::of(&key),
             reference: Reference {
-                key: ObjectKey {
-                    group: rendered.gvk.group.clone(),
-                    kind: rendered.gvk.kind.clone(),
-                    namespace,
-                    name: rendered.name.clone(),
-                },
+                key,
                 version: rendered.gvk.version.clone(),
                 plural: plural.into(),
             },

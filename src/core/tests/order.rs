@@ -216,7 +216,7 @@ fn drift_is_put_right_and_told() {
         stored.entry = "lost a field".into();
     }
     // A watch tells of it: the driver drops what it knew of these objects.
-    for facts in world.facts.objects.values_mut() {
+    for (_, _, facts) in world.facts.objects.iter_mut() {
         facts.live = None;
     }
     world.settle(MINUTE);

@@ -46,8 +46,11 @@ pub(super) fn step<'a>(
     object: &'a Arc<Desired>,
     corrects: bool,
 ) -> Step<'a> {
-    let key = (identity.clone(), object.reference.key.clone());
-    let Some(facts) = observation.facts.objects.get(&key) else {
+    let Some(facts) = observation
+        .facts
+        .objects
+        .get(identity, &object.reference.key)
+    else {
         return ask_dry_run(identity, object);
     };
     if let Some((digest, fact)) = &facts.write_failure

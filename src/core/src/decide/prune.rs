@@ -19,7 +19,7 @@ use super::base;
 use super::release::{Release, StageView};
 use super::removal::{Fate, Removal};
 use super::report::{Report, Wait};
-use super::stage::record_inventory;
+use super::stage::{record_inventory, seen};
 
 /// What is left to say after pruning.
 pub(super) struct Pruned {
@@ -104,7 +104,7 @@ fn sweep_stage(
     let leftovers: Vec<(&ObjectKey, &InventoryEntry)> = inventory
         .entries
         .iter()
-        .filter(|(key, _)| !release.claims.contains_key(*key))
+        .filter(|(key, _)| !stage.is_some_and(|stage| stage.claims(key)) && !release.claims(key))
         .collect();
     if leftovers.is_empty() || stage.is_some_and(|stage| !stage.spec.prune) {
         return Ok(());
@@ -211,14 +211,14 @@ fn records(release: &Release<'_>, sweep: &Sweep) -> Vec<Operation> {
     let mut operations = Vec::new();
     for stage in &release.stages {
         let recorded = release.inventories.get(&stage.spec.name);
-        let wanted = inventory_of(release, stage, recorded, sweep);
-        if recorded != Some(&wanted) {
-            operations.push(record_inventory(
-                &stage.spec.name,
-                wanted,
-                "to what is left, with the uids that were seen",
-            ));
+        if recorded.is_some_and(|recorded| is_current(release, stage, recorded, sweep)) {
+            continue;
         }
+        operations.push(record_inventory(
+            &stage.spec.name,
+            inventory_of(release, stage, recorded, sweep),
+            "to what is left, with the uids that were seen",
+        ));
     }
     let named: BTreeSet<&StageName> = release
         .stages
@@ -246,6 +246,39 @@ fn records(release: &Release<'_>, sweep: &Sweep) -> Vec<Operation> {
     operations
 }
 
+/// Whether the recorded inventory says what [`inventory_of`] would, without building that: this runs
+/// in every pass, and nearly always answers yes.
+fn is_current(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    recorded: &StageInventory,
+    sweep: &Sweep,
+) -> bool {
+    let stay = sweep.stay.get(&stage.spec.name);
+    recorded.position == stage.index
+        && recorded.service_account.as_ref() == stage.identity.service_account()
+        && recorded.entries.len() == stage.objects.len() + stay.map_or(0, BTreeMap::len)
+        && stay.is_none_or(|stay| stay.keys().all(|key| recorded.entries.contains_key(key)))
+        && stage.objects.iter().all(|object| {
+            recorded
+                .entries
+                .get(&object.reference.key)
+                .is_some_and(|entry| {
+                    let seen = seen_uid(release, stage, &object.reference.key);
+                    entry.version == object.reference.version
+                        && entry.digest.as_ref() == Some(&object.digest)
+                        && seen.is_none_or(|uid| entry.uid.as_deref() == Some(uid))
+                })
+        })
+}
+
+fn seen_uid<'a>(release: &Release<'a>, stage: &StageView<'_>, key: &ObjectKey) -> Option<&'a str> {
+    match seen(release, stage, key)?.0 {
+        LiveState::Present(live) => Some(&live.uid),
+        LiveState::Absent | LiveState::Unreadable(_) => None,
+    }
+}
+
 fn inventory_of(
     release: &Release<'_>,
     stage: &StageView<'_>,
@@ -259,23 +292,13 @@ fn inventory_of(
         .unwrap_or_default();
     for object in &stage.objects {
         let key = &object.reference.key;
-        let facts = release
-            .observation
-            .facts
-            .objects
-            .get(&(stage.identity.clone(), key.clone()));
-        let live = facts.and_then(|facts| match &facts.live.as_ref()?.value {
-            LiveState::Present(live) => Some(live),
-            LiveState::Absent | LiveState::Unreadable(_) => None,
-        });
+        let uid = seen_uid(release, stage, key).map(str::to_owned);
         let known = recorded.and_then(|inventory| inventory.entries.get(key));
         entries.insert(
             key.clone(),
             InventoryEntry {
                 version: object.reference.version.clone(),
-                uid: live
-                    .map(|live| live.uid.clone())
-                    .or_else(|| known.and_then(|entry| entry.uid.clone())),
+                uid: uid.or_else(|| known.and_then(|entry| entry.uid.clone())),
                 digest: Some(object.digest.clone()),
             },
         );

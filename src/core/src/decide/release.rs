@@ -32,8 +32,6 @@ pub(super) struct Release<'a> {
     /// Names this run: changes with the content and what shapes it, and with nothing else (K07).
     pub run: String,
     pub stages: Vec<StageView<'a>>,
-    /// Which stage each object of the release belongs to.
-    pub claims: BTreeMap<ObjectKey, usize>,
 }
 
 /// One stage of the release.
@@ -42,6 +40,7 @@ pub(super) struct StageView<'a> {
     pub spec: &'a Stage,
     pub identity: &'a Identity,
     pub revision: &'a str,
+    /// In the order of their keys.
     pub objects: Vec<Arc<Desired>>,
     /// Objects of kinds that the target doesn't serve, with what to say of them.
     pub unknown: Vec<UnknownObject<'a>>,
@@ -56,7 +55,21 @@ pub(super) struct UnknownObject<'a> {
     pub until: Timestamp,
 }
 
+impl Release<'_> {
+    /// Whether the object belongs to this release.
+    pub(super) fn claims(&self, key: &ObjectKey) -> bool {
+        self.stages.iter().any(|stage| stage.claims(key))
+    }
+}
+
 impl StageView<'_> {
+    /// Whether the object belongs to this stage.
+    pub(super) fn claims(&self, key: &ObjectKey) -> bool {
+        self.objects
+            .binary_search_by(|object| object.reference.key.cmp(key))
+            .is_ok()
+    }
+
     /// Whether all objects of this stage were written in this run.
     pub(super) fn applied_in(&self, run: &str) -> bool {
         self.recorded
@@ -110,19 +123,8 @@ pub(super) fn assemble<'a>(
         for rendered in objects.iter() {
             match scopes.of(&rendered.gvk) {
                 Scope::Known { plural, namespaced } => {
-                    let namespace = namespaced.then(|| {
-                        rendered
-                            .namespace
-                            .clone()
-                            .unwrap_or_else(|| owner.namespace.clone())
-                    });
-                    view.objects.push(Arc::new(Desired::new(
-                        rendered,
-                        plural,
-                        namespace,
-                        &owner,
-                        &stage.name,
-                    )));
+                    view.objects
+                        .push(rendered.placed(plural, namespaced, &owner, &stage.name));
                 }
                 Scope::Asked => {}
                 Scope::Unknown { failure, until } => {
@@ -134,12 +136,14 @@ pub(super) fn assemble<'a>(
                 }
             }
         }
+        view.objects
+            .sort_by(|a, b| a.reference.key.cmp(&b.reference.key));
         stages.push(view);
     }
     if !scopes.needs.is_empty() {
         return Err(Stop::Ask(scopes.needs));
     }
-    let claims = claims(observation, &stages)?;
+    one_claim_each(observation, &stages)?;
     Ok(Release {
         observation,
         spec,
@@ -147,7 +151,6 @@ pub(super) fn assemble<'a>(
         inventories: base.inventories,
         run: run_of(spec, &base.pins),
         stages,
-        claims,
     })
 }
 
@@ -204,30 +207,30 @@ impl<'a> Scopes<'a> {
 }
 
 /// One object, one stage: two claims are found before the first write.
-fn claims(
-    observation: &Observation,
-    stages: &[StageView<'_>],
-) -> Result<BTreeMap<ObjectKey, usize>, Stop> {
-    let mut claims: BTreeMap<ObjectKey, usize> = BTreeMap::new();
-    let mut twice = Vec::new();
-    for stage in stages {
-        for object in &stage.objects {
-            let key = &object.reference.key;
-            if let Some(first) = claims.insert(key.clone(), stage.index) {
-                let other = stages[first]
-                    .objects
-                    .iter()
-                    .find(|candidate| candidate.reference.key == *key)
-                    .map_or("", |candidate| candidate.origin.as_str());
-                twice.push(format!(
-                    "{key} is claimed by stage {} ({other}) and by stage {} ({})",
-                    stages[first].spec.name, stage.spec.name, object.origin
-                ));
-            }
-        }
-    }
+fn one_claim_each(observation: &Observation, stages: &[StageView<'_>]) -> Result<(), Stop> {
+    let mut claims: Vec<(&Desired, &StageName)> = stages
+        .iter()
+        .flat_map(|stage| {
+            stage
+                .objects
+                .iter()
+                .map(|object| (object.as_ref(), &stage.spec.name))
+        })
+        .collect();
+    claims.sort_by(|(a, _), (b, _)| a.reference.key.cmp(&b.reference.key));
+    let twice: Vec<String> = claims
+        .windows(2)
+        .filter(|pair| pair[0].0.reference.key == pair[1].0.reference.key)
+        .map(|pair| {
+            let [(first, first_stage), (second, second_stage)] = [pair[0], pair[1]];
+            format!(
+                "{} is claimed by stage {first_stage} ({}) and by stage {second_stage} ({})",
+                first.reference.key, first.origin, second.origin
+            )
+        })
+        .collect();
     if twice.is_empty() {
-        return Ok(claims);
+        return Ok(());
     }
     Err(Report::stalled(
         observation,

@@ -62,11 +62,7 @@ impl<'a> Removal<'a> {
             Ok(reference) => reference,
             Err(fate) => return fate,
         };
-        let facts = self
-            .observation
-            .facts
-            .objects
-            .get(&(self.identity.clone(), self.key.clone()));
+        let facts = self.observation.facts.objects.get(self.identity, self.key);
         let Some((facts, seen)) = facts.and_then(|facts| Some((facts, facts.live.as_ref()?)))
         else {
             return self.read(reference);

@@ -10,7 +10,7 @@ use crate::object::{Desired, ObjectKey};
 use crate::observation::{Health, InventoryEntry, Live, LiveState, StageInventory};
 use crate::plan::{Event, EventKind, Operation, RecordOperation, TenantOperation};
 use crate::time::Timestamp;
-use crate::waves::Wave;
+use crate::waves::{ApplyOrder, Wave, apply_order};
 
 use super::Stop;
 use super::object::{self, Cause, ObjectFailure, Step};
@@ -213,11 +213,7 @@ fn one_wave<'a>(
     let mut needs = Vec::new();
     let mut writes = Vec::new();
     let mut failures = Vec::new();
-    for object in stage
-        .objects
-        .iter()
-        .filter(|object| Wave::of(&object.reference.key) == wave)
-    {
+    for object in stage.objects.iter().filter(|object| object.wave == wave) {
         match object::step(release.observation, stage.identity, object, corrects) {
             Step::Settled(live) => settled.push((&object.reference.key, live)),
             Step::Ask(need) => needs.push(need),
@@ -234,12 +230,23 @@ fn one_wave<'a>(
     if writes.is_empty() {
         return Ok(());
     }
+    writes.sort_by_cached_key(|write| write_order(write));
     let mut steps = vec![writes];
     if corrects {
         let said = drift_message(stage, &steps[0]);
         steps.push(vec![announce(EventKind::Warning, "DriftCorrected", said)]);
     }
     Err(Stop::Act(steps))
+}
+
+/// For the reader of a plan: the writes of a wave run side by side.
+fn write_order(operation: &Operation) -> Option<ApplyOrder> {
+    match operation {
+        Operation::Tenant(TenantOperation::Apply { object, .. }) => {
+            Some(apply_order(&object.reference))
+        }
+        Operation::Tenant(TenantOperation::Delete { .. }) | Operation::Record(_) => None,
+    }
 }
 
 fn drift_message(stage: &StageView<'_>, writes: &[Operation]) -> String {
@@ -318,10 +325,7 @@ fn wave_is_ready(
             Health::Failed(said) => format!("failed: {said}"),
             Health::Terminating => "it is being deleted".to_owned(),
         };
-        let facts = observation
-            .facts
-            .objects
-            .get(&(stage.identity.clone(), (*key).clone()));
+        let facts = observation.facts.objects.get(stage.identity, key);
         let seen = facts
             .and_then(|facts| facts.settled.as_ref())
             .map(|settled| settled.since);
@@ -366,11 +370,7 @@ pub(super) fn seen<'a>(
     stage: &StageView<'_>,
     key: &ObjectKey,
 ) -> Option<(&'a LiveState, Timestamp)> {
-    let facts = release
-        .observation
-        .facts
-        .objects
-        .get(&(stage.identity.clone(), key.clone()))?;
+    let facts = release.observation.facts.objects.get(stage.identity, key)?;
     facts.live.as_ref().map(|fact| (&fact.value, fact.at))
 }
 

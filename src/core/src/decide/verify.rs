@@ -133,7 +133,7 @@ pub(super) fn look_again<'a>(
         let tracking = observation
             .facts
             .objects
-            .get(&(stage.identity.clone(), key.clone()))
+            .get(stage.identity, key)
             .map_or(Tracking::Polled, |facts| facts.tracking);
         let due = match (tracking, seen(release, stage, key)) {
             (Tracking::Watched, _) => continue,

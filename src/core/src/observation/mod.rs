@@ -7,16 +7,18 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::failure::{Fact, Failure};
-use crate::identity::{Identity, Tenancy};
+use crate::identity::Tenancy;
 use crate::names::{Namespace, ServiceAccountName, StageName};
-use crate::object::{GroupVersionKind, ObjectKey, Rendered};
+use crate::object::{GroupVersionKind, Rendered};
 use crate::spec::{Problem, SourceReference, Spec};
 use crate::time::Timestamp;
 
 mod live;
+mod objects;
 mod record;
 
 pub use live::{DryRun, Health, Live, LiveState, ObjectFacts, Settled, Tracking};
+pub use objects::Objects;
 pub use record::{
     Condition, ConditionStatus, InventoryEntry, Phase, StageInventory, StageStatus, Status,
 };
@@ -193,7 +195,7 @@ pub struct Facts {
     /// Kinds of the target.
     pub kinds: BTreeMap<GroupVersionKind, Fact<KindState>>,
     /// Objects of the target, each as the identity that saw it.
-    pub objects: BTreeMap<(Identity, ObjectKey), ObjectFacts>,
+    pub objects: Objects,
     /// The last failure of a write to our own records, which holds everything else up.
     pub record_failure: Option<Fact<Failure>>,
 }

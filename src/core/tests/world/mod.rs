@@ -3,7 +3,14 @@
 
 #![allow(
     dead_code,
-    reason = "shared by tests and benches, neither of which uses all of it"
+    unreachable_pub,
+    reason = "shared by tests and benches; neither uses all of it"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness stops where its own assumptions end"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +31,9 @@ use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOp
 use stageset_core::reconcile;
 use stageset_core::spec::{Problem, SourceReference, Spec, Stage};
 use stageset_core::time::Timestamp;
+
+/// What a build of (digest, path) gives.
+type Artifacts = BTreeMap<(String, String), Result<Arc<Vec<Rendered>>, Failure>>;
 
 pub const NAMESPACE: &str = "payments";
 
@@ -64,7 +74,7 @@ pub struct World {
     pub accounts: BTreeSet<String>,
     pub namespace_terminating: bool,
     pub sources: BTreeMap<String, SourceState>,
-    pub artifacts: BTreeMap<(String, String), Result<Arc<Vec<Rendered>>, Failure>>,
+    pub artifacts: Artifacts,
     pub kinds: BTreeMap<(String, String), (String, bool)>,
     pub objects: BTreeMap<ObjectKey, Stored>,
     /// (user, verb, kind) that RBAC refuses.
@@ -516,10 +526,7 @@ impl World {
     }
 
     fn entry(&mut self, identity: &Identity, key: &ObjectKey) -> &mut ObjectFacts {
-        self.facts
-            .objects
-            .entry((identity.clone(), key.clone()))
-            .or_default()
+        self.facts.objects.entry(identity, key)
     }
 
     fn kind(&self, gvk: &GroupVersionKind) -> KindState {

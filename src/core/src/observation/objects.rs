@@ -1,0 +1,75 @@
+//! What is known of the target's objects, by who saw it.
+
+use std::collections::BTreeMap;
+
+use crate::identity::Identity;
+use crate::object::ObjectKey;
+
+use super::live::ObjectFacts;
+
+/// Facts of objects, each as the identity that saw it: what one identity may see answers no other
+/// (A07).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Objects(BTreeMap<Identity, BTreeMap<ObjectKey, ObjectFacts>>);
+
+impl Objects {
+    /// What this identity knows of the object.
+    pub fn get(&self, identity: &Identity, key: &ObjectKey) -> Option<&ObjectFacts> {
+        self.0.get(identity)?.get(key)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, identity: &Identity, key: &ObjectKey) -> Option<&mut ObjectFacts> {
+        self.0.get_mut(identity)?.get_mut(key)
+    }
+
+    /// What this identity knows of the object, made empty if it knows nothing yet.
+    pub fn entry(&mut self, identity: &Identity, key: &ObjectKey) -> &mut ObjectFacts {
+        self.0
+            .entry(identity.clone())
+            .or_default()
+            .entry(key.clone())
+            .or_default()
+    }
+
+    /// Forgets an object.
+    pub fn remove(&mut self, identity: &Identity, key: &ObjectKey) -> Option<ObjectFacts> {
+        self.0.get_mut(identity)?.remove(key)
+    }
+
+    /// Everything, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Identity, &ObjectKey, &ObjectFacts)> {
+        self.0.iter().flat_map(|(identity, objects)| {
+            objects
+                .iter()
+                .map(move |(key, facts)| (identity, key, facts))
+        })
+    }
+
+    /// Everything, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Identity, &ObjectKey, &mut ObjectFacts)> {
+        self.0.iter_mut().flat_map(|(identity, objects)| {
+            objects
+                .iter_mut()
+                .map(move |(key, facts)| (identity, key, facts))
+        })
+    }
+
+    /// Keeps only what the predicate says.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Identity, &ObjectKey, &ObjectFacts) -> bool) {
+        for (identity, objects) in &mut self.0 {
+            objects.retain(|key, facts| keep(identity, key, facts));
+        }
+        self.0.retain(|_, objects| !objects.is_empty());
+    }
+
+    /// How many objects are known.
+    pub fn len(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.values().all(BTreeMap::is_empty)
+    }
+}
