@@ -46,7 +46,10 @@ pub enum FailureClass {
 impl Failure {
     /// A failure of this class.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self {
+            class,
+            message: message.into(),
+        }
     }
 
     /// How long to wait before asking again, for the nth failure in a row (from 1).
@@ -70,9 +73,11 @@ impl Failure {
                 doubled(5, 60)
             }
             FailureClass::Rejected => doubled(5, 300),
-            FailureClass::Transient { retry_after } => {
-                doubled(1, 60).max(retry_after.unwrap_or_default().min(Duration::from_secs(600)))
-            }
+            FailureClass::Transient { retry_after } => doubled(1, 60).max(
+                retry_after
+                    .unwrap_or_default()
+                    .min(Duration::from_secs(600)),
+            ),
             FailureClass::Terminal => Duration::from_secs(600),
         }
     }
@@ -98,6 +103,10 @@ pub struct Fact<T> {
 impl<T> Fact<T> {
     /// Something seen now, without failure.
     pub fn seen(value: T, at: Timestamp) -> Self {
-        Self { value, at, failures: 0 }
+        Self {
+            value,
+            at,
+            failures: 0,
+        }
     }
 }

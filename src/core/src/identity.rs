@@ -28,7 +28,10 @@ pub struct Identity(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
-    Tenant { namespace: Namespace, service_account: ServiceAccountName },
+    Tenant {
+        namespace: Namespace,
+        service_account: ServiceAccountName,
+    },
     Controller,
 }
 
@@ -59,16 +62,21 @@ impl Identity {
                 service_account: account.clone(),
             })),
             (None, Tenancy::Single) => Ok(Self(Kind::Controller)),
-            (None, Tenancy::Multi) => Err(Refusal { namespace: namespace.clone() }),
+            (None, Tenancy::Multi) => Err(Refusal {
+                namespace: namespace.clone(),
+            }),
         }
     }
 
     /// The user to impersonate; `None` only in single-tenant mode.
     pub fn impersonated_user(&self) -> Option<String> {
         match &self.0 {
-            Kind::Tenant { namespace, service_account } => {
-                Some(format!("system:serviceaccount:{namespace}:{service_account}"))
-            }
+            Kind::Tenant {
+                namespace,
+                service_account,
+            } => Some(format!(
+                "system:serviceaccount:{namespace}:{service_account}"
+            )),
             Kind::Controller => None,
         }
     }
@@ -76,7 +84,9 @@ impl Identity {
     /// The ServiceAccount, unless the controller acts as itself.
     pub fn service_account(&self) -> Option<&ServiceAccountName> {
         match &self.0 {
-            Kind::Tenant { service_account, .. } => Some(service_account),
+            Kind::Tenant {
+                service_account, ..
+            } => Some(service_account),
             Kind::Controller => None,
         }
     }
@@ -118,7 +128,10 @@ mod tests {
     fn without_an_account_only_single_tenant_mode_acts() {
         let namespace = Namespace::new("payments").unwrap();
         let refusal = Identity::resolve(Tenancy::Multi, &namespace, None).unwrap_err();
-        assert!(refusal.to_string().contains("spec.serviceAccountName"), "{refusal}");
+        assert!(
+            refusal.to_string().contains("spec.serviceAccountName"),
+            "{refusal}"
+        );
         let identity = Identity::resolve(Tenancy::Single, &namespace, None).unwrap();
         assert_eq!(identity.impersonated_user(), None);
     }

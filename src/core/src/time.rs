@@ -23,13 +23,18 @@ impl Timestamp {
 
     /// Reads an RFC 3339 date-time, as Kubernetes writes them; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .map(|t| Self(t.as_millisecond()))
     }
 
     /// The point this much later; saturates at the end of time.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How much later this is than `earlier`; zero when it isn't.
@@ -62,7 +67,10 @@ mod tests {
     fn kubernetes_times_round_trip() {
         let t = Timestamp::parse("2026-11-23T20:41:39Z").unwrap();
         assert_eq!(t.to_string(), "2026-11-23T20:41:39Z");
-        assert_eq!(t.plus(Duration::from_secs(61)).since(t), Duration::from_secs(61));
+        assert_eq!(
+            t.plus(Duration::from_secs(61)).since(t),
+            Duration::from_secs(61)
+        );
         assert_eq!(t.since(t.plus(Duration::from_secs(1))), Duration::ZERO);
         assert_eq!(Timestamp::parse("yesterday"), None);
     }
