@@ -2,6 +2,22 @@
 //!
 //! Everything after [`parse`] works on these types; nothing else in the core names a CRD struct.
 //! Behaviour that isn't built yet never reaches them: the parser refuses its fields by name.
+//!
+//! - `parse` puts the steps together, `problems` collects and orders what is found.
+//! - `rules/` holds the rules of the API contract, one file a topic, each with its number.
+//! - `unsupported` is the one table of fields that this version refuses; it only ever shrinks.
+//! - `convert` makes the types below.
+
+mod convert;
+mod parse;
+mod problems;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod unsupported;
+
+pub use parse::parse;
+pub use unsupported::supported_fields;
 
 use std::fmt;
 use std::time::Duration;
@@ -97,6 +113,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
+        let colon = if self.rule == problems::UNSUPPORTED {
+            ""
+        } else {
+            ":"
+        };
+        write!(f, "{}{colon} {}", self.field, self.message)
     }
 }

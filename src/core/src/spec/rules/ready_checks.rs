@@ -1,0 +1,33 @@
+//! Explicit readiness checks (V29). Expressions aren't compiled yet: their field is unsupported.
+
+use stageset_api::stageset::StageSetSpec;
+
+use super::super::problems::{Problems, show};
+use super::sources::is_api_version;
+
+pub(super) fn check(spec: &StageSetSpec, problems: &mut Problems) {
+    for (stage_index, stage) in spec.stages.iter().enumerate() {
+        let Some(checks) = &stage.ready_checks else {
+            continue;
+        };
+        let at = format!("spec.stages[{stage_index}].readyChecks");
+        let stage = show(&stage.name);
+        for (index, check) in checks.checks.iter().enumerate() {
+            for (field, text) in [("kind", &check.kind), ("name", &check.name)] {
+                if text.is_empty() {
+                    let message = format!("stage {stage}: check {index} needs a {field}");
+                    problems.add("V29", format!("{at}.checks[{index}].{field}"), message);
+                }
+            }
+        }
+        for (index, expr) in checks.exprs.iter().enumerate() {
+            if !is_api_version(&expr.api_version) {
+                let message = format!(
+                    "stage {stage}: expression {index} has apiVersion {}, which is neither version nor group/version",
+                    show(&expr.api_version)
+                );
+                problems.add("V29", format!("{at}.exprs[{index}].apiVersion"), message);
+            }
+        }
+    }
+}
