@@ -10,6 +10,7 @@ use crate::{Digest, Tree};
 
 /// Packs a tree as `.tar.gz`, the same bytes for the same tree: ordered by path, no times, no
 /// owners, mode 0644. Paths that don't fit a header get a PAX record.
+#[expect(clippy::missing_panics_doc, reason = "writing to a Vec can't fail")]
 pub fn pack(tree: &Tree) -> (Vec<u8>, Digest) {
     let mut tar = Vec::new();
     for (path, bytes) in tree.iter() {
@@ -23,11 +24,9 @@ pub fn pack(tree: &Tree) -> (Vec<u8>, Digest) {
     }
     tar.extend([0; 1024]);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = encoder.write_all(&tar).and_then(|()| encoder.finish());
     #[expect(clippy::expect_used, reason = "writing to a Vec can't fail")]
-    let bytes = encoder
-        .write_all(&tar)
-        .and_then(|()| encoder.finish())
-        .expect("a Vec takes every write");
+    let bytes = packed.expect("a Vec takes every write");
     let digest = Digest::of(&bytes);
     (bytes, digest)
 }

@@ -1,1 +1,15 @@
-//! Integration tests of the renderer.
+//! The renderer from outside: archives, YAML, builds, and what the crate may depend on.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
+
+mod archive;
+mod attack_a15;
+mod attack_a16;
+mod build;
+mod purity;
+mod unpack;
+mod yaml;

@@ -262,7 +262,8 @@ fn attributes(schema: &Map<String, Value>) -> Result<String, String> {
             "x-kubernetes-patch-merge-key" => write!(out, " key={text}"),
             "enum" => write!(out, " enum={value}"),
             "default" => write!(out, " default={value}"),
-            // Read elsewhere.
+            // Most are read elsewhere. Descriptions are for people; unions say which field
+            // goes with which value of another, and apply ignores them.
             "$ref"
             | "allOf"
             | "oneOf"
@@ -272,11 +273,9 @@ fn attributes(schema: &Map<String, Value>) -> Result<String, String> {
             | "additionalProperties"
             | "properties"
             | "required"
-            | "x-kubernetes-list-map-keys" => Ok(()),
-            // For people.
-            "description" => Ok(()),
-            // Says which field belongs to which value of a discriminator; apply ignores it.
-            "x-kubernetes-unions" => Ok(()),
+            | "x-kubernetes-list-map-keys"
+            | "description"
+            | "x-kubernetes-unions" => Ok(()),
             other => return Err(format!("unknown keyword {other} = {value}")),
         };
         written.map_err(|e| e.to_string())?;

@@ -6,12 +6,22 @@ use crate::Tree;
 /// The names that make a folder a kustomization.
 const KUSTOMIZATION: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// Whether this manifest file is to be read as JSON. The names are matched as they are written.
+pub(super) fn is_json(file: &str) -> bool {
+    matches!(file.rsplit_once('.'), Some((_, "json")))
+}
+
 /// The manifest files of a path, in the order in which they are built.
 pub(super) fn select<'a>(
     tree: &'a Tree,
     path: &str,
 ) -> Result<Vec<(&'a str, &'a [u8])>, Vec<Problem>> {
-    let folder = normalize(path).map_err(|problem| vec![problem])?;
+    let folder = normalize(path).map_err(|what| {
+        vec![Problem::BadPath {
+            path: path.to_owned(),
+            what,
+        }]
+    })?;
     if !tree.has_folder(&folder) {
         let path = path.to_owned();
         return Err(vec![if tree.get(&folder).is_some() {
@@ -57,19 +67,16 @@ fn file_name(file: &str) -> &str {
     file.rsplit('/').next().unwrap_or(file)
 }
 
-fn normalize(path: &str) -> Result<String, Problem> {
-    let outside = |what| Problem::BadPath {
-        path: path.to_owned(),
-        what,
-    };
+/// The folder as a tree names it, or what is wrong with the path.
+fn normalize(path: &str) -> Result<String, &'static str> {
     if path.starts_with('/') {
-        return Err(outside("is absolute"));
+        return Err("is absolute");
     }
     let mut segments = Vec::new();
     for segment in path.split('/') {
         match segment {
             "" | "." => {}
-            ".." => return Err(outside("leaves its folder with '..'")),
+            ".." => return Err("leaves its folder with '..'"),
             _ => segments.push(segment),
         }
     }

@@ -74,7 +74,7 @@ pub fn build(tree: &Tree, path: &str, limits: &Limits) -> Result<Vec<Object>, Ve
         seen: BTreeMap::new(),
     };
     for (file, bytes) in files {
-        let nodes = if file.ends_with(".json") {
+        let nodes = if files::is_json(file) {
             json_nodes(bytes, limits)
         } else {
             yaml_nodes(bytes, limits)

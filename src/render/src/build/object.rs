@@ -88,10 +88,8 @@ fn identify(node: &Node, faults: &mut Vec<ObjectFault>) -> Id {
         faults,
     };
     if let Some(version) = check.required(node.get("apiVersion"), "apiVersion") {
-        id.group = version
-            .split_once('/')
-            .map_or("", |(group, _)| group)
-            .to_owned();
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        group.clone_into(&mut id.group);
     }
     if let Some(kind) = check.required(node.get("kind"), "kind") {
         kind.clone_into(&mut id.kind);

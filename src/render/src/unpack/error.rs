@@ -36,7 +36,7 @@ pub enum UnpackError {
     #[error("the artifact is not gzip-compressed: expected a .tar.gz archive")]
     NotGzip,
     /// The compressed data contradicts itself or its checksum.
-    #[error("the artifact's gzip data is corrupt{}: let the source produce it again", near(.entry))]
+    #[error("the artifact's gzip data is corrupt{}: let the source produce it again", near(.entry.as_deref()))]
     CorruptGzip {
         /// The entry that was being read, if any.
         entry: Option<String>,
@@ -45,7 +45,7 @@ pub enum UnpackError {
         source: std::io::Error,
     },
     /// The archive stops in the middle of something.
-    #[error("the archive ends too early{}: let the source produce it again", near(.entry))]
+    #[error("the archive ends too early{}: let the source produce it again", near(.entry.as_deref()))]
     Truncated {
         /// The entry that was being read, if any.
         entry: Option<String>,
@@ -66,7 +66,7 @@ pub enum UnpackError {
     #[error(
         "the artifact inflates to more than the limit of {limit} bytes{}: \
          leave files out at the source",
-        near(.entry)
+        near(.entry.as_deref())
     )]
     StreamTooLarge {
         /// The entry that was being read, if any.
@@ -229,8 +229,6 @@ pub enum UnpackError {
 }
 
 /// " in or after entry …" for messages about a place in the stream.
-fn near(entry: &Option<String>) -> String {
-    entry
-        .as_ref()
-        .map_or_else(String::new, |name| format!(" in or after entry {name:?}"))
+fn near(entry: Option<&str>) -> String {
+    entry.map_or_else(String::new, |name| format!(" in or after entry {name:?}"))
 }

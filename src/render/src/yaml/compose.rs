@@ -186,9 +186,14 @@ impl<'a> Composer<'a> {
         };
         let data = match frame.open {
             Open::Sequence(items) => Data::Sequence(items),
-            Open::Mapping(mapping) => Data::Mapping(self.merged(mapping, frame.line)?),
+            Open::Mapping(mapping) => Data::Mapping(self.merged(mapping, frame.line)),
         };
-        let key = self.expects_key().then(String::new);
+        let what = if matches!(data, Data::Sequence(_)) {
+            "[...]"
+        } else {
+            "{...}"
+        };
+        let key = self.expects_key().then(|| what.to_owned());
         self.node(
             Node {
                 line: frame.line,
@@ -201,11 +206,7 @@ impl<'a> Composer<'a> {
     }
 
     /// A mapping's own entries, then those that its merge key adds.
-    fn merged(
-        &mut self,
-        mapping: OpenMapping,
-        line: usize,
-    ) -> Result<Vec<(String, Node)>, YamlError> {
+    fn merged(&mut self, mapping: OpenMapping, line: usize) -> Vec<(String, Node)> {
         let OpenMapping {
             mut entries,
             mut lines,
@@ -213,7 +214,7 @@ impl<'a> Composer<'a> {
             ..
         } = mapping;
         let sources = match merge {
-            None => return Ok(entries),
+            None => return entries,
             Some(Node {
                 data: Data::Sequence(items),
                 ..
@@ -233,7 +234,7 @@ impl<'a> Composer<'a> {
                 }
             }
         }
-        Ok(entries)
+        entries
     }
 
     fn expects_key(&self) -> bool {
@@ -272,16 +273,15 @@ impl<'a> Composer<'a> {
             None => self.root = Some(node),
             Some(Open::Sequence(items)) => items.push(node),
             Some(Open::Mapping(mapping)) => match std::mem::take(&mut mapping.key) {
-                Key::Next => (mapping.key, fault) = next_key(node, key.unwrap_or_default(), merge),
-                Key::Value(key, line) => match mapping.lines.get(&key) {
-                    Some(first) => {
-                        fault = Some((line, YamlFault::DuplicateKey { key, first: *first }))
-                    }
-                    None => {
+                Key::Next => (mapping.key, fault) = next_key(node, key, merge),
+                Key::Value(key, line) => {
+                    if let Some(first) = mapping.lines.get(&key) {
+                        fault = Some((line, YamlFault::DuplicateKey { key, first: *first }));
+                    } else {
                         mapping.lines.insert(key.clone(), line);
                         mapping.entries.push((key, node));
                     }
-                },
+                }
                 Key::Merge if mapping.merge.is_some() => fault = Some((line, YamlFault::BadMerge)),
                 Key::Merge => mapping.merge = Some(node),
                 Key::Refused => {}
@@ -322,7 +322,7 @@ impl<'a> Composer<'a> {
 }
 
 /// What a node that stands as a key makes of the mapping, and what is wrong with it.
-fn next_key(node: Node, spelled: String, merge: bool) -> (Key, Option<(usize, YamlFault)>) {
+fn next_key(node: Node, spelled: Option<String>, merge: bool) -> (Key, Option<(usize, YamlFault)>) {
     if merge {
         return (Key::Merge, None);
     }
@@ -331,7 +331,13 @@ fn next_key(node: Node, spelled: String, merge: bool) -> (Key, Option<(usize, Ya
         Data::String(text) => (Key::Value(text, node.line), None),
         _ => (
             Key::Refused,
-            Some((node.line, YamlFault::KeyNotString { key: spelled, kind })),
+            Some((
+                node.line,
+                YamlFault::KeyNotString {
+                    key: spelled.unwrap_or_default(),
+                    kind,
+                },
+            )),
         ),
     }
 }
@@ -346,12 +352,12 @@ fn core_tag(tag: &Tag) -> Option<&str> {
         .filter(|_| tag.handle.is_empty())
     {
         Some(name)
-    } else if tag.suffix.is_empty() && matches!(tag.handle.as_str(), "" | "!") {
-        Some("")
-    } else if tag.suffix == "!" && tag.handle.is_empty() {
-        Some("")
     } else {
-        None
+        let bare = matches!(
+            (tag.handle.as_str(), tag.suffix.as_str()),
+            ("" | "!", "") | ("", "!")
+        );
+        bare.then_some("")
     }
 }
 

@@ -8,12 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
-
 use super::node::{Data, Node};
 use super::{YamlError, YamlFault, scalar};
 use crate::Limits;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// Reads a file that must be one JSON value.
 pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Node, Vec<YamlError>> {
@@ -33,10 +31,9 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Node, Vec<YamlError
     .and_then(|node| source.end().map(|()| node));
     let mut errors = state.errors.into_inner();
     match result {
-        Ok(node) if errors.is_empty() => Ok(node),
-        Ok(_) => Err(errors),
+        Ok(node) if errors.is_empty() => return Ok(node),
         // A bound that was exceeded ended the reading and stands in `errors` already.
-        Err(error) if error.classify() != serde_json::error::Category::Data => {
+        Err(error) if errors.is_empty() || !error.is_data() => {
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
             errors.push(YamlError {
@@ -47,10 +44,10 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Node, Vec<YamlError
                     column: error.column(),
                 },
             });
-            Err(errors)
         }
-        Err(_) => Err(errors),
+        _ => {}
     }
+    Err(errors)
 }
 
 struct Lines<'a> {
@@ -107,11 +104,9 @@ impl Seed<'_> {
         Ok(self)
     }
 
-    fn leaf<E>(self, data: Data) -> Result<Node, E> {
-        Ok(Node {
-            line: self.state.line.get(),
-            data,
-        })
+    fn leaf(self, data: Data) -> Node {
+        let line = self.state.line.get();
+        Node { line, data }
     }
 }
 
@@ -137,33 +132,32 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<Node, E> {
-        self.leaf(Data::Null)
+        Ok(self.leaf(Data::Null))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        self.leaf(Data::Bool(value))
+        Ok(self.leaf(Data::Bool(value)))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        self.leaf(Data::Number(value.into()))
+        Ok(self.leaf(Data::Number(value.into())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        self.leaf(Data::Number(value.into()))
+        Ok(self.leaf(Data::Number(value.into())))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        self.leaf(Data::Number(
-            scalar::number(value).unwrap_or_else(|| Number::from(0)),
-        ))
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
+        let number = scalar::number(value).ok_or_else(|| E::custom("number out of range"))?;
+        Ok(self.leaf(Data::Number(number)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        self.leaf(Data::String(value.to_owned()))
+        Ok(self.leaf(Data::String(value.to_owned())))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        self.leaf(Data::String(value))
+        Ok(self.leaf(Data::String(value)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
@@ -187,15 +181,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
         while let Some(key) = access.next_key::<String>()? {
             let at = self.state.line.get();
             let value = access.next_value_seed(seed)?;
-            match lines.get(&key) {
-                Some(first) => {
-                    self.state
-                        .note(at, YamlFault::DuplicateKey { key, first: *first });
-                }
-                None => {
-                    lines.insert(key.clone(), at);
-                    entries.push((key, value));
-                }
+            if let Some(first) = lines.get(&key) {
+                self.state
+                    .note(at, YamlFault::DuplicateKey { key, first: *first });
+            } else {
+                lines.insert(key.clone(), at);
+                entries.push((key, value));
             }
         }
         Ok(Node {

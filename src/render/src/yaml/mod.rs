@@ -12,6 +12,7 @@
 //!   `!!omap` among them;
 //! - a document after `...` is read (kustomize drops it), and so is one that begins on the line
 //!   of its `---` (kustomize refuses it);
+//! - a tab right after a key's colon is refused (kustomize takes it as a space);
 //! - the bounds are those of [`Limits`] (kustomize has a ratio for aliases only).
 
 mod compose;
@@ -105,9 +106,15 @@ pub(crate) fn yaml_nodes(
             Some(Ok(next)) => next,
             Some(Err(error)) => {
                 let column = error.marker().col() + 1;
-                let fault = YamlFault::Syntax {
-                    message: error.info().to_owned(),
-                    column,
+                let fault = match error.info() {
+                    // The parser has a bound of its own on `[` and `{`, and looks ahead.
+                    "recursion limit exceeded" => YamlFault::TooDeep {
+                        limit: limits.depth,
+                    },
+                    message => YamlFault::Syntax {
+                        message: message.to_owned(),
+                        column,
+                    },
                 };
                 break Err(composer.error(error.marker().line(), fault));
             }
@@ -149,7 +156,7 @@ fn readable<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, Vec<YamlErr
     if found > limit {
         return Err(error(1, YamlFault::TooLarge { found, limit }));
     }
-    let line_at = |at: usize| 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    let line_at = |at: usize| bytes[..at].split(|byte| *byte == b'\n').count();
     let text = std::str::from_utf8(bytes)
         .map_err(|utf8| error(line_at(utf8.valid_up_to()), YamlFault::NotUtf8))?;
     let forbidden = |c: char| {
