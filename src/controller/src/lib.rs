@@ -5,6 +5,14 @@
 
 pub mod flags;
 pub mod http;
+pub mod interests;
 pub mod leader;
 pub mod metrics;
 pub mod queue;
+pub mod report;
+pub mod run;
+pub mod watch;
+mod work;
+
+pub use flags::Options;
+pub use run::{Candidate, Process, RunError, run};

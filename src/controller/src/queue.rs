@@ -8,33 +8,9 @@
 //! places, so that one whose requests hang doesn't stop the others (A26).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::ops::Bound::{Excluded, Unbounded};
 
-/// Namespace and name of a StageSet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
-
-impl Key {
-    /// A key.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
+pub use stageset_cluster::StageSetKey as Key;
 
 /// The queue. `T` is a point in time; tests use plain numbers.
 #[derive(Debug)]
@@ -100,6 +76,15 @@ impl<T: Ord + Copy> Queue<T> {
         self.sequence += 1;
         self.timers.insert((at, self.sequence), key.clone());
         self.timer_of.insert(key.clone(), (at, self.sequence));
+    }
+
+    /// To be looked at then or earlier; while it runs, once more afterwards.
+    pub fn wake_by(&mut self, key: &Key, at: T) {
+        if self.running.contains(key) {
+            self.again.insert(key.clone());
+        } else if self.timer_of.get(key).is_none_or(|(earlier, _)| *earlier > at) {
+            self.wake_at(key, at);
+        }
     }
 
     /// Moves timers that have run out to the due ones; returns their keys in order.
@@ -215,7 +200,7 @@ mod tests {
 
     fn key(text: &str) -> Key {
         let (namespace, name) = text.split_once('/').unwrap();
-        Key::new(namespace, name)
+        Key { namespace: namespace.into(), name: name.into() }
     }
 
     fn started(queue: &mut Queue<u64>) -> Vec<String> {
@@ -249,6 +234,20 @@ mod tests {
         queue.wake_at(&key("a/1"), 5);
         assert_eq!(queue.deadline(), None, "it is due already");
         assert_eq!(started(&mut queue), ["a/1"]);
+    }
+
+    #[test]
+    fn a_wish_for_a_later_time_does_not_put_off_an_earlier_one() {
+        let mut queue = Queue::new(9);
+        queue.wake_by(&key("a/1"), 10_u64);
+        queue.wake_by(&key("a/1"), 20);
+        assert_eq!(queue.deadline(), Some(10));
+        queue.wake_by(&key("a/1"), 5);
+        assert_eq!(queue.deadline(), Some(5));
+        queue.expire(5);
+        assert_eq!(started(&mut queue), ["a/1"]);
+        queue.wake_by(&key("a/1"), 30);
+        assert!(queue.finish(&key("a/1")), "it may have missed what the wish is about");
     }
 
     #[test]

@@ -1,0 +1,298 @@
+//! What the watches as the controller have seen. A store answers only for what a live watch covers;
+//! for everything else the driver has to ask (I5).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::{Value, json};
+use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
+use stageset_core::identity::Identity;
+use stageset_core::object::{GroupVersionKind, Reference};
+
+use super::resource::{Resource, WatchOn};
+
+/// A change of an object in a store.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Its kind.
+    pub gvk: GroupVersionKind,
+    /// Its namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// As it was, if it was known.
+    pub old: Option<Arc<Value>>,
+    /// As it is, if it still is.
+    pub new: Option<Arc<Value>>,
+}
+
+/// What is kept of one kind.
+#[derive(Debug, Default)]
+struct Kind {
+    /// Objects by namespace and name.
+    objects: BTreeMap<String, BTreeMap<String, Arc<Value>>>,
+    /// The scopes (one namespace, or all) that a live watch covers.
+    live: BTreeSet<Option<String>>,
+}
+
+impl Kind {
+    fn covers(&self, namespace: &str) -> bool {
+        self.live.contains(&None)
+            || self.live.iter().flatten().any(|covered| covered == namespace)
+    }
+}
+
+/// Answers whether a watch as a tenant covers an object.
+pub trait Coverage: Send + Sync {
+    /// Whether a live watch as this identity covers the object.
+    fn covers(&self, identity: &Identity, object: &Reference) -> bool;
+}
+
+/// All stores of a process.
+#[derive(Default)]
+pub struct Stores {
+    kinds: RwLock<BTreeMap<GroupVersionKind, Kind>>,
+    tenants: Option<Arc<dyn Coverage>>,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stores").finish_non_exhaustive()
+    }
+}
+
+impl Stores {
+    /// Empty stores; `tenants` answers for objects of the target.
+    pub fn new(tenants: Option<Arc<dyn Coverage>>) -> Self {
+        Self { kinds: RwLock::default(), tenants }
+    }
+
+    /// Replaces everything in a watch's scope by what was listed; returns what differs, in order.
+    pub fn replace(&self, on: &WatchOn, objects: Vec<Arc<Value>>) -> Vec<Change> {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        let kind = kinds.entry(on.resource.gvk.clone()).or_default();
+        let mut listed: BTreeMap<(String, String), Arc<Value>> = objects
+            .into_iter()
+            .map(|object| (place(&object), object))
+            .collect();
+        let mut changes = Vec::new();
+        let gone: Vec<(String, String)> = kind
+            .objects
+            .iter()
+            .filter(|(namespace, _)| on.namespace.as_ref().is_none_or(|only| only == *namespace))
+            .flat_map(|(namespace, names)| {
+                names.keys().map(move |name| (namespace.clone(), name.clone()))
+            })
+            .filter(|place| !listed.contains_key(place))
+            .collect();
+        for place in gone {
+            changes.extend(set(kind, &on.resource.gvk, place, None));
+        }
+        for (place, object) in std::mem::take(&mut listed) {
+            changes.extend(set(kind, &on.resource.gvk, place, Some(object)));
+        }
+        changes
+    }
+
+    /// An object has changed; `None` if that was known.
+    pub fn upsert(&self, resource: &Resource, object: Arc<Value>) -> Option<Change> {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        let kind = kinds.entry(resource.gvk.clone()).or_default();
+        set(kind, &resource.gvk, place(&object), Some(object))
+    }
+
+    /// An object is gone; `None` if that was known.
+    pub fn remove(&self, resource: &Resource, object: &Value) -> Option<Change> {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        let kind = kinds.entry(resource.gvk.clone()).or_default();
+        set(kind, &resource.gvk, place(object), None)
+    }
+
+    /// Whether a watch stands; only then its scope answers.
+    pub fn set_live(&self, on: &WatchOn, live: bool) {
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        let kind = kinds.entry(on.resource.gvk.clone()).or_default();
+        if live {
+            kind.live.insert(on.namespace.clone());
+        } else {
+            kind.live.remove(&on.namespace);
+        }
+    }
+
+    /// Nothing is watched there any more: forgets the scope.
+    pub fn drop_scope(&self, on: &WatchOn) {
+        self.set_live(on, false);
+        self.replace(on, Vec::new());
+    }
+
+    /// An object as last seen, whether or not its watch stands.
+    pub fn last_seen(&self, gvk: &GroupVersionKind, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        kinds.get(gvk)?.objects.get(namespace)?.get(name).cloned()
+    }
+}
+
+impl WatchedObjects for Stores {
+    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Watched {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        match kinds.get(kind) {
+            Some(kind) if kind.covers(namespace) => Watched::Synced(
+                kind.objects.get(namespace).and_then(|names| names.get(name)).cloned(),
+            ),
+            _ => Watched::NotWatched,
+        }
+    }
+
+    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> WatchedList {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        match kinds.get(kind) {
+            Some(kind) if kind.covers(namespace) => WatchedList::Synced(
+                kind.objects.get(namespace).into_iter().flat_map(BTreeMap::values).cloned().collect(),
+            ),
+            _ => WatchedList::NotWatched,
+        }
+    }
+
+    fn covers(&self, identity: &Identity, object: &Reference) -> bool {
+        self.tenants.as_ref().is_some_and(|tenants| tenants.covers(identity, object))
+    }
+}
+
+/// Puts an object in or takes it out; `None` if nothing changed by that.
+fn set(
+    kind: &mut Kind,
+    gvk: &GroupVersionKind,
+    (namespace, name): (String, String),
+    new: Option<Arc<Value>>,
+) -> Option<Change> {
+    let old = match &new {
+        Some(object) => kind
+            .objects
+            .entry(namespace.clone())
+            .or_default()
+            .insert(name.clone(), Arc::clone(object)),
+        None => {
+            let names = kind.objects.get_mut(&namespace)?;
+            let old = names.remove(&name);
+            if names.is_empty() {
+                kind.objects.remove(&namespace);
+            }
+            old
+        }
+    };
+    let version = |object: &Option<Arc<Value>>| {
+        object.as_ref().map(|object| object.pointer("/metadata/resourceVersion").cloned())
+    };
+    if version(&old) == version(&new) {
+        return None;
+    }
+    Some(Change { gvk: gvk.clone(), namespace, name, old, new })
+}
+
+/// Namespace and name.
+fn place(object: &Value) -> (String, String) {
+    let text = |pointer: &str| {
+        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    (text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// A whole object as it is kept: with its kind, which lists leave out, and without managed fields,
+/// which are most of its size. `None` if it has no name.
+pub fn whole(resource: &Resource, mut object: Value) -> Option<Arc<Value>> {
+    object.pointer("/metadata/name")?.as_str()?;
+    let fields = object.as_object_mut()?;
+    fields.insert("apiVersion".to_owned(), resource.gvk.api_version().into());
+    fields.insert("kind".to_owned(), resource.gvk.kind.clone().into());
+    fields.get_mut("metadata")?.as_object_mut()?.remove("managedFields");
+    Some(Arc::new(object))
+}
+
+/// What is kept of an object of which only the existence matters: name, uid and version. `None` if
+/// it has no name.
+pub fn bare(resource: &Resource, object: &Value) -> Option<Arc<Value>> {
+    let metadata = object.get("metadata")?;
+    metadata.get("name")?.as_str()?;
+    let mut kept = serde_json::Map::new();
+    for key in ["name", "namespace", "uid", "resourceVersion", "deletionTimestamp"] {
+        if let Some(value) = metadata.get(key) {
+            kept.insert(key.to_owned(), value.clone());
+        }
+    }
+    Some(Arc::new(json!({
+        "apiVersion": resource.gvk.api_version(),
+        "kind": resource.gvk.kind,
+        "metadata": kept,
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(namespace: &str, name: &str, version: &str) -> Arc<Value> {
+        Arc::new(json!({ "metadata": {
+            "namespace": namespace, "name": name, "resourceVersion": version,
+        }}))
+    }
+
+    fn names(changes: &[Change]) -> Vec<String> {
+        changes
+            .iter()
+            .map(|change| {
+                let sign = match (&change.old, &change.new) {
+                    (None, Some(_)) => '+',
+                    (Some(_), None) => '-',
+                    _ => '~',
+                };
+                format!("{sign}{}/{}", change.namespace, change.name)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_store_answers_only_while_its_watch_stands() {
+        let stores = Stores::default();
+        let resource = Resource::stage_sets();
+        let on = WatchOn::whole(resource.clone(), Some("a".to_owned()));
+        stores.replace(&on, vec![object("a", "x", "1")]);
+        assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
+        stores.set_live(&on, true);
+        assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::Synced(Some(object("a", "x", "1"))));
+        assert_eq!(stores.get(&resource.gvk, "a", "y"), Watched::Synced(None));
+        assert_eq!(stores.get(&resource.gvk, "b", "x"), Watched::NotWatched, "another namespace");
+        assert_eq!(stores.list(&resource.gvk, "a"), WatchedList::Synced(vec![object("a", "x", "1")]));
+        stores.set_live(&on, false);
+        assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
+    }
+
+    #[test]
+    fn a_new_list_tells_what_differs_in_its_own_scope() {
+        let stores = Stores::default();
+        let resource = Resource::stage_sets();
+        let in_a = WatchOn::whole(resource.clone(), Some("a".to_owned()));
+        let in_b = WatchOn::whole(resource.clone(), Some("b".to_owned()));
+        let first = stores.replace(&in_a, vec![object("a", "x", "1"), object("a", "y", "1")]);
+        assert_eq!(names(&first), ["+a/x", "+a/y"]);
+        stores.replace(&in_b, vec![object("b", "z", "1")]);
+        let second = stores.replace(&in_a, vec![object("a", "x", "2"), object("a", "w", "1")]);
+        assert_eq!(names(&second), ["-a/y", "+a/w", "~a/x"]);
+        assert!(stores.upsert(&resource, object("a", "x", "2")).is_none(), "known already");
+        assert!(stores.remove(&resource, &object("a", "q", "2")).is_none(), "never known");
+        assert_eq!(names(&[stores.remove(&resource, &object("b", "z", "1")).unwrap()]), ["-b/z"]);
+    }
+
+    #[test]
+    fn managed_fields_are_dropped_and_the_kind_is_filled_in() {
+        let resource = Resource::stage_sets();
+        let raw = json!({ "metadata": { "name": "x", "managedFields": [1] }, "spec": null });
+        let kept = whole(&resource, raw).unwrap();
+        assert_eq!(
+            *kept,
+            json!({ "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
+                    "metadata": { "name": "x" }, "spec": null })
+        );
+        assert!(whole(&resource, json!({ "metadata": null })).is_none());
+        assert!(whole(&resource, json!([])).is_none());
+    }
+}

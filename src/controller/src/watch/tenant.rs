@@ -1,0 +1,429 @@
+//! Metadata-only watches as tenants: news of their objects without polling (K17, K18).
+//!
+//! One watch for each account, kind and namespace, with the ownership label as selector, so that all
+//! StageSets of a tenant share it. Where the tenant may not watch, it is tried again every five
+//! minutes and the kind is polled meanwhile; beyond the cap nothing is watched and everything is
+//! polled. A watch only gives hints: every decision rests on a read as the tenant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde_json::Value;
+use stageset_api::names;
+use stageset_cluster::{Connection, Hint, RequestIdentity};
+use stageset_core::identity::Identity;
+use stageset_core::judge::live::entry_of_metadata;
+use stageset_core::object::{ObjectKey, Reference};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tracing::debug;
+
+use super::backoff::Backoff;
+use super::engaged::Signal;
+use super::reflector::{News, Sink, reflect};
+use super::resource::{Resource, WatchOn};
+use super::store::Coverage;
+use crate::metrics::Metrics;
+use crate::queue::Key;
+
+/// Pause after a watch was refused; the kind is polled meanwhile.
+const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+
+/// News of one object of a tenant's world.
+#[derive(Debug)]
+pub struct Event {
+    /// The StageSets whose labels it carries or carried.
+    pub owners: BTreeSet<Key>,
+    /// What to tell their sessions.
+    pub hint: Hint,
+    /// Whether what we own was touched; otherwise only the object's version moved.
+    pub touched: bool,
+}
+
+/// Which watch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Id {
+    identity: Identity,
+    resource: Resource,
+    namespace: Option<String>,
+}
+
+impl Id {
+    fn of(identity: &Identity, object: &Reference) -> Self {
+        Self {
+            identity: identity.clone(),
+            resource: Resource { gvk: object.gvk(), plural: object.plural.clone() },
+            namespace: object.key.namespace.clone(),
+        }
+    }
+
+    fn on(&self) -> WatchOn {
+        let label = names::LABEL_NAMESPACE;
+        // Without a tenant (single-tenant mode) StageSets of every namespace share the watch.
+        let user = self.identity.impersonated_user();
+        let selector = match user.as_deref().and_then(|user| user.split(':').nth(2)) {
+            Some(namespace) => format!("{label}={namespace}"),
+            None => label.to_owned(),
+        };
+        WatchOn {
+            resource: self.resource.clone(),
+            namespace: self.namespace.clone(),
+            selector: Some(selector),
+            metadata_only: true,
+            identity: RequestIdentity::As(self.identity.clone()),
+        }
+    }
+}
+
+/// Which watches stand.
+#[derive(Debug, Default)]
+pub struct Covered {
+    live: RwLock<BTreeSet<Id>>,
+}
+
+impl Covered {
+    fn set(&self, id: &Id, live: bool) {
+        let mut all = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if live {
+            all.insert(id.clone());
+        } else {
+            all.remove(id);
+        }
+    }
+}
+
+impl Coverage for Covered {
+    fn covers(&self, identity: &Identity, object: &Reference) -> bool {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.contains(&Id::of(identity, object))
+    }
+}
+
+/// All watches as tenants. Dropping it ends them.
+#[derive(Debug)]
+pub struct Tenants {
+    connection: Connection,
+    covered: Arc<Covered>,
+    signals: mpsc::UnboundedSender<Signal>,
+    metrics: Metrics,
+    /// Most watches at once.
+    cap: usize,
+    wanted: BTreeMap<Id, BTreeSet<Key>>,
+    of: BTreeMap<Key, BTreeSet<Id>>,
+    running: BTreeMap<Id, JoinHandle<()>>,
+}
+
+impl Tenants {
+    /// None yet.
+    pub fn new(
+        connection: Connection,
+        covered: Arc<Covered>,
+        signals: mpsc::UnboundedSender<Signal>,
+        metrics: Metrics,
+        cap: usize,
+    ) -> Self {
+        Self {
+            connection,
+            covered,
+            signals,
+            metrics,
+            cap,
+            wanted: BTreeMap::new(),
+            of: BTreeMap::new(),
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// The objects that a StageSet depends on are these now.
+    pub fn set(&mut self, key: &Key, objects: &BTreeSet<(Identity, Reference)>) {
+        let ids: BTreeSet<Id> =
+            objects.iter().map(|(identity, object)| Id::of(identity, object)).collect();
+        let before = self.of.remove(key).unwrap_or_default();
+        if ids == before {
+            self.of.insert(key.clone(), ids);
+            return;
+        }
+        for id in ids.difference(&before) {
+            self.wanted.entry(id.clone()).or_default().insert(key.clone());
+        }
+        for id in before.difference(&ids) {
+            self.release(id, key);
+        }
+        if !ids.is_empty() {
+            self.of.insert(key.clone(), ids);
+        }
+        self.start();
+    }
+
+    /// A StageSet is gone.
+    pub fn forget(&mut self, key: &Key) {
+        self.set(key, &BTreeSet::new());
+    }
+
+    fn release(&mut self, id: &Id, key: &Key) {
+        let Some(keys) = self.wanted.get_mut(id) else { return };
+        keys.remove(key);
+        if keys.is_empty() {
+            self.wanted.remove(id);
+            if let Some(task) = self.running.remove(id) {
+                task.abort();
+                self.covered.set(id, false);
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        let free = self.cap.saturating_sub(self.running.len());
+        let next: Vec<Id> = self
+            .wanted
+            .keys()
+            .filter(|id| !self.running.contains_key(*id))
+            .take(free)
+            .cloned()
+            .collect();
+        for id in next {
+            let sink = Tenant {
+                id: id.clone(),
+                covered: Arc::clone(&self.covered),
+                signals: self.signals.clone(),
+                known: BTreeMap::new(),
+            };
+            let poke = Arc::new(Notify::new());
+            let task = tokio::spawn(reflect(self.connection.clone(), id.on(), poke, sink));
+            self.running.insert(id, task);
+        }
+        self.metrics.tenant_watches(self.running.len());
+    }
+}
+
+impl Drop for Tenants {
+    fn drop(&mut self) {
+        for task in self.running.values() {
+            task.abort();
+        }
+    }
+}
+
+/// What is kept of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    namespace: Option<String>,
+    name: String,
+    version: String,
+    entry: Option<String>,
+    owner: Option<Key>,
+}
+
+/// Turns news of objects into hints for their owners.
+#[derive(Debug)]
+struct Tenant {
+    id: Id,
+    covered: Arc<Covered>,
+    signals: mpsc::UnboundedSender<Signal>,
+    known: BTreeMap<(Option<String>, String), Seen>,
+}
+
+impl Tenant {
+    fn changed(&mut self, seen: Seen) {
+        let place = (seen.namespace.clone(), seen.name.clone());
+        let before = self.known.insert(place, seen.clone());
+        if before.as_ref().is_some_and(|before| before.version == seen.version) {
+            return;
+        }
+        let touched = before.as_ref().is_none_or(|before| {
+            before.entry != seen.entry || before.owner != seen.owner
+        });
+        let owners = [before.and_then(|before| before.owner), seen.owner.clone()];
+        self.tell(owners, &seen, touched, false);
+    }
+
+    fn deleted(&mut self, seen: &Seen) {
+        let before = self.known.remove(&(seen.namespace.clone(), seen.name.clone()));
+        let owners = [before.and_then(|before| before.owner), seen.owner.clone()];
+        self.tell(owners, seen, true, true);
+    }
+
+    fn tell(&self, owners: [Option<Key>; 2], seen: &Seen, touched: bool, deleted: bool) {
+        let owners: BTreeSet<Key> = owners.into_iter().flatten().collect();
+        if owners.is_empty() {
+            return;
+        }
+        let hint = Hint::Object {
+            identity: Some(self.id.identity.clone()),
+            key: ObjectKey {
+                group: self.id.resource.gvk.group.clone(),
+                kind: self.id.resource.gvk.kind.clone(),
+                namespace: seen.namespace.clone(),
+                name: seen.name.clone(),
+            },
+            entry: seen.entry.clone(),
+            resource_version: seen.version.clone(),
+            deleted,
+        };
+        // Nobody listens any more only when the process ends.
+        let _ = self.signals.send(Signal::Tenant(Event { owners, hint, touched }));
+    }
+}
+
+impl Sink for Tenant {
+    type Item = Seen;
+
+    fn reduce(&self, object: Value) -> Option<Self::Item> {
+        let metadata = object.get("metadata")?;
+        let text = |key: &str| metadata.get(key).and_then(Value::as_str);
+        let label = |key: &str| metadata.get("labels")?.get(key)?.as_str();
+        let owner = label(names::LABEL_NAMESPACE).zip(label(names::LABEL_NAME)).map(
+            |(namespace, name)| Key { namespace: namespace.to_owned(), name: name.to_owned() },
+        );
+        Some(Seen {
+            namespace: text("namespace").map(str::to_owned),
+            name: text("name")?.to_owned(),
+            version: text("resourceVersion").unwrap_or_default().to_owned(),
+            entry: entry_of_metadata(metadata, names::FIELD_MANAGER),
+            owner,
+        })
+    }
+
+    fn take(&mut self, news: News<Self::Item>) {
+        match news {
+            News::Listed(objects) => {
+                let listed: BTreeSet<_> =
+                    objects.iter().map(|seen| (seen.namespace.clone(), seen.name.clone())).collect();
+                let gone: Vec<Seen> = self
+                    .known
+                    .iter()
+                    .filter(|(place, _)| !listed.contains(*place))
+                    .map(|(_, seen)| seen.clone())
+                    .collect();
+                gone.iter().for_each(|seen| self.deleted(seen));
+                objects.into_iter().for_each(|seen| self.changed(seen));
+            }
+            News::Changed(seen) => self.changed(seen),
+            News::Deleted(seen) => self.deleted(&seen),
+            News::Live => self.covered.set(&self.id, true),
+            News::Broken { error, pause } => {
+                self.covered.set(&self.id, false);
+                debug!(watch = %self.id.on(), %error, retry_in_seconds = pause.as_secs(),
+                       "not watched as the tenant; polled meanwhile");
+            }
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(Duration::from_secs(2), REFUSED_PAUSE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use stageset_core::identity::Tenancy;
+    use stageset_core::names::{Namespace, ServiceAccountName};
+
+    use super::*;
+
+    fn sink() -> (Tenant, mpsc::UnboundedReceiver<Signal>) {
+        let identity = Identity::resolve(
+            Tenancy::Multi,
+            &Namespace::new("payments").unwrap(),
+            Some(&ServiceAccountName::new("deployer").unwrap()),
+        )
+        .unwrap();
+        let (signals, received) = mpsc::unbounded_channel();
+        let id = Id {
+            identity,
+            resource: Resource::new("", "v1", "ConfigMap", "configmaps"),
+            namespace: Some("payments".into()),
+        };
+        (Tenant { id, covered: Arc::default(), signals, known: BTreeMap::new() }, received)
+    }
+
+    fn seen(version: &str, entry: &str, owner: &str) -> Seen {
+        Seen {
+            namespace: Some("payments".into()),
+            name: "settings".into(),
+            version: version.into(),
+            entry: Some(entry.into()),
+            owner: Some(Key { namespace: "payments".into(), name: owner.into() }),
+        }
+    }
+
+    fn told(received: &mut mpsc::UnboundedReceiver<Signal>) -> Vec<(Vec<String>, bool)> {
+        std::iter::from_fn(|| received.try_recv().ok())
+            .map(|signal| match signal {
+                Signal::Tenant(event) => {
+                    (event.owners.into_iter().map(|key| key.name).collect(), event.touched)
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_object_that_moves_is_told_apart_from_one_that_was_touched() {
+        let (mut sink, mut received) = sink();
+        let shop = || vec!["shop".to_owned()];
+        sink.take(News::Listed(vec![seen("1", "e", "shop")]));
+        assert_eq!(told(&mut received), [(shop(), true)], "what was read before may be older");
+        sink.take(News::Changed(seen("1", "e", "shop")));
+        assert_eq!(told(&mut received), []);
+        sink.take(News::Changed(seen("2", "e", "shop")));
+        assert_eq!(told(&mut received), [(shop(), false)]);
+        sink.take(News::Changed(seen("3", "f", "shop")));
+        assert_eq!(told(&mut received), [(shop(), true)]);
+        sink.take(News::Deleted(seen("4", "f", "shop")));
+        assert_eq!(told(&mut received), [(shop(), true)]);
+    }
+
+    #[test]
+    fn a_label_that_names_another_owner_tells_both() {
+        let (mut sink, mut received) = sink();
+        sink.take(News::Listed(vec![seen("1", "e", "shop")]));
+        told(&mut received);
+        sink.take(News::Changed(seen("2", "e", "thief")));
+        assert_eq!(told(&mut received), [(vec!["shop".to_owned(), "thief".to_owned()], true)]);
+    }
+
+    #[test]
+    fn what_a_new_list_lacks_is_gone() {
+        let (mut sink, mut received) = sink();
+        sink.take(News::Listed(vec![seen("1", "e", "shop")]));
+        told(&mut received);
+        sink.take(News::Listed(vec![]));
+        assert_eq!(told(&mut received), [(vec!["shop".to_owned()], true)]);
+    }
+
+    #[test]
+    fn the_selector_is_the_tenants_own_namespace() {
+        let (sink, _received) = sink();
+        let on = sink.id.on();
+        assert_eq!(on.selector.as_deref(), Some("stages.metio.wtf/namespace=payments"));
+        assert_eq!(on.path(), "/api/v1/namespaces/payments/configmaps");
+        assert!(on.metadata_only);
+    }
+
+    #[test]
+    fn a_watch_covers_its_own_identity_kind_and_namespace_only() {
+        let (mut sink, _received) = sink();
+        let object = |namespace: &str| Reference {
+            key: ObjectKey {
+                group: String::new(),
+                kind: "ConfigMap".into(),
+                namespace: Some(namespace.into()),
+                name: "any".into(),
+            },
+            version: "v1".into(),
+            plural: "configmaps".into(),
+        };
+        let identity = sink.id.identity.clone();
+        let covered = Arc::clone(&sink.covered);
+        assert!(!covered.covers(&identity, &object("payments")));
+        sink.take(News::Live);
+        assert!(covered.covers(&identity, &object("payments")));
+        assert!(!covered.covers(&identity, &object("other")));
+        let error = super::super::reflector::WatchError::Silent;
+        sink.take(News::Broken { error, pause: Duration::ZERO });
+        assert!(!covered.covers(&identity, &object("payments")));
+    }
+}

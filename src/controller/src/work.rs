@@ -1,0 +1,422 @@
+//! The loop's state: which StageSets there are, what each is woken for, which passes run.
+//!
+//! One task owns all of it; watches, timers and finished passes speak to it in turn. A StageSet that
+//! waits is its session's memory, an entry in the queue and nothing else: no task, no lock, no place
+//! among those that run.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use serde_json::Value;
+use stageset_api::names;
+use stageset_cluster::{Hint, Pass, Ports, Session, Wake};
+use stageset_core::names::ServiceAccountName;
+use stageset_core::plan::Next;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{debug, error};
+
+use crate::interests::{Index, Kinds};
+use crate::metrics::Metrics;
+use crate::queue::{Key, Queue};
+use crate::report::Report;
+use crate::watch::engaged::{Engaged, Signal};
+use crate::watch::resource::Resource;
+use crate::watch::store::Change;
+use crate::watch::tenant::{Event, Tenants};
+
+/// Passes in flight at once.
+const PASSES: usize = 16;
+/// News of a tenant's objects come in bursts; those of this span cost one pass.
+const BURST: Duration = Duration::from_millis(100);
+/// After a status that somebody else wrote: soon, but never a race of two writers.
+const DISPUTED: Duration = Duration::from_secs(10);
+/// After a pass that failed by a defect of ours.
+const DEFECT: Duration = Duration::from_secs(60);
+/// Most hints kept for one StageSet; beyond, everything is looked at again.
+const HINTS: usize = 1_000;
+
+/// One StageSet.
+#[derive(Debug)]
+struct Entry {
+    /// As last seen.
+    object: Arc<Value>,
+    /// Its memory; away while a pass runs.
+    session: Option<Session>,
+    /// What its next pass is told.
+    wake: Wake,
+    /// When its interval ends.
+    refresh_at: Option<Instant>,
+}
+
+/// What a pass leaves behind.
+struct Finished {
+    key: Key,
+    uid: String,
+    took: Duration,
+    /// `None` if it failed by a defect of ours; the memory is lost with it.
+    outcome: Option<(Session, Pass)>,
+}
+
+/// The state.
+pub(crate) struct Work {
+    ports: Ports,
+    report: Arc<Report>,
+    metrics: Metrics,
+    engaged: Engaged,
+    tenants: Tenants,
+    queue: Queue<Instant>,
+    entries: BTreeMap<Key, Entry>,
+    index: Index,
+    passes: JoinSet<Finished>,
+}
+
+impl Work {
+    pub(crate) fn new(
+        ports: Ports,
+        report: Arc<Report>,
+        metrics: Metrics,
+        engaged: Engaged,
+        tenants: Tenants,
+    ) -> Self {
+        Self {
+            ports,
+            report,
+            metrics,
+            engaged,
+            tenants,
+            queue: Queue::new(PASSES),
+            entries: BTreeMap::new(),
+            index: Index::default(),
+            passes: JoinSet::new(),
+        }
+    }
+
+    /// When something is to be done although nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.queue.deadline()
+    }
+
+    /// How many passes run.
+    pub(crate) fn running(&self) -> usize {
+        self.passes.len()
+    }
+
+    /// Starts what is due, as far as there are places.
+    pub(crate) fn start_due(&mut self) {
+        let now = Instant::now();
+        for key in self.queue.expire(now) {
+            if let Some(entry) = self.entries.get_mut(&key)
+                && entry.refresh_at.is_some_and(|at| at <= now)
+            {
+                entry.wake.refresh = true;
+            }
+        }
+        while let Some(key) = self.queue.start() {
+            self.start(key);
+        }
+        self.metrics.queue_depth(self.queue.depth());
+    }
+
+    /// The end of the pass that ends next; pends for ever while none runs.
+    pub(crate) async fn pass_ended(&mut self) {
+        match self.passes.join_next().await {
+            Some(Ok(finished)) => self.finish(finished),
+            // Passes catch their panics; an aborted one is one that nobody waits for.
+            Some(Err(error)) => error!(%error, "a pass was lost"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops every pass where it stands.
+    pub(crate) async fn abort(&mut self) {
+        self.passes.shutdown().await;
+    }
+
+    /// Something has changed.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Changed(change) if change.gvk == Resource::stage_sets().gvk => {
+                self.stage_set_changed(change);
+            }
+            Signal::Changed(change) if change.gvk == Resource::service_accounts().gvk => {
+                self.account_changed(&change);
+            }
+            Signal::Changed(change) => self.source_changed(&change),
+            Signal::Inventory(key) => self.hint(&key, Hint::Inventories),
+            Signal::Definition(name) => self.engaged.definition_changed(&name),
+            Signal::Tenant(event) => self.tenant_object_changed(event),
+        }
+    }
+
+    fn start(&mut self, key: Key) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            self.queue.finish(&key);
+            return;
+        };
+        let mut session = entry.session.take().unwrap_or_else(|| Session::new(key.clone()));
+        let object = Arc::clone(&entry.object);
+        let wake = std::mem::take(&mut entry.wake);
+        if wake.refresh {
+            entry.refresh_at = None;
+        }
+        let uid = uid(&object).to_owned();
+        let ports = self.ports.clone();
+        self.passes.spawn(async move {
+            let begun = Instant::now();
+            let pass = AssertUnwindSafe(session.pass(&ports, object, wake)).catch_unwind().await;
+            Finished {
+                key,
+                uid,
+                took: begun.elapsed(),
+                outcome: pass.ok().map(|pass| (session, pass)),
+            }
+        });
+    }
+
+    fn finish(&mut self, finished: Finished) {
+        let Finished { key, uid: uid_then, took, outcome } = finished;
+        let again = self.queue.finish(&key);
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let now = Instant::now();
+        let Some((session, pass)) = outcome else {
+            error!(namespace = key.namespace, name = key.name,
+                   "a pass failed by a defect of the controller; please report it");
+            entry.wake.refresh = true;
+            self.queue.wake_at(&key, now + DEFECT);
+            return;
+        };
+        if uid(&entry.object) != uid_then {
+            // It was replaced by another of its name meanwhile, which is due already.
+            return;
+        }
+        self.report.passed(&key, &pass, took);
+        let interests = session.interests();
+        entry.session = Some(session);
+        match &pass.next {
+            Next::Hold { until, refresh, .. } => {
+                let at = now + until.since(self.ports.clock.now());
+                entry.refresh_at = refresh.then_some(at);
+                if !again {
+                    self.queue.wake_at(&key, at);
+                }
+            }
+            Next::Rest { .. } => entry.refresh_at = None,
+            Next::Gone => {
+                entry.refresh_at = None;
+                entry.session = None;
+            }
+            // A pass that gave up on deciding: not at once, or it would go on for ever.
+            Next::Again => self.queue.wake_at(&key, now + DEFECT),
+        }
+        self.tenants.set(&key, &interests.objects);
+        let kinds = self.index.set(&key, stageset_cluster::Interests {
+            objects: std::collections::BTreeSet::new(),
+            ..interests
+        });
+        self.engage(kinds);
+    }
+
+    fn engage(&mut self, kinds: Kinds) {
+        for kind in &kinds.engage {
+            self.engaged.engage(kind);
+        }
+        for kind in &kinds.release {
+            self.engaged.release(kind);
+        }
+    }
+
+    fn stage_set_changed(&mut self, change: Change) {
+        let key = Key { namespace: change.namespace, name: change.name };
+        let Some(object) = change.new else {
+            debug!(namespace = key.namespace, name = key.name, "gone");
+            self.entries.remove(&key);
+            self.queue.forget(&key);
+            self.report.forget(&key);
+            self.tenants.forget(&key);
+            let kinds = self.index.forget(&key);
+            self.engage(kinds);
+            return;
+        };
+        match self.entries.get_mut(&key) {
+            Some(entry) if uid(&entry.object) == uid(&object) => {
+                let news = Changed::between(&entry.object, &object);
+                entry.object = object;
+                match news {
+                    Changed::Wish { requested } => {
+                        entry.wake.refresh |= requested;
+                        self.queue.wake(&key);
+                    }
+                    Changed::Record => {
+                        if !self.queue.is_running(&key)
+                            && self.report.disagrees(&key, &entry.object)
+                        {
+                            self.queue.wake_by(&key, Instant::now() + DISPUTED);
+                        }
+                    }
+                }
+            }
+            _ => {
+                self.report.forget(&key);
+                self.report.seen(&key, &object);
+                let wake = Wake { refresh: true, hints: Vec::new() };
+                let entry = Entry { object, session: None, wake, refresh_at: None };
+                self.entries.insert(key.clone(), entry);
+                self.queue.wake(&key);
+            }
+        }
+    }
+
+    fn account_changed(&mut self, change: &Change) {
+        let identity = |object: &Option<Arc<Value>>| {
+            object.as_ref().map(|object| uid(object).to_owned())
+        };
+        if identity(&change.old) == identity(&change.new) {
+            return;
+        }
+        let Ok(account) = ServiceAccountName::new(change.name.as_str()) else { return };
+        for key in self.index.of_account(&change.namespace, &account) {
+            self.hint(&key, Hint::Account(account.clone()));
+        }
+    }
+
+    fn source_changed(&mut self, change: &Change) {
+        if let (Some(old), Some(new)) = (&change.old, &change.new)
+            && ["/spec", "/status", "/metadata/generation", "/metadata/uid"]
+                .iter()
+                .all(|pointer| old.pointer(pointer) == new.pointer(pointer))
+        {
+            return;
+        }
+        for (source, key) in self.index.of_source(change) {
+            self.hint(&key, Hint::Source(source));
+        }
+    }
+
+    fn tenant_object_changed(&mut self, event: Event) {
+        let Event { owners, hint, touched } = event;
+        for key in owners {
+            if !self.entries.contains_key(&key) {
+                continue;
+            }
+            self.remember(&key, hint.clone());
+            // While everything is ready, an object that moved without being touched is no news.
+            if touched || !self.report.is_ready(&key) {
+                self.queue.wake_by(&key, Instant::now() + BURST);
+            }
+        }
+    }
+
+    /// Tells a StageSet something, at once.
+    fn hint(&mut self, key: &Key, hint: Hint) {
+        if self.entries.contains_key(key) {
+            self.remember(key, hint);
+            self.queue.wake(key);
+        }
+    }
+
+    /// Keeps a hint for the next pass; a newer one about the same object takes its place.
+    fn remember(&mut self, key: &Key, hint: Hint) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let about_same = |other: &Hint| match (other, &hint) {
+            (
+                Hint::Object { identity: a, key: b, .. },
+                Hint::Object { identity: c, key: d, .. },
+            ) => a == c && b == d,
+            (other, hint) => other == hint,
+        };
+        entry.wake.hints.retain(|other| !about_same(other));
+        if entry.wake.hints.len() >= HINTS {
+            entry.wake.hints.clear();
+            entry.wake.refresh = true;
+            entry.session = None;
+        }
+        entry.wake.hints.push(hint);
+    }
+}
+
+fn uid(object: &Value) -> &str {
+    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What a new version of the same StageSet means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    /// Somebody wants something else: spec, deletion, an annotation of ours, our finalizer taken.
+    Wish {
+        /// A fresh `requestedAt`: everything is to be looked at again.
+        requested: bool,
+    },
+    /// Only records: status, other people's metadata.
+    Record,
+}
+
+impl Changed {
+    fn between(old: &Value, new: &Value) -> Self {
+        let differs = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
+        let requested = annotation(old, names::ANNOTATION_REQUESTED_AT)
+            != annotation(new, names::ANNOTATION_REQUESTED_AT);
+        let wish = requested
+            || differs("/metadata/generation")
+            || differs("/metadata/deletionTimestamp")
+            || (has_finalizer(old) && !has_finalizer(new))
+            || our_annotations(old) != our_annotations(new);
+        if wish { Self::Wish { requested } } else { Self::Record }
+    }
+}
+
+fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
+    object.pointer("/metadata/annotations")?.get(key)
+}
+
+/// All annotations of our group: each may be a wish (`api.md` §10).
+fn our_annotations(object: &Value) -> BTreeMap<&str, &Value> {
+    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    annotations
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| key.split_once('/').is_some_and(|(group, _)| group == names::GROUP))
+        .map(|(key, value)| (key.as_str(), value))
+        .collect()
+}
+
+fn has_finalizer(object: &Value) -> bool {
+    let finalizers = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    finalizers.is_some_and(|all| all.iter().any(|each| each.as_str() == Some(names::FINALIZER)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn wishes_wake_and_records_do_not() {
+        let old = json!({ "metadata": {
+            "generation": 1, "finalizers": [names::FINALIZER], "annotations": { "x/y": "1" },
+        }});
+        let with = |pointer: &str, value: Value| {
+            let mut new = old.clone();
+            *new.pointer_mut(pointer).unwrap() = value;
+            Changed::between(&old, &new)
+        };
+        let wish = Changed::Wish { requested: false };
+        assert_eq!(with("/metadata/generation", json!(2)), wish);
+        assert_eq!(with("/metadata/finalizers", json!([])), wish);
+        assert_eq!(with("/metadata/annotations", json!({ "stages.metio.wtf/promote": "a@1" })), wish);
+        assert_eq!(
+            with("/metadata/annotations", json!({ "reconcile.fluxcd.io/requestedAt": "now" })),
+            Changed::Wish { requested: true }
+        );
+        assert_eq!(with("/metadata/annotations", json!({ "x/y": "2" })), Changed::Record);
+        let mut deleted = old.clone();
+        deleted["metadata"]["deletionTimestamp"] = json!("2026-11-23T21:00:00Z");
+        assert_eq!(Changed::between(&old, &deleted), wish);
+        let mut status = old.clone();
+        status["status"] = json!({ "conditions": [] });
+        assert_eq!(Changed::between(&old, &status), Changed::Record);
+    }
+}
