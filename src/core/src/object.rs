@@ -50,16 +50,19 @@ impl fmt::Display for GroupVersionKind {
 }
 
 /// What makes two manifests the same object: everything but the version.
+///
+/// Ordered by name first: keys are looked up by the thousand, most of one release differ in nothing
+/// but the name, and the first differing field ends a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
-    /// API group; empty for the core group.
-    pub group: String,
+    /// Name.
+    pub name: String,
     /// Kind.
     pub kind: String,
     /// Namespace; `None` for cluster-scoped objects.
     pub namespace: Option<String>,
-    /// Name.
-    pub name: String,
+    /// API group; empty for the core group.
+    pub group: String,
 }
 
 impl fmt::Display for ObjectKey {

@@ -1,6 +1,7 @@
 //! The release: built objects with their scope, namespace and stage decided, and every claim checked
 //! before the first write.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -120,8 +121,14 @@ pub(super) fn assemble<'a>(
             unknown: Vec::new(),
             recorded: observation.stage_set.status.stage(&stage.name),
         };
+        let mut last: Option<(&GroupVersionKind, Scope<'_>)> = None;
         for rendered in objects.iter() {
-            match scopes.of(&rendered.gvk) {
+            let scope = match &last {
+                Some((gvk, scope)) if **gvk == rendered.gvk => *scope,
+                _ => scopes.of(&rendered.gvk),
+            };
+            last = Some((&rendered.gvk, scope));
+            match scope {
                 Scope::Known { plural, namespaced } => {
                     view.objects
                         .push(rendered.placed(plural, namespaced, &owner, &stage.name));
@@ -160,6 +167,7 @@ struct Scopes<'a> {
     needs: Vec<Need>,
 }
 
+#[derive(Clone, Copy)]
 enum Scope<'a> {
     Known {
         plural: &'a str,
@@ -208,27 +216,19 @@ impl<'a> Scopes<'a> {
 
 /// One object, one stage: two claims are found before the first write.
 fn one_claim_each(observation: &Observation, stages: &[StageView<'_>]) -> Result<(), Stop> {
-    let mut claims: Vec<(&Desired, &StageName)> = stages
-        .iter()
-        .flat_map(|stage| {
-            stage
-                .objects
-                .iter()
-                .map(|object| (object.as_ref(), &stage.spec.name))
-        })
-        .collect();
-    claims.sort_by(|(a, _), (b, _)| a.reference.key.cmp(&b.reference.key));
-    let twice: Vec<String> = claims
-        .windows(2)
-        .filter(|pair| pair[0].0.reference.key == pair[1].0.reference.key)
-        .map(|pair| {
-            let [(first, first_stage), (second, second_stage)] = [pair[0], pair[1]];
-            format!(
-                "{} is claimed by stage {first_stage} ({}) and by stage {second_stage} ({})",
-                first.reference.key, first.origin, second.origin
-            )
-        })
-        .collect();
+    let mut twice = Vec::new();
+    for (index, stage) in stages.iter().enumerate() {
+        for pair in stage.objects.windows(2) {
+            if pair[0].reference.key == pair[1].reference.key {
+                twice.push(claimed_twice((&pair[0], stage), (&pair[1], stage)));
+            }
+        }
+        for earlier in &stages[..index] {
+            for (first, second) in in_both(&earlier.objects, &stage.objects) {
+                twice.push(claimed_twice((first, earlier), (second, stage)));
+            }
+        }
+    }
     if twice.is_empty() {
         return Ok(());
     }
@@ -239,6 +239,37 @@ fn one_claim_each(observation: &Observation, stages: &[StageView<'_>]) -> Result
         Wait::For(std::time::Duration::from_secs(60)),
     )
     .into())
+}
+
+fn claimed_twice(
+    (first, first_stage): (&Desired, &StageView<'_>),
+    (second, second_stage): (&Desired, &StageView<'_>),
+) -> String {
+    format!(
+        "{} is claimed by stage {} ({}) and by stage {} ({})",
+        first.reference.key,
+        first_stage.spec.name,
+        first.origin,
+        second_stage.spec.name,
+        second.origin
+    )
+}
+
+/// The objects that stand in two lists, both in the order of their keys.
+fn in_both<'a>(a: &'a [Arc<Desired>], b: &'a [Arc<Desired>]) -> Vec<(&'a Desired, &'a Desired)> {
+    let (mut at_a, mut at_b) = (0, 0);
+    let mut found = Vec::new();
+    while let (Some(first), Some(second)) = (a.get(at_a), b.get(at_b)) {
+        match first.reference.key.cmp(&second.reference.key) {
+            Ordering::Less => at_a += 1,
+            Ordering::Greater => at_b += 1,
+            Ordering::Equal => {
+                found.push((first.as_ref(), second.as_ref()));
+                at_b += 1;
+            }
+        }
+    }
+    found
 }
 
 /// The run's name: what is delivered, and everything that shapes it. Intervals and time-outs are left

@@ -172,10 +172,26 @@ pub struct BuildKey {
 /// What a build gave.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BuildState {
-    /// The objects, in build order.
+    /// The objects; made by [`BuildState::built`].
     Built(Arc<Vec<Rendered>>),
     /// It failed; a terminal failure stays until revision or spec change.
     Failed(Failure),
+}
+
+impl BuildState {
+    /// The outcome of a build, in the order in which decisions look at it: sorting what is sorted
+    /// costs a decision next to nothing.
+    pub fn built(mut objects: Vec<Rendered>) -> Self {
+        objects.sort_by(|a, b| {
+            (&a.name, &a.gvk.kind, &a.namespace, &a.gvk.group).cmp(&(
+                &b.name,
+                &b.gvk.kind,
+                &b.namespace,
+                &b.gvk.group,
+            ))
+        });
+        Self::Built(Arc::new(objects))
+    }
 }
 
 /// Everything that was seen of the cluster so far, kept between turns and dropped at will: each fact

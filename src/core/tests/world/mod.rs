@@ -33,7 +33,7 @@ use stageset_core::spec::{Problem, SourceReference, Spec, Stage};
 use stageset_core::time::Timestamp;
 
 /// What a build of (digest, path) gives.
-type Artifacts = BTreeMap<(String, String), Result<Arc<Vec<Rendered>>, Failure>>;
+type Artifacts = BTreeMap<(String, String), Result<Vec<Rendered>, Failure>>;
 
 pub const NAMESPACE: &str = "payments";
 
@@ -174,7 +174,7 @@ impl World {
         let objects = manifests.iter().map(|text| manifest(text)).collect();
         let digest = format!("sha256:{source}-{revision}");
         self.artifacts
-            .insert((digest.clone(), String::new()), Ok(Arc::new(objects)));
+            .insert((digest.clone(), String::new()), Ok(objects));
         self.sources.insert(
             source.into(),
             SourceState::Ready(Artifact {
@@ -209,7 +209,12 @@ impl World {
 
     /// One decision, carried out.
     pub fn turn(&mut self) -> Plan {
-        let plan = reconcile(&self.observation());
+        // Lent, not copied: a driver owns its memory too.
+        let facts = std::mem::take(&mut self.facts);
+        let mut observation = self.observation();
+        observation.facts = facts;
+        let plan = reconcile(&observation);
+        self.facts = observation.facts;
         check(&plan);
         for need in &plan.needs {
             self.gather(need);
@@ -420,7 +425,7 @@ impl World {
                     .cloned();
                 let value = match (fault, found) {
                     (Some(failure), _) | (None, Some(Err(failure))) => BuildState::Failed(failure),
-                    (None, Some(Ok(objects))) => BuildState::Built(objects),
+                    (None, Some(Ok(objects))) => BuildState::built(objects),
                     (None, None) => BuildState::Failed(Failure::new(
                         FailureClass::Terminal,
                         "no such path in the artifact",
