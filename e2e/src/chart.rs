@@ -1,6 +1,7 @@
 //! What the Helm chart grants: rendered by `helm template`, applied as it is, and from nowhere else.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -55,15 +56,14 @@ pub fn render(templates: &[&str], values: &[&str]) -> Result<String> {
 /// When the API server refuses them.
 pub fn install_crds(kubectl: &Kubectl) -> Result<()> {
     kubectl.apply_yaml(&render(&["templates/crds.yaml"], &[])?)?;
-    kubectl.run(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd/stagesets.stages.metio.wtf",
-        "crd/stageinventories.stages.metio.wtf",
-        "crd/stageledgers.stages.metio.wtf",
-    ])?;
-    Ok(())
+    kubectl.wait_established(
+        &[
+            "stagesets.stages.metio.wtf",
+            "stageinventories.stages.metio.wtf",
+            "stageledgers.stages.metio.wtf",
+        ],
+        Duration::from_mins(1),
+    )
 }
 
 /// Installs the controller's account with exactly the rights that the chart gives it by default.

@@ -181,6 +181,20 @@ impl Kubectl {
         })
     }
 
+    /// Waits until the API server serves these CRDs.
+    ///
+    /// # Errors
+    /// At the deadline, with what was seen last.
+    pub fn wait_established(&self, crds: &[&str], timeout: Duration) -> Result<()> {
+        for crd in crds {
+            let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd}");
+            self.wait_for(&path, "Established", timeout, |crd| {
+                condition(crd, "Established").is_some_and(|found| found["status"] == "True")
+            })?;
+        }
+        Ok(())
+    }
+
     /// Waits until nothing is at `path` any more.
     ///
     /// # Errors

@@ -18,13 +18,13 @@ pub(super) fn start(plane: &mut ControlPlane, authority: &Authority) -> Result<(
     for crd in tools::shared_files("source-controller", "crds")? {
         plane.admin.apply_file(&crd)?;
     }
-    plane.admin.run(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd/gitrepositories.source.toolkit.fluxcd.io",
-        "crd/externalartifacts.source.toolkit.fluxcd.io",
-    ])?;
+    plane.admin.wait_established(
+        &[
+            "gitrepositories.source.toolkit.fluxcd.io",
+            "externalartifacts.source.toolkit.fluxcd.io",
+        ],
+        READY,
+    )?;
 
     let kubeconfig = plane.credentials(authority, "e2e:source-controller", Some(ADMINS))?;
     let address = |port: u16| format!("127.0.0.1:{port}");

@@ -1,0 +1,182 @@
+//! A bare HTTP/2 client: nothing between a request and the wire.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+use stageset_e2e::ControlPlane;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Vec<u8>,
+    pub(crate) impersonate: Option<String>,
+}
+
+impl Call {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new("GET", path, "application/json", Vec::new())
+    }
+
+    /// Server-side apply of an object at its path.
+    pub(crate) fn apply(path: &str, object: &Value) -> Self {
+        let path = format!("{path}?fieldManager=bench&force=true");
+        Self::new(
+            "PATCH",
+            path,
+            "application/apply-patch+yaml",
+            object.to_string().into_bytes(),
+        )
+    }
+
+    pub(crate) fn merge(path: impl Into<String>, patch: &Value) -> Self {
+        let body = patch.to_string().into_bytes();
+        Self::new("PATCH", path, "application/merge-patch+json", body)
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new("DELETE", path, "application/json", Vec::new())
+    }
+
+    pub(crate) fn new(
+        method: &'static str,
+        path: impl Into<String>,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            content_type,
+            body,
+            impersonate: None,
+        }
+    }
+}
+
+/// The API server as the administrator.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    url: String,
+}
+
+impl Api {
+    pub(crate) fn new(plane: &ControlPlane) -> Result<Self> {
+        let pki = plane.folder().join("pki");
+        let config = tls(&pki)?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_only()
+            .enable_http2()
+            .build();
+        let http = Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build(connector);
+        Ok(Self {
+            http,
+            url: plane.server().url.clone(),
+        })
+    }
+
+    /// Sends one request and returns the answer's status and body.
+    pub(crate) async fn send(&self, call: &Call) -> Result<(u16, Bytes)> {
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(format!("{}{}", self.url, call.path))
+            .header("content-type", call.content_type)
+            .header("accept", "application/json");
+        if let Some(user) = &call.impersonate {
+            request = request.header("impersonate-user", user);
+        }
+        let request = request.body(Full::new(Bytes::from(call.body.clone())))?;
+        let answer = self.http.request(request).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Sends one request that must succeed and parses the answer.
+    pub(crate) async fn json(&self, call: &Call) -> Result<Value> {
+        let (status, body) = self.send(call).await?;
+        ensure!(
+            status < 300,
+            "{} {}: {status} {}",
+            call.method,
+            call.path,
+            String::from_utf8_lossy(&body)
+        );
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    /// Sends many requests, `side_by_side` at a time, in about their order, and returns how long
+    /// that took and how many were refused.
+    pub(crate) async fn all(
+        &self,
+        calls: Vec<Call>,
+        side_by_side: usize,
+    ) -> Result<(Duration, usize)> {
+        let started = Instant::now();
+        let calls = Arc::new(calls);
+        let next = Arc::new(AtomicUsize::new(0));
+        let refused = Arc::new(AtomicUsize::new(0));
+        let mut senders = Vec::new();
+        for _ in 0..side_by_side {
+            let (api, calls) = (self.clone(), Arc::clone(&calls));
+            let (next, refused) = (Arc::clone(&next), Arc::clone(&refused));
+            senders.push(tokio::spawn(async move {
+                while let Some(call) = calls.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if api.send(call).await?.0 >= 300 {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                anyhow::Ok(())
+            }));
+        }
+        for sender in senders {
+            sender.await??;
+        }
+        Ok((started.elapsed(), refused.load(Ordering::Relaxed)))
+    }
+
+    /// Sends many requests that must all succeed.
+    pub(crate) async fn all_good(&self, calls: Vec<Call>) -> Result<()> {
+        let first = calls
+            .first()
+            .map(|call| call.path.clone())
+            .unwrap_or_default();
+        let (_, refused) = self.all(calls, 16).await?;
+        if refused > 0 {
+            bail!("{refused} requests like {first} were refused");
+        }
+        Ok(())
+    }
+}
+
+fn tls(pki: &Path) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(pki.join("ca.crt"))?)?;
+    let cert = CertificateDer::from_pem_file(pki.join("e2e-admin.crt"))?;
+    let key = PrivateKeyDer::from_pem_file(pki.join("e2e-admin.key"))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![cert], key)
+        .context("the administrator's certificate")
+}
