@@ -18,6 +18,7 @@ pub mod gather;
 pub mod observe;
 pub mod perform;
 pub mod ports;
+pub mod records;
 pub mod requests;
 pub mod session;
 

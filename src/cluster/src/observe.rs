@@ -38,8 +38,9 @@ pub trait Observer: Send + Sync {
     /// Inventory entries with malformed ids were left out.
     fn skipped_entries(&self, _at: Timestamp, _stage_set: &StageSetKey, _count: usize) {}
 
-    /// A decision panicked; nothing was performed.
-    fn panicked(&self, _at: Timestamp, _stage_set: &StageSetKey, _message: &str) {}
+    /// A defect of ours: a decision panicked, or decisions came to no rest. Nothing of it was
+    /// performed; this one StageSet is looked at again a minute later (G17).
+    fn defect(&self, _at: Timestamp, _stage_set: &StageSetKey, _message: &str) {}
 }
 
 /// Listens to nothing.

@@ -1,1 +1,338 @@
-//! Under construction.
+//! A need becomes a fact: one function for each kind of need, each marked with whose right it uses.
+//!
+//! - [`controller`] accounts, namespace, inventories, kinds: as the controller;
+//! - [`source`] sources: as the controller (K04);
+//! - [`build`] downloads and builds: anonymously;
+//! - [`object`] dry runs and reads: as the tenant, and never otherwise.
+//!
+//! Nothing is retried here, least of all under another identity (I4): a failure is a fact with the
+//! number of failures in a row, and the core decides when to ask again.
+
+mod build;
+mod controller;
+mod object;
+mod source;
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+use stageset_core::failure::{Fact, Failure};
+use stageset_core::identity::Identity;
+use stageset_core::names::ServiceAccountName;
+use stageset_core::object::{GroupVersionKind, ObjectKey};
+use stageset_core::observation::{
+    AccountState, BuildKey, BuildState, DryRun, Facts, KindState, Live, LiveState, NamespaceState,
+    Settled, SourceState, Tracking,
+};
+use stageset_core::plan::Need;
+use stageset_core::spec::SourceReference;
+use stageset_core::time::Timestamp;
+
+use crate::observe::Outcome;
+use crate::ports::Ports;
+use crate::records::inventory::{Inventories, Owner};
+use crate::requests::Requests;
+use crate::session::StageSetKey;
+
+pub(crate) use object::without_uid;
+pub(crate) use source::watched as watched_source;
+
+/// For whom facts are gathered.
+#[derive(Clone, Copy)]
+pub(crate) struct Gather<'a> {
+    pub ports: &'a Ports,
+    pub key: &'a StageSetKey,
+    /// uid of the StageSet.
+    pub uid: &'a str,
+}
+
+/// What was found, before it is put among the facts.
+pub(crate) enum Found {
+    Account(ServiceAccountName, AccountState),
+    Namespace(NamespaceState),
+    Inventories(Result<(Inventories, usize), Failure>),
+    Source(SourceReference, SourceState),
+    Kind(GroupVersionKind, KindState),
+    Build(BuildKey, BuildState),
+    DryRun {
+        identity: Identity,
+        key: ObjectKey,
+        digest: String,
+        covered: bool,
+        state: DryRun,
+    },
+    Read {
+        identity: Identity,
+        key: ObjectKey,
+        covered: bool,
+        state: LiveState,
+    },
+}
+
+impl<'a> Gather<'a> {
+    /// Gathers all, some at a time; answers in the order of the needs.
+    pub(crate) async fn all(self, needs: &'a [Need]) -> Vec<(&'a Need, Timestamp, Found)> {
+        let (builds, others): (Vec<&Need>, Vec<&Need>) = needs
+            .iter()
+            .partition(|need| matches!(need, Need::Build { .. }));
+        // One download for each artifact, whatever number of stages builds from it.
+        let mut artifacts: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
+        for need in builds {
+            if let Need::Build { key, .. } = need {
+                artifacts.entry(&key.digest).or_default().push(need);
+            }
+        }
+        let parallel = self.ports.settings.parallel.max(1);
+        let others = stream::iter(others)
+            .map(|need| async move {
+                let at = self.ports.clock.now();
+                (need, at, self.one(need).await)
+            })
+            .buffered(parallel)
+            .collect::<Vec<_>>();
+        let builds = stream::iter(artifacts.into_values())
+            .map(|needs| build::from_one_artifact(self, needs))
+            .buffered(2)
+            .collect::<Vec<_>>();
+        let (mut found, built) = futures::join!(others, builds);
+        found.extend(built.into_iter().flatten());
+        found
+    }
+
+    async fn one(self, need: &Need) -> Found {
+        match need {
+            Need::Account(name) => controller::account(self, name).await,
+            Need::Namespace => controller::namespace(self).await,
+            Need::Inventories => controller::inventories(self).await,
+            Need::Source(source) => source::source(self, source).await,
+            Need::Kind(gvk) => controller::kind(self, gvk).await,
+            Need::Build { key, artifact } => build::one(self, key, artifact).await,
+            Need::DryRun { identity, object } => object::dry_run(self, identity, object).await,
+            Need::Read {
+                identity, object, ..
+            } => object::read(self, identity, object).await,
+        }
+    }
+
+    fn as_controller(self) -> Requests<'a> {
+        let Ports {
+            connection, budget, ..
+        } = self.ports;
+        Requests::as_controller(connection, budget, &self.key.namespace)
+    }
+
+    fn as_tenant(self, identity: &Identity) -> Requests<'a> {
+        let Ports {
+            connection, budget, ..
+        } = self.ports;
+        Requests::as_tenant(connection, budget, &self.key.namespace, identity)
+    }
+
+    fn owner(self) -> Owner<'a> {
+        Owner {
+            namespace: &self.key.namespace,
+            name: &self.key.name,
+            uid: self.uid,
+        }
+    }
+}
+
+impl Found {
+    /// How it ended, for observers.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let failure = match self {
+            Self::Account(_, AccountState::Unreadable(failure))
+            | Self::Namespace(NamespaceState::Unreadable(failure))
+            | Self::Inventories(Err(failure))
+            | Self::Source(_, SourceState::Unreadable(failure))
+            | Self::Kind(_, KindState::Unreadable(failure))
+            | Self::Build(_, BuildState::Failed(failure))
+            | Self::DryRun {
+                state: DryRun::Refused(failure),
+                ..
+            }
+            | Self::Read {
+                state: LiveState::Unreadable(failure),
+                ..
+            } => failure,
+            _ => return Outcome::Done,
+        };
+        Outcome::Failed(failure.clone())
+    }
+
+    /// Puts it among the facts. Inventories in their raw form, and the number of entries that were
+    /// left out, are handed back.
+    pub(crate) fn record(self, facts: &mut Facts, at: Timestamp) -> Option<(Inventories, usize)> {
+        let failed = matches!(self.outcome(), Outcome::Failed(_));
+        match self {
+            Self::Account(name, state) => {
+                forget_former_account(facts, &name, &state);
+                let failures = in_a_row(facts.accounts.get(&name), failed);
+                facts.accounts.insert(
+                    name,
+                    Fact {
+                        value: state,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Self::Namespace(value) => {
+                let failures = in_a_row(facts.namespace.as_ref(), failed);
+                facts.namespace = Some(Fact {
+                    value,
+                    at,
+                    failures,
+                });
+            }
+            Self::Inventories(result) => {
+                let failures = in_a_row(facts.inventories.as_ref(), failed);
+                let (raw, value) = match result {
+                    Ok((raw, skipped)) => {
+                        let observed = raw.observed();
+                        (Some((raw, skipped)), Ok(observed))
+                    }
+                    Err(failure) => (None, Err(failure)),
+                };
+                facts.inventories = Some(Fact {
+                    value,
+                    at,
+                    failures,
+                });
+                return raw;
+            }
+            Self::Source(source, value) => {
+                let failures = in_a_row(facts.sources.get(&source), failed);
+                facts.sources.insert(
+                    source,
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Self::Kind(gvk, value) => {
+                let failures = in_a_row(facts.kinds.get(&gvk), failed);
+                facts.kinds.insert(
+                    gvk,
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Self::Build(key, value) => {
+                let failures = in_a_row(facts.builds.get(&key), failed);
+                facts.builds.insert(
+                    key,
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Self::DryRun {
+                identity,
+                key,
+                digest,
+                covered,
+                state,
+            } => {
+                let object = facts.objects.entry(&identity, &key);
+                let failures = in_a_row(object.dry_run.as_ref().map(|(_, fact)| fact), failed);
+                let live = match &state {
+                    DryRun::Create => Some(LiveState::Absent),
+                    DryRun::Change { live, .. } | DryRun::Unchanged { live } => {
+                        Some(LiveState::Present(live.clone()))
+                    }
+                    DryRun::Refused(_) => None,
+                };
+                if let Some(live) = live {
+                    object.live = Some(Fact::seen(live, at));
+                    object.tracking = tracking(covered);
+                }
+                if let DryRun::Unchanged { live } = &state {
+                    object.settled = Some(settled(&digest, live, at));
+                }
+                object.dry_run = Some((
+                    digest,
+                    Fact {
+                        value: state,
+                        at,
+                        failures,
+                    },
+                ));
+            }
+            Self::Read {
+                identity,
+                key,
+                covered,
+                state,
+            } => {
+                let object = facts.objects.entry(&identity, &key);
+                let failures = in_a_row(object.live.as_ref(), failed);
+                object.live = Some(Fact {
+                    value: state,
+                    at,
+                    failures,
+                });
+                object.tracking = tracking(covered);
+            }
+        }
+        None
+    }
+}
+
+/// As of when an object agrees with what is desired.
+pub(crate) fn settled(digest: &str, live: &Live, at: Timestamp) -> Settled {
+    Settled {
+        digest: digest.to_owned(),
+        uid: live.uid.clone(),
+        entry: live.entry.clone(),
+        since: at,
+    }
+}
+
+/// Whether news of what was just read will reach us.
+pub(crate) fn tracking(covered: bool) -> Tracking {
+    if covered {
+        Tracking::Watched
+    } else {
+        Tracking::Polled
+    }
+}
+
+/// Failures in a row, this one included.
+pub(crate) fn in_a_row<T>(before: Option<&Fact<T>>, failed: bool) -> u32 {
+    if failed {
+        before.map_or(0, |fact| fact.failures).saturating_add(1)
+    } else {
+        0
+    }
+}
+
+/// A recreated account is another one: nothing that the former one saw answers it (A07).
+fn forget_former_account(facts: &mut Facts, name: &ServiceAccountName, state: &AccountState) {
+    let before = facts.accounts.get(name).map(|fact| &fact.value);
+    let (Some(AccountState::Exists { uid: before }), AccountState::Exists { uid: now }) =
+        (before, state)
+    else {
+        return;
+    };
+    if before != now {
+        facts
+            .objects
+            .retain(|identity, _, _| identity.service_account() != Some(name));
+    }
+}
+
+fn text<'v>(object: &'v Value, pointer: &str) -> Option<&'v str> {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+}

@@ -47,6 +47,8 @@ pub enum Verb {
     List,
     /// What a group version serves.
     Discover,
+    /// Which versions a group has.
+    DiscoverGroup,
     /// Create an object.
     Create,
     /// Replace an object that is still at its `resourceVersion`.
@@ -156,6 +158,16 @@ impl<'a> Requests<'a> {
         let target = Target::group_version(group, version);
         match self.send(Verb::Discover, &target, "", None).await {
             Ok((_, list)) => Ok(Some(list)),
+            Err(failure) if failure.class == FailureClass::UnknownKind => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The versions of a group (an `APIGroup`); `None` if it isn't served.
+    pub async fn discover_group(&self, group: &str) -> Result<Option<Value>, Failure> {
+        let target = Target::group(group);
+        match self.send(Verb::DiscoverGroup, &target, "", None).await {
+            Ok((_, group)) => Ok(Some(group)),
             Err(failure) if failure.class == FailureClass::UnknownKind => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -304,7 +316,7 @@ fn build(
     body: Option<&Value>,
 ) -> Result<Request<Body>, Failure> {
     let (method, content_type) = match verb {
-        Verb::Get | Verb::List | Verb::Discover => (Method::GET, None),
+        Verb::Get | Verb::List | Verb::Discover | Verb::DiscoverGroup => (Method::GET, None),
         Verb::Create => (Method::POST, Some("application/json")),
         Verb::Update => (Method::PUT, Some("application/json")),
         Verb::MergePatch => (Method::PATCH, Some("application/merge-patch+json")),

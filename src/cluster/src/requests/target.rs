@@ -99,13 +99,17 @@ impl Target {
         }
     }
 
+    pub(super) fn group(group: &str) -> Self {
+        Self::group_version(group, "")
+    }
+
     /// Whether server messages about it could hold Secret values (A21).
     pub(super) fn is_secret(&self) -> bool {
         self.group.is_empty() && self.plural == "secrets"
     }
 
     /// Whether the failure says that this very object doesn't exist.
-    pub(super) fn is_missing_itself(&self, failure: &Failure) -> bool {
+    pub(crate) fn is_missing_itself(&self, failure: &Failure) -> bool {
         match &failure.class {
             FailureClass::Missing { resource, name } => {
                 *resource == self.plural && Some(name) == self.name.as_ref()
@@ -140,7 +144,11 @@ impl Target {
         if !self.group.is_empty() {
             part("API group", &self.group, GROUP)?;
         }
-        part("API version", &self.version, LABEL)?;
+        // Without one it is the group itself.
+        let group_only = self.version.is_empty() && self.plural.is_empty();
+        if !group_only || self.group.is_empty() {
+            part("API version", &self.version, LABEL)?;
+        }
         if let Some(namespace) = &self.namespace {
             part("kind", "namespaces", LABEL)?;
             part("namespace", namespace, LABEL)?;
@@ -235,6 +243,7 @@ mod tests {
             ),
             (Target::group_version("", "v1"), "/api/v1"),
             (Target::group_version("apps", "v1"), "/apis/apps/v1"),
+            (Target::group("apps"), "/apis/apps"),
         ] {
             assert_eq!(target.path().as_deref(), Ok(path));
         }

@@ -60,10 +60,11 @@ fn secret() -> Target {
     Target::collection("v1", "secrets", Some("shop")).named("db")
 }
 
-const VERBS: [Verb; 9] = [
+const VERBS: [Verb; 10] = [
     Verb::Get,
     Verb::List,
     Verb::Discover,
+    Verb::DiscoverGroup,
     Verb::Create,
     Verb::Update,
     Verb::MergePatch,
@@ -79,6 +80,7 @@ async fn ask(requests: &Requests<'_>, verb: Verb, target: &Target) -> Result<(),
         Verb::Get => requests.get(target).await.map(drop),
         Verb::List => requests.list(target, "a=b").await.map(drop),
         Verb::Discover => requests.discover("apps", "v1").await.map(drop),
+        Verb::DiscoverGroup => requests.discover_group("apps").await.map(drop),
         Verb::Create => requests.create(target, &body).await.map(drop),
         Verb::Update => requests.update(target, &body).await.map(drop),
         Verb::MergePatch => requests.merge_patch(target, &body).await.map(drop),

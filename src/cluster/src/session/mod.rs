@@ -1,6 +1,16 @@
 //! One StageSet's memory, and the loop over gather, decide, perform.
+//!
+//! - [`mod@pass`] the loop;
+//! - [`hints`] what news from watches drop from memory;
+//! - [`interests`] what a rest depends on.
+//!
+//! Nothing here decides: what to ask for and what to do is the core's word, turn by turn.
 
-use std::collections::BTreeSet;
+mod hints;
+mod interests;
+mod pass;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,11 +18,14 @@ use serde_json::Value;
 use stageset_core::identity::Identity;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{ObjectKey, Reference};
-use stageset_core::observation::Facts;
+use stageset_core::observation::{Facts, StageSet};
 use stageset_core::plan::Next;
 use stageset_core::spec::SourceReference;
+use stageset_core::time::Timestamp;
 
-use crate::ports::Ports;
+pub use interests::Interests;
+
+use crate::perform::Known;
 
 /// Which StageSet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,22 +85,20 @@ pub struct Pass {
     pub turns: usize,
 }
 
-/// What a StageSet's rest depends on: what to watch for it, and whom to wake.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Interests {
-    /// Sources of its stages.
-    pub sources: BTreeSet<SourceReference>,
-    /// Accounts of its namespace.
-    pub accounts: BTreeSet<ServiceAccountName>,
-    /// Objects of the target, each as the identity that reads it.
-    pub objects: BTreeSet<(Identity, Reference)>,
-}
-
 /// One StageSet's memory. Dropping it costs requests, never correctness.
 #[derive(Debug)]
 pub struct Session {
     key: StageSetKey,
     facts: Facts,
+    /// Facts older than this are looked at again, unless a watch vouches for them.
+    refresh_before: Timestamp,
+    /// The last `requestedAt` that made facts old.
+    requested: Option<String>,
+    known: Option<Known>,
+    /// What [`Known::object`] says; `None` after it changed.
+    read: Option<StageSet>,
+    /// How the objects among the facts are reached, for watches.
+    references: BTreeMap<(Identity, ObjectKey), Reference>,
 }
 
 impl Session {
@@ -96,6 +107,11 @@ impl Session {
         Self {
             key,
             facts: Facts::default(),
+            refresh_before: Timestamp::default(),
+            requested: None,
+            known: None,
+            read: None,
+            references: BTreeMap::new(),
         }
     }
 
@@ -104,25 +120,13 @@ impl Session {
         &self.key
     }
 
-    /// What is remembered.
+    /// What is remembered of the cluster.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// What its rest depends on, as of the last pass.
-    pub fn interests(&self) -> Interests {
-        Interests::default()
-    }
-
-    /// Gathers, decides and performs until there is nothing to do but wait.
-    ///
-    /// `stage_set` is the object as last seen. Between turns the session looks into
-    /// [`WatchedObjects`](crate::ports::WatchedObjects) for a newer one, so that a deletion, a new
-    /// spec or a new revision ends the run where it stands.
-    pub async fn pass(&mut self, _ports: &Ports, _stage_set: Arc<Value>, _wake: Wake) -> Pass {
-        Pass {
-            next: Next::Gone,
-            turns: 0,
-        }
+    /// The StageSet as this session saw it last, its own writes included.
+    pub fn stage_set(&self) -> Option<Arc<Value>> {
+        self.known.as_ref().map(|known| Arc::clone(&known.object))
     }
 }

@@ -1,0 +1,103 @@
+//! Events on the StageSet, as `events.k8s.io/v1` has them.
+
+use serde_json::{Value, json};
+use stageset_api::names::{API_VERSION, EVENT_REPORTER, KIND_STAGE_SET};
+use stageset_core::object::sha256_hex;
+use stageset_core::plan::{Event, EventKind};
+use stageset_core::time::Timestamp;
+
+use crate::records::inventory::Owner;
+
+/// Longest `note` that the API takes, in bytes.
+const NOTE: usize = 1024;
+/// Longest object name.
+const NAME: usize = 253;
+
+/// The object that tells people.
+pub(super) fn object(owner: Owner<'_>, event: &Event, at: Timestamp, instance: &str) -> Value {
+    let told = format!(
+        "{}\n{}\n{}\n{}",
+        owner.uid,
+        event.reason,
+        event.message,
+        at.as_millis()
+    );
+    let mut name = owner.name.to_owned();
+    cut(&mut name, NAME - 17);
+    let mark = sha256_hex(told.as_bytes());
+    let mut note = event.message.clone();
+    if note.len() > NOTE {
+        cut(&mut note, NOTE - '…'.len_utf8());
+        note.push('…');
+    }
+    json!({
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": format!("{name}.{}", mark.get(..16).unwrap_or_default()),
+            "namespace": owner.namespace,
+        },
+        "eventTime": micro_time(at),
+        "reportingController": EVENT_REPORTER,
+        "reportingInstance": instance,
+        "action": "Reconcile",
+        "reason": event.reason,
+        "type": match event.kind {
+            EventKind::Normal => "Normal",
+            EventKind::Warning => "Warning",
+        },
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": KIND_STAGE_SET,
+            "namespace": owner.namespace,
+            "name": owner.name,
+            "uid": owner.uid,
+        },
+        "note": note,
+    })
+}
+
+/// RFC 3339 with microseconds, which is what `metav1.MicroTime` wants.
+fn micro_time(at: Timestamp) -> String {
+    let micros = at.as_millis().rem_euclid(1000) * 1000;
+    let seconds = at.to_string();
+    format!("{}.{micros:06}Z", seconds.trim_end_matches('Z'))
+}
+
+fn cut(text: &mut String, most: usize) {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_cut_and_times_have_microseconds() {
+        let owner = Owner {
+            namespace: "n",
+            name: "web",
+            uid: "u",
+        };
+        let event = Event {
+            kind: EventKind::Warning,
+            reason: "StageFailed".into(),
+            message: "ä".repeat(2000),
+        };
+        let at = Timestamp::from_millis(1_700_000_000_042);
+        let object = object(owner, &event, at, "pod-0");
+        assert_eq!(object["eventTime"], "2023-11-14T22:13:20.042000Z");
+        assert!(object["note"].as_str().unwrap().len() <= NOTE);
+        assert!(
+            object["metadata"]["name"]
+                .as_str()
+                .unwrap()
+                .starts_with("web.")
+        );
+        assert_eq!(object["type"], "Warning");
+    }
+}

@@ -1,0 +1,191 @@
+//! Writes to the controller's own records: finalizer, status, inventories, events.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stageset_api::names::FINALIZER;
+use stageset_core::failure::{Failure, FailureClass};
+use stageset_core::names::StageName;
+use stageset_core::observation::Status;
+use stageset_core::plan::RecordOperation;
+
+use super::{Perform, event};
+use crate::records::inventory::{Inventories, ShardWrite, created, replaced};
+use crate::records::status;
+use crate::requests::{Deleted, Target};
+
+/// The session's view of its own records, with the versions that preconditions need.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// The StageSet.
+    pub object: Arc<Value>,
+    /// Its inventories.
+    pub inventories: Inventories,
+}
+
+/// How a write to a record ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// The StageSet's own object was written; [`Known::object`] is what it is now.
+    StageSet,
+    /// Inventories were written; [`Known::inventories`] is what they are now.
+    Inventories,
+    /// An event; nothing that decisions rest on.
+    Nothing,
+    /// The StageSet is gone.
+    Gone,
+}
+
+/// Carries out one operation, as the controller.
+///
+/// After a conflict the view is renewed, so that the next try rests on what stands now.
+pub(crate) async fn record(
+    perform: Perform<'_>,
+    operation: &RecordOperation,
+    known: &mut Known,
+) -> Result<Recorded, Failure> {
+    match operation {
+        RecordOperation::AddFinalizer => {
+            let mut finalizers = finalizers(&known.object);
+            finalizers.push(FINALIZER.into());
+            stage_set(
+                perform,
+                known,
+                |object| finalizer_patch(object, &finalizers),
+                false,
+            )
+            .await
+        }
+        RecordOperation::RemoveFinalizer => {
+            let mut finalizers = finalizers(&known.object);
+            finalizers.retain(|finalizer| finalizer != FINALIZER);
+            stage_set(
+                perform,
+                known,
+                |object| finalizer_patch(object, &finalizers),
+                false,
+            )
+            .await
+        }
+        RecordOperation::Status(wanted) => {
+            let wanted: &Status = wanted;
+            stage_set(perform, known, |object| status::patch(object, wanted), true).await
+        }
+        RecordOperation::Inventory {
+            stage,
+            inventory,
+            why: _,
+        } => {
+            let cap = perform.ports.settings.inventory_shard_cap;
+            let writes = known.inventories.writes(stage, inventory, cap);
+            shards(perform, stage, writes, known).await
+        }
+        RecordOperation::DropInventory { stage } => {
+            let writes = known.inventories.drops(stage);
+            shards(perform, stage, writes, known).await
+        }
+        RecordOperation::Announce(told) => {
+            let at = perform.ports.clock.now();
+            let instance = &perform.ports.settings.instance;
+            let object = event::object(perform.owner(), told, at, instance);
+            let events =
+                Target::collection("events.k8s.io/v1", "events", Some(&perform.key.namespace));
+            perform.as_controller().create(&events, &object).await?;
+            Ok(Recorded::Nothing)
+        }
+    }
+}
+
+fn finalizers(object: &Value) -> Vec<String> {
+    let stands = object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    let names = stands.into_iter().flatten().filter_map(Value::as_str);
+    names.map(str::to_owned).collect()
+}
+
+fn finalizer_patch(object: &Value, finalizers: &[String]) -> Value {
+    json!({ "metadata": {
+        "resourceVersion": object.pointer("/metadata/resourceVersion"),
+        "finalizers": finalizers,
+    }})
+}
+
+async fn stage_set(
+    perform: Perform<'_>,
+    known: &mut Known,
+    patch: impl FnOnce(&Value) -> Value,
+    of_status: bool,
+) -> Result<Recorded, Failure> {
+    let whole = Target::stage_set(&perform.key.namespace, &perform.key.name);
+    let target = if of_status {
+        whole.clone().status()
+    } else {
+        whole.clone()
+    };
+    let requests = perform.as_controller();
+    match requests.merge_patch(&target, &patch(&known.object)).await {
+        Ok(object) => {
+            known.object = Arc::new(without_managed_fields(object));
+            Ok(Recorded::StageSet)
+        }
+        Err(failure) if whole.is_missing_itself(&failure) => Ok(Recorded::Gone),
+        Err(failure) => {
+            if failure.class == FailureClass::Conflict {
+                match requests.get(&whole).await {
+                    Ok(Some(object)) => known.object = Arc::new(without_managed_fields(object)),
+                    Ok(None) => return Ok(Recorded::Gone),
+                    // The conflict is what counts; the next try meets it again.
+                    Err(_) => {}
+                }
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn shards(
+    perform: Perform<'_>,
+    stage: &StageName,
+    writes: Vec<ShardWrite>,
+    known: &mut Known,
+) -> Result<Recorded, Failure> {
+    let owner = perform.owner();
+    let requests = perform.as_controller();
+    let all = Target::inventories(&perform.key.namespace);
+    // In this order, one after the other: see `records::inventory`.
+    for write in writes {
+        match write {
+            ShardWrite::Create { index, spec } => {
+                let object = requests
+                    .create(&all, &created(owner, stage, index, &spec))
+                    .await?;
+                known.inventories.written(owner, stage, &object);
+            }
+            ShardWrite::Replace { shard, spec } => {
+                let target = all.clone().named(&shard.name);
+                let patch = replaced(owner, stage, &shard, &spec);
+                let object = requests.merge_patch(&target, &patch).await?;
+                known.inventories.written(owner, stage, &object);
+            }
+            ShardWrite::Delete { shard } => {
+                let target = all.clone().named(&shard.name);
+                let version = Some(shard.resource_version.as_str());
+                match requests.delete(&target, &shard.uid, version).await? {
+                    Deleted::Accepted | Deleted::Absent => {
+                        known.inventories.removed(stage, &shard.name);
+                    }
+                }
+            }
+        }
+    }
+    Ok(Recorded::Inventories)
+}
+
+/// Nothing reads them, and they are most of an object.
+pub(crate) fn without_managed_fields(mut object: Value) -> Value {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    object
+}

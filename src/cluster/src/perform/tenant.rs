@@ -1,0 +1,167 @@
+//! Writes to the tenant's world, as the tenant.
+
+use stageset_api::names::FIELD_MANAGER;
+use stageset_core::failure::{Fact, Failure};
+use stageset_core::identity::Identity;
+use stageset_core::judge::live;
+use stageset_core::object::{ObjectKey, Reference};
+use stageset_core::observation::{Facts, Live, LiveState};
+use stageset_core::plan::TenantOperation;
+use stageset_core::time::Timestamp;
+
+use super::Perform;
+use crate::gather::{in_a_row, settled, tracking, without_uid};
+use crate::observe::Outcome;
+use crate::requests::{Requests, Target};
+
+/// How a write to the tenant's world ended, before it is put among the facts.
+pub(crate) enum Done {
+    Applied {
+        identity: Identity,
+        object: Reference,
+        digest: String,
+        covered: bool,
+        result: Result<Live, Failure>,
+    },
+    Deleted {
+        identity: Identity,
+        object: Reference,
+        result: Result<(), Failure>,
+    },
+}
+
+/// Carries out one operation, as the identity it names.
+pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) -> Done {
+    let ports = perform.ports;
+    let requests = |identity| {
+        let share = &perform.key.namespace;
+        Requests::as_tenant(&ports.connection, &ports.budget, share, identity)
+    };
+    match operation {
+        TenantOperation::Apply {
+            identity,
+            object,
+            uid,
+            why: _,
+        } => {
+            let mut body = object.stamped();
+            if let Some(uid) = uid {
+                // A recreated object bounces: the decision was about another one (G8).
+                body["metadata"]["uid"] = uid.as_str().into();
+            }
+            let target = Target::object(&object.reference);
+            let result = requests(identity)
+                .apply(&target, &body)
+                .await
+                .and_then(|applied| {
+                    live::read(&applied.object, FIELD_MANAGER)
+                        .ok_or_else(|| without_uid(&object.reference.key))
+                });
+            Done::Applied {
+                identity: identity.clone(),
+                object: object.reference.clone(),
+                digest: object.digest.clone(),
+                covered: ports.watched.covers(identity, &object.reference),
+                result,
+            }
+        }
+        TenantOperation::Delete {
+            identity,
+            object,
+            uid,
+            stage: _,
+            why: _,
+        } => {
+            let target = Target::object(object);
+            let result = requests(identity)
+                .delete(&target, uid, None)
+                .await
+                .map(drop);
+            Done::Deleted {
+                identity: identity.clone(),
+                object: object.clone(),
+                result,
+            }
+        }
+    }
+}
+
+impl Done {
+    /// How it ended, for observers.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Applied {
+                result: Err(failure),
+                ..
+            }
+            | Self::Deleted {
+                result: Err(failure),
+                ..
+            } => Outcome::Failed(failure.clone()),
+            Self::Applied { .. } | Self::Deleted { .. } => Outcome::Done,
+        }
+    }
+
+    /// Puts it among the facts.
+    pub(crate) fn record(self, facts: &mut Facts, at: Timestamp) {
+        match self {
+            Self::Applied {
+                identity,
+                object,
+                digest,
+                covered,
+                result,
+            } => match result {
+                Ok(live) => {
+                    let facts = facts.objects.entry(&identity, &object.key);
+                    facts.settled = Some(settled(&digest, &live, at));
+                    facts.live = Some(Fact::seen(LiveState::Present(live), at));
+                    facts.tracking = tracking(covered);
+                    facts.write_failure = None;
+                }
+                Err(failure) => {
+                    failed(facts, &identity, &object.key, digest, failure, at);
+                    // Whatever it tried, the world isn't what it was tried on.
+                    facts.objects.entry(&identity, &object.key).dry_run = None;
+                }
+            },
+            Self::Deleted {
+                identity,
+                object,
+                result,
+            } => match result {
+                Ok(()) => {
+                    let facts = facts.objects.entry(&identity, &object.key);
+                    facts.live = None;
+                    facts.dry_run = None;
+                    facts.settled = None;
+                    facts.write_failure = None;
+                }
+                Err(failure) => {
+                    failed(facts, &identity, &object.key, String::new(), failure, at);
+                }
+            },
+        }
+    }
+}
+
+fn failed(
+    facts: &mut Facts,
+    identity: &Identity,
+    key: &ObjectKey,
+    digest: String,
+    value: Failure,
+    at: Timestamp,
+) {
+    let facts = facts.objects.entry(identity, key);
+    let before = facts.write_failure.as_ref().map(|(_, fact)| fact);
+    let failures = in_a_row(before, true);
+    facts.write_failure = Some((
+        digest,
+        Fact {
+            value,
+            at,
+            failures,
+        },
+    ));
+}

@@ -1,0 +1,396 @@
+//! Inventories: shards on the wire, one record a stage for the core.
+//!
+//! Entries stay in the shard where they stand; new ones go where there is room. So a write touches
+//! few shards, and the order "those that gain, then those that lose, then those that go" leaves no
+//! moment in which an entry stands nowhere, wherever a crash comes (D1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use stageset_api::inventory::{
+    EntryId, InventoryEntry as WireEntry, StageInventory as WireInventory, StageInventorySpec,
+    shard_labels, shard_name,
+};
+use stageset_api::names::{
+    API_VERSION, KIND_STAGE_INVENTORY, KIND_STAGE_SET, LABEL_SHARD, LABEL_STAGE, LABEL_STAGE_SET,
+};
+use stageset_core::names::{ServiceAccountName, StageName};
+use stageset_core::object::ObjectKey;
+use stageset_core::observation::{InventoryEntry, StageInventory};
+
+/// One StageInventory object, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shard {
+    /// Object name.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// Its index, if name and label agree on one; others are read, and deleted with the next write.
+    pub index: Option<u32>,
+    /// Its content.
+    pub spec: StageInventorySpec,
+}
+
+/// All inventories of one StageSet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inventories {
+    shards: BTreeMap<StageName, Vec<Shard>>,
+}
+
+/// One request that brings an inventory to its new content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShardWrite {
+    /// A shard that doesn't exist yet.
+    Create {
+        /// Its index.
+        index: u32,
+        /// Its content.
+        spec: StageInventorySpec,
+    },
+    /// New content of a shard.
+    Replace {
+        /// The shard as it stands.
+        shard: Shard,
+        /// Its content.
+        spec: StageInventorySpec,
+    },
+    /// A shard that isn't needed any more.
+    Delete {
+        /// The shard as it stands.
+        shard: Shard,
+    },
+}
+
+/// Whose inventories.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// Namespace of the StageSet.
+    pub namespace: &'a str,
+    /// Name of the StageSet.
+    pub name: &'a str,
+    /// Its uid: an inventory whose owner reference names another isn't ours.
+    pub uid: &'a str,
+}
+
+impl Inventories {
+    /// Reads those of the objects that belong to the StageSet. Also says how many entries were left
+    /// out because their ids can't be read.
+    pub fn read<'v>(
+        objects: impl IntoIterator<Item = &'v Value>,
+        owner: Owner<'_>,
+    ) -> (Self, usize) {
+        let mut inventories = Self::default();
+        let mut skipped = 0;
+        for object in objects {
+            let wire = WireInventory::read(object);
+            if !belongs(&wire, owner) {
+                continue;
+            }
+            let Some(stage) = wire
+                .metadata
+                .labels
+                .get(LABEL_STAGE)
+                .and_then(|stage| StageName::new(stage.as_str()).ok())
+            else {
+                continue;
+            };
+            let listed = object
+                .pointer("/spec/entries")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
+            let readable = wire
+                .spec
+                .entries
+                .iter()
+                .filter(|entry| key_of(entry).is_some())
+                .count();
+            skipped += listed.saturating_sub(readable);
+            let shard = shard_of(wire, owner, &stage);
+            inventories.shards.entry(stage).or_default().push(shard);
+        }
+        for shards in inventories.shards.values_mut() {
+            shards.sort_by(|a, b| {
+                (a.index.is_none(), a.index, &a.name).cmp(&(b.index.is_none(), b.index, &b.name))
+            });
+        }
+        (inventories, skipped)
+    }
+
+    /// The records as the core sees them.
+    pub fn observed(&self) -> BTreeMap<StageName, StageInventory> {
+        self.shards
+            .iter()
+            .map(|(stage, shards)| (stage.clone(), merged(shards)))
+            .collect()
+    }
+
+    /// What has to be written so that the stage's inventory becomes `wanted`, in order.
+    pub fn writes(
+        &self,
+        stage: &StageName,
+        wanted: &StageInventory,
+        cap: usize,
+    ) -> Vec<ShardWrite> {
+        let cap = cap.max(1);
+        let none = Vec::new();
+        let stands = self.shards.get(stage).unwrap_or(&none);
+        let mut left: BTreeMap<String, WireEntry> = wanted
+            .entries
+            .iter()
+            .map(|(key, entry)| {
+                let id = id_of(key).to_string();
+                (id.clone(), wire_entry(id, entry))
+            })
+            .collect();
+        // Who stays where: first come, first kept, up to the cap.
+        let mut places: BTreeMap<u32, BTreeMap<String, WireEntry>> = BTreeMap::new();
+        places.insert(0, BTreeMap::new());
+        for shard in stands {
+            let Some(index) = shard.index else { continue };
+            let place = places.entry(index).or_default();
+            for entry in &shard.spec.entries {
+                if place.len() < cap
+                    && let Some(entry) = left.remove(&entry.id)
+                {
+                    place.insert(entry.id.clone(), entry);
+                }
+            }
+        }
+        let mut index = 0;
+        for (id, entry) in left {
+            while places.get(&index).is_some_and(|place| place.len() >= cap) {
+                index += 1;
+            }
+            places.entry(index).or_default().insert(id, entry);
+        }
+        let spec = |entries: BTreeMap<String, WireEntry>| StageInventorySpec {
+            stage_position: i32::try_from(wanted.position).ok(),
+            target: (!wanted.target.is_empty()).then(|| wanted.target.clone()),
+            service_account_name: wanted.service_account.as_ref().map(ToString::to_string),
+            entries: entries.into_values().collect(),
+        };
+        let (mut gains, mut losses, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let mut kept = BTreeSet::new();
+        for (index, entries) in places {
+            // An empty stage keeps shard 0.
+            if entries.is_empty() && index != 0 {
+                continue;
+            }
+            kept.insert(index);
+            let spec = spec(entries);
+            match stands.iter().find(|shard| shard.index == Some(index)) {
+                None => gains.push(ShardWrite::Create { index, spec }),
+                Some(shard) if shard.spec == spec => {}
+                Some(shard) => {
+                    let had: BTreeSet<&str> = shard
+                        .spec
+                        .entries
+                        .iter()
+                        .map(|entry| entry.id.as_str())
+                        .collect();
+                    let gains_some = spec
+                        .entries
+                        .iter()
+                        .any(|entry| !had.contains(entry.id.as_str()));
+                    let write = ShardWrite::Replace {
+                        shard: shard.clone(),
+                        spec,
+                    };
+                    if gains_some {
+                        gains.push(write)
+                    } else {
+                        losses.push(write)
+                    }
+                }
+            }
+        }
+        for shard in stands {
+            if shard.index.is_none_or(|index| !kept.contains(&index)) {
+                gone.push(ShardWrite::Delete {
+                    shard: shard.clone(),
+                });
+            }
+        }
+        gains.into_iter().chain(losses).chain(gone).collect()
+    }
+
+    /// What has to be written so that the stage has no inventory.
+    pub fn drops(&self, stage: &StageName) -> Vec<ShardWrite> {
+        let shards = self.shards.get(stage).into_iter().flatten();
+        shards
+            .map(|shard| ShardWrite::Delete {
+                shard: shard.clone(),
+            })
+            .collect()
+    }
+
+    /// Takes over what a write's answer shows.
+    pub fn written(&mut self, owner: Owner<'_>, stage: &StageName, object: &Value) {
+        let shard = shard_of(WireInventory::read(object), owner, stage);
+        let shards = self.shards.entry(stage.clone()).or_default();
+        shards.retain(|known| known.name != shard.name);
+        shards.push(shard);
+        shards.sort_by_key(|shard| (shard.index.is_none(), shard.index));
+    }
+
+    /// Forgets a shard that is gone.
+    pub fn removed(&mut self, stage: &StageName, name: &str) {
+        if let Some(shards) = self.shards.get_mut(stage) {
+            shards.retain(|shard| shard.name != name);
+            if shards.is_empty() {
+                self.shards.remove(stage);
+            }
+        }
+    }
+}
+
+/// The object that creates a shard.
+pub fn created(
+    owner: Owner<'_>,
+    stage: &StageName,
+    index: u32,
+    spec: &StageInventorySpec,
+) -> Value {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": KIND_STAGE_INVENTORY,
+        "metadata": {
+            "name": shard_name(owner.name, stage.as_str(), index),
+            "namespace": owner.namespace,
+            "labels": shard_labels(owner.name, stage.as_str(), index),
+            "ownerReferences": owner_references(owner),
+        },
+        "spec": spec,
+    })
+}
+
+/// The merge patch that gives a shard new content, if it is still as it stands here.
+pub fn replaced(
+    owner: Owner<'_>,
+    stage: &StageName,
+    shard: &Shard,
+    spec: &StageInventorySpec,
+) -> Value {
+    let mut content = json!({
+        "stagePosition": spec.stage_position,
+        "target": spec.target,
+        "serviceAccountName": spec.service_account_name,
+    });
+    content["entries"] = json!(spec.entries);
+    let mut patch = json!({
+        "metadata": {
+            "resourceVersion": shard.resource_version,
+            "ownerReferences": owner_references(owner),
+        },
+        "spec": content,
+    });
+    if let Some(index) = shard.index {
+        patch["metadata"]["labels"] = json!(shard_labels(owner.name, stage.as_str(), index));
+    }
+    patch
+}
+
+fn owner_references(owner: Owner<'_>) -> Value {
+    json!([{
+        "apiVersion": API_VERSION,
+        "kind": KIND_STAGE_SET,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    }])
+}
+
+/// Labels can be written by anybody who may write inventories; the uid at least says which
+/// incarnation of the StageSet is meant. What an entry may cause is bounded by the live object's
+/// labels and the tenant's own rights (A13).
+fn belongs(wire: &WireInventory, owner: Owner<'_>) -> bool {
+    let metadata = &wire.metadata;
+    metadata
+        .labels
+        .get(LABEL_STAGE_SET)
+        .is_some_and(|name| name == owner.name)
+        && metadata.owner_references.iter().any(|reference| {
+            reference.uid == owner.uid
+                && reference.kind == KIND_STAGE_SET
+                && reference.name == owner.name
+        })
+}
+
+fn shard_of(wire: WireInventory, owner: Owner<'_>, stage: &StageName) -> Shard {
+    let index = wire
+        .metadata
+        .labels
+        .get(LABEL_SHARD)
+        .and_then(|label| label.parse().ok())
+        .filter(|index| shard_name(owner.name, stage.as_str(), *index) == wire.metadata.name);
+    Shard {
+        name: wire.metadata.name,
+        uid: wire.metadata.uid,
+        resource_version: wire.metadata.resource_version,
+        index,
+        spec: wire.spec,
+    }
+}
+
+fn merged(shards: &[Shard]) -> StageInventory {
+    let mut inventory = StageInventory::default();
+    if let Some(position) = shards.iter().find_map(|shard| shard.spec.stage_position) {
+        inventory.position = usize::try_from(position).unwrap_or(0);
+    }
+    inventory.target = shards
+        .iter()
+        .find_map(|shard| shard.spec.target.clone())
+        .unwrap_or_default();
+    inventory.service_account = shards
+        .iter()
+        .find_map(|shard| shard.spec.service_account_name.as_ref())
+        .and_then(|name| ServiceAccountName::new(name.as_str()).ok());
+    for entry in shards.iter().flat_map(|shard| &shard.spec.entries) {
+        if let Some(key) = key_of(entry) {
+            // The same object in two shards is the trace of an interrupted move: the first counts.
+            inventory
+                .entries
+                .entry(key)
+                .or_insert_with(|| InventoryEntry {
+                    version: entry.v.clone(),
+                    uid: entry.uid.clone(),
+                    digest: entry.digest.clone(),
+                });
+        }
+    }
+    inventory
+}
+
+fn key_of(entry: &WireEntry) -> Option<ObjectKey> {
+    let id: EntryId = entry.id.parse().ok()?;
+    Some(ObjectKey {
+        group: id.group,
+        kind: id.kind,
+        namespace: (!id.namespace.is_empty()).then_some(id.namespace),
+        name: id.name,
+    })
+}
+
+fn id_of(key: &ObjectKey) -> EntryId {
+    EntryId {
+        namespace: key.namespace.clone().unwrap_or_default(),
+        name: key.name.clone(),
+        group: key.group.clone(),
+        kind: key.kind.clone(),
+    }
+}
+
+fn wire_entry(id: String, entry: &InventoryEntry) -> WireEntry {
+    WireEntry {
+        id,
+        v: entry.version.clone(),
+        uid: entry.uid.clone(),
+        digest: entry.digest.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

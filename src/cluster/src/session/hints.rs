@@ -1,0 +1,94 @@
+//! What news from watches drop from memory. A hint never decides: it makes the core ask again.
+
+use stageset_core::identity::Identity;
+use stageset_core::object::ObjectKey;
+use stageset_core::observation::{LiveState, ObjectFacts, Tracking};
+
+use super::{Hint, Session};
+
+impl Session {
+    pub(super) fn take(&mut self, hint: Hint) {
+        match hint {
+            Hint::Object {
+                identity,
+                key,
+                entry,
+                resource_version,
+                deleted,
+            } => {
+                let seen = Seen {
+                    entry,
+                    resource_version,
+                    deleted,
+                };
+                self.object_moved(identity.as_ref(), &key, &seen);
+            }
+            Hint::Source(source) => {
+                self.facts.sources.remove(&source);
+            }
+            Hint::Account(name) => {
+                // Made old rather than dropped: the former uid tells a recreated account (A07).
+                if let Some(fact) = self.facts.accounts.get_mut(&name) {
+                    fact.at = stageset_core::time::Timestamp::from_millis(i64::MIN);
+                    fact.failures = 0;
+                }
+            }
+            Hint::Inventories => self.facts.inventories = None,
+        }
+    }
+
+    fn object_moved(&mut self, identity: Option<&Identity>, key: &ObjectKey, seen: &Seen) {
+        match identity {
+            Some(identity) => {
+                if let Some(facts) = self.facts.objects.get_mut(identity, key) {
+                    seen.apply_to(facts);
+                }
+            }
+            None => {
+                for (_, known, facts) in self.facts.objects.iter_mut() {
+                    if known == key {
+                        seen.apply_to(facts);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What an event showed.
+struct Seen {
+    entry: Option<String>,
+    resource_version: String,
+    deleted: bool,
+}
+
+impl Seen {
+    fn apply_to(&self, facts: &mut ObjectFacts) {
+        let Some(fact) = &facts.live else { return };
+        let LiveState::Present(live) = &fact.value else {
+            // It was absent or unreadable: whatever moved is news.
+            if !(self.deleted && fact.value == LiveState::Absent) {
+                facts.live = None;
+            }
+            return;
+        };
+        if !self.deleted && !newer(&self.resource_version, &live.resource_version) {
+            return;
+        }
+        if self.deleted || self.entry != live.entry {
+            // Gone, or somebody changed what we own: one read decides (K18).
+            facts.live = None;
+        } else {
+            facts.tracking = Tracking::Moved;
+        }
+    }
+}
+
+/// Whether an event shows something later than what was read. Events of our own writes, and those
+/// that a read has overtaken, don't.
+fn newer(event: &str, read: &str) -> bool {
+    match (event.parse::<u64>(), read.parse::<u64>()) {
+        (Ok(event), Ok(read)) => event > read,
+        _ => event != read,
+    }
+}

@@ -1,0 +1,52 @@
+//! What a StageSet's rest depends on: what to watch for it, and whom to wake.
+
+use std::collections::BTreeSet;
+
+use stageset_core::identity::Identity;
+use stageset_core::names::ServiceAccountName;
+use stageset_core::object::Reference;
+use stageset_core::spec::SourceReference;
+
+use super::Session;
+
+/// What to watch for a StageSet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Interests {
+    /// Sources of its stages.
+    pub sources: BTreeSet<SourceReference>,
+    /// Accounts of its namespace.
+    pub accounts: BTreeSet<ServiceAccountName>,
+    /// Objects of the target, each as the identity that reads it.
+    pub objects: BTreeSet<(Identity, Reference)>,
+}
+
+impl Session {
+    /// What its rest depends on, as of the last pass.
+    pub fn interests(&self) -> Interests {
+        let mut interests = Interests::default();
+        let spec = self
+            .read
+            .as_ref()
+            .and_then(|stage_set| stage_set.spec.as_ref().ok());
+        if let Some(spec) = spec {
+            interests.accounts.extend(spec.service_account.clone());
+            for stage in &spec.stages {
+                interests.sources.insert(stage.source.clone());
+                interests.accounts.extend(stage.service_account.clone());
+            }
+        }
+        interests
+            .accounts
+            .extend(self.facts.accounts.keys().cloned());
+        let known = |identity: &Identity, reference: &Reference| {
+            self.facts.objects.get(identity, &reference.key).is_some()
+        };
+        interests.objects = self
+            .references
+            .iter()
+            .filter(|((identity, _), reference)| known(identity, reference))
+            .map(|((identity, _), reference)| (identity.clone(), reference.clone()))
+            .collect();
+        interests
+    }
+}

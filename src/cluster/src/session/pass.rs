@@ -1,0 +1,473 @@
+//! The loop: look, gather, decide, perform, until there is nothing to do but wait.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+use stageset_api::names::{API_VERSION, KIND_STAGE_SET};
+use stageset_core::failure::{Fact, Failure, FailureClass};
+use stageset_core::identity::Identity;
+use stageset_core::object::{GroupVersionKind, Reference};
+use stageset_core::observation::{BuildState, Facts, Observation, SourceState, StageSet, Tracking};
+use stageset_core::plan::{Need, Next, Operation, Plan, TenantOperation};
+
+use super::{Pass, Session, Wake};
+use crate::gather::{Gather, in_a_row, watched_source};
+use crate::observe::Outcome;
+use crate::perform::{self, Known, Perform, Recorded};
+use crate::ports::{Ports, Watched};
+use crate::records::inventory::Inventories;
+use crate::records::stage_set;
+use crate::requests::clean;
+
+/// After a defect of ours the object is looked at again then (G17).
+const AFTER_DEFECT: Duration = Duration::from_secs(60);
+/// What was seen of objects that no inventory holds is kept this long.
+const KEEP_STRAYS: Duration = Duration::from_secs(3600);
+
+impl Session {
+    /// Gathers, decides and performs until there is nothing to do but wait.
+    ///
+    /// `object` is the StageSet as last seen. Between turns, and before each step of a plan, the
+    /// session looks into [`WatchedObjects`](crate::ports::WatchedObjects) for a newer one and for
+    /// news of its sources, so that a deletion, a new spec or a new revision ends the run where it
+    /// stands (K07). Never panics because of a StageSet's content: a decision that does is caught,
+    /// nothing of it is performed, and this one object is looked at again a minute later.
+    pub async fn pass(&mut self, ports: &Ports, object: Arc<Value>, wake: Wake) -> Pass {
+        if let Some(known) = &self.known
+            && known.object.pointer("/metadata/uid") != object.pointer("/metadata/uid")
+        {
+            // Another StageSet of the same name: nothing that was seen for the first holds.
+            *self = Self::new(self.key.clone());
+        }
+        self.adopt(object);
+        for hint in wake.hints {
+            self.take(hint);
+        }
+        if wake.refresh {
+            self.refresh_before = ports.clock.now();
+        }
+        let mut turns = 0;
+        let next = loop {
+            if turns >= ports.settings.max_turns {
+                let said = format!("{turns} decisions in a row didn't come to a rest");
+                break self.defect(ports, &said);
+            }
+            turns += 1;
+            if let Some(next) = self.turn(ports).await {
+                break next;
+            }
+        };
+        self.forget(ports);
+        Pass { next, turns }
+    }
+
+    /// One decision, carried out; `None` if another is due.
+    async fn turn(&mut self, ports: &Ports) -> Option<Next> {
+        if self.look(ports) == Look::Gone {
+            return Some(Next::Gone);
+        }
+        let plan = match self.decide(ports) {
+            Ok(plan) => plan,
+            Err(next) => return Some(next),
+        };
+        self.gather(ports, &plan.needs).await;
+        for step in &plan.steps {
+            // Before the next write: does the decision still rest on how things are?
+            match self.look(ports) {
+                Look::Gone => return Some(Next::Gone),
+                Look::News => return None,
+                Look::Same => {}
+            }
+            match self.perform(ports, step).await {
+                Step::Done => {}
+                Step::Failed => return None,
+                Step::Gone => return Some(Next::Gone),
+            }
+        }
+        match plan.next {
+            Next::Again => None,
+            next => Some(next),
+        }
+    }
+
+    /// Takes over a StageSet object if it is newer than the one known.
+    fn adopt(&mut self, object: Arc<Value>) -> bool {
+        match &mut self.known {
+            None => {
+                self.known = Some(Known {
+                    object,
+                    inventories: Inventories::default(),
+                });
+            }
+            Some(known) if stage_set::supersedes(&object, &known.object) => known.object = object,
+            Some(_) => return false,
+        }
+        self.read = None;
+        true
+    }
+
+    /// Looks into the watches' stores, which costs no request.
+    fn look(&mut self, ports: &Ports) -> Look {
+        let mut news = false;
+        let kind = GroupVersionKind::from_manifest(API_VERSION, KIND_STAGE_SET);
+        match ports
+            .watched
+            .get(&kind, &self.key.namespace, &self.key.name)
+        {
+            Watched::Synced(None) => return Look::Gone,
+            Watched::Synced(Some(object)) => {
+                let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
+                let same = self
+                    .known
+                    .as_ref()
+                    .is_none_or(|known| uid(&known.object) == uid(&object));
+                if !same {
+                    // Another StageSet of the same name: nothing that was seen for the first holds.
+                    *self = Self::new(self.key.clone());
+                    self.adopt(object);
+                    return Look::News;
+                }
+                news |= decides_anew(self.known.as_ref().map(|known| &*known.object), &object);
+                self.adopt(object);
+            }
+            Watched::NotWatched => {}
+        }
+        let now = ports.clock.now();
+        for (source, fact) in &mut self.facts.sources {
+            // Foreign sources are told of only by the function that hides their faults.
+            if source.namespace.as_str() != self.key.namespace {
+                continue;
+            }
+            if let Some(state) = watched_source(ports, source)
+                && state != fact.value
+            {
+                *fact = Fact::seen(state, now);
+                news = true;
+            }
+        }
+        if news { Look::News } else { Look::Same }
+    }
+
+    fn observed(&mut self) -> Result<&StageSet, String> {
+        if self.read.is_none() {
+            let known = self.known.as_ref().ok_or("no StageSet was seen yet")?;
+            self.read = Some(stage_set::read(&known.object).map_err(|error| error.to_string())?);
+        }
+        self.read
+            .as_ref()
+            .ok_or_else(|| "the StageSet can't be read".to_owned())
+    }
+
+    fn decide(&mut self, ports: &Ports) -> Result<Plan, Next> {
+        let now = ports.clock.now();
+        let stage_set = match self.observed() {
+            Ok(stage_set) => stage_set.clone(),
+            Err(said) => {
+                // Nothing can be recorded of an object that no API server lets through.
+                return Err(Next::Rest {
+                    waiting_for: format!("a StageSet that can be read: {said}"),
+                });
+            }
+        };
+        let requested = stage_set.requested_at.clone();
+        if requested != stage_set.status.last_handled_reconcile_at && requested != self.requested {
+            self.refresh_before = now;
+        }
+        self.requested = requested;
+        self.renew_tracking(ports);
+        let observation = Observation {
+            now,
+            refresh_before: self.refresh_before,
+            config: Arc::clone(&ports.config),
+            stage_set,
+            facts: std::mem::take(&mut self.facts),
+        };
+        let decided = catch_unwind(AssertUnwindSafe(|| stageset_core::reconcile(&observation)));
+        self.facts = observation.facts;
+        match decided {
+            Ok(plan) => {
+                ports.observer.plan(now, &self.key, &plan);
+                Ok(plan)
+            }
+            Err(panic) => Err(self.defect(ports, &said_by(&*panic))),
+        }
+    }
+
+    /// Whether watches cover objects can change at any time; that one is stale never does harm, but
+    /// a watch that has ended must not vouch for anything.
+    fn renew_tracking(&mut self, ports: &Ports) {
+        let references = &self.references;
+        for (identity, key, facts) in self.facts.objects.iter_mut() {
+            let reference = references.get(&(identity.clone(), key.clone()));
+            let covered =
+                reference.is_some_and(|reference| ports.watched.covers(identity, reference));
+            if !covered {
+                facts.tracking = Tracking::Polled;
+            }
+        }
+    }
+
+    async fn gather(&mut self, ports: &Ports, needs: &[Need]) {
+        if needs.is_empty() {
+            return;
+        }
+        let uid = self.uid();
+        let gather = Gather {
+            ports,
+            key: &self.key,
+            uid: &uid,
+        };
+        for (need, at, found) in gather.all(needs).await {
+            let outcome = found.outcome();
+            ports
+                .observer
+                .need(ports.clock.now(), &self.key, need, &outcome);
+            match need {
+                Need::DryRun { identity, object } => {
+                    let reference = object.reference.clone();
+                    after(&outcome, &mut self.facts, ports, &reference);
+                    self.references
+                        .insert((identity.clone(), reference.key.clone()), reference);
+                }
+                Need::Read {
+                    identity, object, ..
+                } => {
+                    after(&outcome, &mut self.facts, ports, object);
+                    self.references
+                        .insert((identity.clone(), object.key.clone()), object.clone());
+                }
+                _ => {}
+            }
+            if let Some((inventories, skipped)) = found.record(&mut self.facts, at) {
+                if skipped > 0 {
+                    ports.observer.skipped_entries(at, &self.key, skipped);
+                }
+                if let Some(known) = &mut self.known {
+                    known.inventories = inventories;
+                }
+            }
+        }
+    }
+
+    async fn perform(&mut self, ports: &Ports, step: &[Operation]) -> Step {
+        let uid = self.uid();
+        let mut end = Step::Done;
+        // Records one by one, since each answer is the next one's precondition.
+        for operation in step {
+            let Operation::Record(record) = operation else {
+                continue;
+            };
+            let Some(known) = &mut self.known else {
+                return Step::Failed;
+            };
+            let perform = Perform {
+                ports,
+                key: &self.key,
+                uid: &uid,
+            };
+            let result = perform::record(perform, record, known).await;
+            let at = ports.clock.now();
+            let outcome = result.as_ref().map_or_else(
+                |failure| Outcome::Failed(failure.clone()),
+                |_| Outcome::Done,
+            );
+            ports.observer.operation(at, &self.key, operation, &outcome);
+            match result {
+                Ok(Recorded::StageSet) => {
+                    self.read = None;
+                    self.facts.record_failure = None;
+                }
+                Ok(Recorded::Inventories) => {
+                    self.facts.inventories = Some(Fact::seen(Ok(known.inventories.observed()), at));
+                    self.facts.record_failure = None;
+                }
+                Ok(Recorded::Nothing) => {}
+                Ok(Recorded::Gone) => return Step::Gone,
+                // Nothing rests on an event: that nobody could be told must not stop a release.
+                Err(_) if is_event(operation) => {}
+                Err(failure) => {
+                    self.record_failed(failure, at);
+                    end = Step::Failed;
+                }
+            }
+        }
+        let perform = Perform {
+            ports,
+            key: &self.key,
+            uid: &uid,
+        };
+        let tenants = step.iter().filter_map(|operation| match operation {
+            Operation::Tenant(tenant) => Some((operation, tenant)),
+            Operation::Record(_) => None,
+        });
+        let done: Vec<_> = stream::iter(tenants)
+            .map(|(operation, tenant)| async move {
+                (operation, tenant, perform::tenant(perform, tenant).await)
+            })
+            .buffered(ports.settings.parallel.max(1))
+            .collect()
+            .await;
+        for (operation, tenant, done) in done {
+            let at = ports.clock.now();
+            let outcome = done.outcome();
+            ports.observer.operation(at, &self.key, operation, &outcome);
+            let (identity, reference) = addressed(tenant);
+            after(&outcome, &mut self.facts, ports, reference);
+            if outcome != Outcome::Done {
+                end = Step::Failed;
+            }
+            let reference = reference.clone();
+            self.references
+                .insert((identity.clone(), reference.key.clone()), reference);
+            done.record(&mut self.facts, at);
+        }
+        end
+    }
+
+    fn record_failed(&mut self, value: Failure, at: stageset_core::time::Timestamp) {
+        // The view of the StageSet may have been renewed, and inventories may be others' by now.
+        self.read = None;
+        if value.class == FailureClass::Conflict {
+            self.facts.inventories = None;
+        }
+        let failures = in_a_row(self.facts.record_failure.as_ref(), true);
+        self.facts.record_failure = Some(Fact {
+            value,
+            at,
+            failures,
+        });
+    }
+
+    /// Parks the object after a defect of ours: nothing is performed (G17).
+    fn defect(&self, ports: &Ports, said: &str) -> Next {
+        let now = ports.clock.now();
+        let said = clean(said);
+        ports.observer.defect(now, &self.key, &said);
+        Next::Hold {
+            waiting_for: format!("another try after an internal error: {said}"),
+            until: now.plus(AFTER_DEFECT),
+            refresh: false,
+        }
+    }
+
+    /// Drops what nothing asks for any more: builds of artifacts that no source offers, and objects
+    /// that left all inventories.
+    fn forget(&mut self, ports: &Ports) {
+        let Facts {
+            sources,
+            builds,
+            inventories,
+            objects,
+            ..
+        } = &mut self.facts;
+        let offered: Vec<&str> = sources
+            .values()
+            .filter_map(|fact| match &fact.value {
+                SourceState::Ready(artifact)
+                | SourceState::NotReady {
+                    artifact: Some(artifact),
+                    ..
+                } => Some(&*artifact.digest),
+                _ => None,
+            })
+            .collect();
+        builds.retain(|key, fact| {
+            offered.contains(&key.digest.as_str()) || matches!(fact.value, BuildState::Failed(_))
+        });
+        if let Some(Fact {
+            value: Ok(inventories),
+            ..
+        }) = inventories
+        {
+            let now = ports.clock.now();
+            objects.retain(|_, key, facts| {
+                let seen = facts.live.as_ref().map(|fact| fact.at);
+                let tried = facts.dry_run.as_ref().map(|(_, fact)| fact.at);
+                seen.max(tried)
+                    .is_some_and(|at| now.since(at) < KEEP_STRAYS)
+                    || inventories
+                        .values()
+                        .any(|inventory| inventory.entries.contains_key(key))
+            });
+        }
+        self.references
+            .retain(|(identity, key), _| objects.get(identity, key).is_some());
+    }
+
+    fn uid(&self) -> String {
+        let uid = self
+            .known
+            .as_ref()
+            .and_then(|known| known.object.pointer("/metadata/uid"));
+        uid.and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Look {
+    Same,
+    /// What decisions rest on has changed.
+    News,
+    /// The StageSet is gone.
+    Gone,
+}
+
+enum Step {
+    Done,
+    Failed,
+    Gone,
+}
+
+/// Whether a newer object asks for another decision than the known one: spec, deletion, or an
+/// annotation. Our own status writes don't.
+fn decides_anew(known: Option<&Value>, newer: &Value) -> bool {
+    let Some(known) = known else { return true };
+    stage_set::supersedes(newer, known)
+        && [
+            "/metadata/generation",
+            "/metadata/deletionTimestamp",
+            "/metadata/annotations",
+        ]
+        .iter()
+        .any(|field| known.pointer(field) != newer.pointer(field))
+}
+
+fn is_event(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Record(stageset_core::plan::RecordOperation::Announce(_))
+    )
+}
+
+fn addressed(operation: &TenantOperation) -> (&Identity, &Reference) {
+    match operation {
+        TenantOperation::Apply {
+            identity, object, ..
+        } => (identity, &object.reference),
+        TenantOperation::Delete {
+            identity, object, ..
+        } => (identity, object),
+    }
+}
+
+/// A kind that turned out not to be served as discovery said is asked for anew.
+fn after(outcome: &Outcome, facts: &mut Facts, ports: &Ports, reference: &Reference) {
+    if let Outcome::Failed(failure) = outcome
+        && failure.class == FailureClass::UnknownKind
+    {
+        ports.discovery.forget(&reference.key.group);
+        facts.kinds.remove(&reference.gvk());
+    }
+}
+
+fn said_by(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
+}
