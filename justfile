@@ -55,6 +55,13 @@ e2e *scenarios: tools
     cargo build --package stageset-controller
     cargo test --package stageset-e2e --features e2e --test main -- {{ scenarios }}
 
+# What it costs, printed next to what it must reach; nothing is asserted.
+[group('slow')]
+bench count="100": tools
+    cargo bench --package stageset-core
+    cargo build --release --package stageset-controller
+    STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- {{ count }}
+
 # What is too slow for every change: the kill scenario over and over, each with a seed of its own.
 [group('slow')]
 nightly rounds="20": tools
