@@ -230,7 +230,7 @@ fn one_wave<'a>(
     if writes.is_empty() {
         return Ok(());
     }
-    writes.sort_by_cached_key(|write| write_order(write));
+    writes.sort_by_cached_key(write_order);
     let mut steps = vec![writes];
     if corrects {
         let said = drift_message(stage, &steps[0]);
