@@ -42,7 +42,10 @@ fn arrives(world: &mut World, what: &str) {
         world.requests,
         requests,
         "{what}: not at rest: {}",
-        world.last_plan.as_ref().unwrap()
+        world
+            .last_plan
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string)
     );
 }
 

@@ -100,7 +100,7 @@ fn i8_foreign_kept_and_recreated_objects_are_left_alone() {
                 stored.owner = Some(Owner {
                     namespace: "x".into(),
                     name: "y".into(),
-                })
+                });
             }
             "recreated" => stored.uid = "another".into(),
             _ => {}
