@@ -1,8 +1,19 @@
 //! Downloads of artifacts: anonymous, bounded, and only from addresses that the policy allows.
+//!
+//! - [`policy`] which addresses those are;
+//! - [`fetch`] the production implementation of [`ArtifactSource`];
+//! - [`url`] what a URL may be, and where a redirect leads.
+
+mod fetch;
+mod policy;
+mod url;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use stageset_core::failure::Failure;
+
+pub use fetch::{HttpArtifacts, NoTrust, Resolve};
+pub use policy::{AddressPolicy, InvalidRange, RefusedAddress};
 
 /// Where artifacts come from.
 pub trait ArtifactSource: Send + Sync {

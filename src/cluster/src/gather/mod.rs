@@ -15,7 +15,8 @@ mod source;
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 use stageset_core::failure::{Fact, Failure};
 use stageset_core::identity::Identity;
@@ -70,8 +71,22 @@ pub(crate) enum Found {
     },
 }
 
+/// Runs some at a time; answers in their order. A loop where `collect` would do: its bound on the
+/// items isn't met for every lifetime.
+async fn in_order<T>(futures: Vec<BoxFuture<'_, T>>, at_once: usize) -> Vec<T> {
+    let mut answers = Vec::with_capacity(futures.len());
+    let mut running = stream::iter(futures).buffered(at_once);
+    while let Some(answer) = running.next().await {
+        answers.push(answer);
+    }
+    answers
+}
+
 impl<'a> Gather<'a> {
     /// Gathers all, some at a time; answers in the order of the needs.
+    ///
+    /// Boxed inside: streams of closures would otherwise keep the futures around them from being
+    /// `Send` for every lifetime (rust-lang/rust#102211).
     pub(crate) async fn all(self, needs: &'a [Need]) -> Vec<(&'a Need, Timestamp, Found)> {
         let (builds, others): (Vec<&Need>, Vec<&Need>) = needs
             .iter()
@@ -84,17 +99,22 @@ impl<'a> Gather<'a> {
             }
         }
         let parallel = self.ports.settings.parallel.max(1);
-        let others = stream::iter(others)
-            .map(|need| async move {
-                let at = self.ports.clock.now();
-                (need, at, self.one(need).await)
+        let others: Vec<BoxFuture<'a, _>> = others
+            .into_iter()
+            .map(|need| {
+                async move {
+                    let at = self.ports.clock.now();
+                    (need, at, self.one(need).await)
+                }
+                .boxed()
             })
-            .buffered(parallel)
-            .collect::<Vec<_>>();
-        let builds = stream::iter(artifacts.into_values())
-            .map(|needs| build::from_one_artifact(self, needs))
-            .buffered(2)
-            .collect::<Vec<_>>();
+            .collect();
+        let others = in_order(others, parallel);
+        let builds: Vec<BoxFuture<'a, _>> = artifacts
+            .into_values()
+            .map(|needs| build::from_one_artifact(self, needs).boxed())
+            .collect();
+        let builds = in_order(builds, 2);
         let (mut found, built) = futures::join!(others, builds);
         found.extend(built.into_iter().flatten());
         found

@@ -13,6 +13,7 @@ mod target;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -296,8 +297,11 @@ impl<'a> Requests<'a> {
             .await
             .map_err(|error| classify::unsent(&*error))?;
         let (head, body) = response.into_parts();
+        // Boxed: the conversion between boxed errors inside would otherwise keep every future around
+        // this one from being `Send`.
         let body: Bytes = Limited::new(body, ANSWER_BYTES)
             .collect()
+            .boxed()
             .await
             .map_err(|error| classify::unsent(&*error))?
             .to_bytes();

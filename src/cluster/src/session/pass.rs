@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 use stageset_api::names::{API_VERSION, KIND_STAGE_SET};
 use stageset_core::failure::{Fact, Failure, FailureClass};
@@ -304,10 +305,13 @@ impl Session {
             Operation::Tenant(tenant) => Some((operation, tenant)),
             Operation::Record(_) => None,
         });
-        let done: Vec<_> = stream::iter(tenants)
-            .map(|(operation, tenant)| async move {
-                (operation, tenant, perform::tenant(perform, tenant).await)
+        // Boxed, and made before any is polled: see `Gather::all`.
+        let tenants: Vec<BoxFuture<'_, _>> = tenants
+            .map(|(operation, tenant)| {
+                async move { (operation, tenant, perform::tenant(perform, tenant).await) }.boxed()
             })
+            .collect();
+        let done: Vec<_> = stream::iter(tenants)
             .buffered(ports.settings.parallel.max(1))
             .collect()
             .await;
