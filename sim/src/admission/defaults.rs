@@ -1,0 +1,497 @@
+//! Defaults of the built-in kinds, where they can be seen: a small table of the common ones.
+
+use serde_json::{Map, Value, json};
+
+use crate::{kinds::Resource, object, server::Server};
+
+/// Lays defaults under what is there: maps merge, everything else stays.
+fn under(target: &mut Map<String, Value>, defaults: Value) {
+    let Value::Object(defaults) = defaults else {
+        return;
+    };
+    for (key, default) in defaults {
+        match target.get_mut(&key) {
+            None | Some(Value::Null) => {
+                target.insert(key, default);
+            }
+            Some(Value::Object(below)) if default.is_object() => under(below, default),
+            Some(_) => {}
+        }
+    }
+}
+
+fn each(list: Option<&mut Value>, mut change: impl FnMut(&mut Map<String, Value>)) {
+    for item in list.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(item) = item.as_object_mut() {
+            change(item);
+        }
+    }
+}
+
+/// Decoder's defaults, before anybody owns a field. Nulls go, as typed objects have none.
+pub(crate) fn apply(resource: &Resource, new: &mut Value) {
+    if resource.plural == "events" {
+        *new = crate::events::store(new.take());
+    }
+    drop_nulls(new);
+    object::meta(new);
+    match resource.kind.as_str() {
+        "Namespace" => {
+            let name = object::name(new).to_owned();
+            let meta = object::meta(new);
+            let labels = meta.entry("labels").or_insert_with(|| json!({}));
+            if !name.is_empty() {
+                object::members(labels).insert("kubernetes.io/metadata.name".into(), name.into());
+            }
+        }
+        "Deployment" => {
+            let spec = object::child(new, "spec");
+            under(
+                spec,
+                json!({
+                    "replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600,
+                    "strategy": { "type": "RollingUpdate" },
+                }),
+            );
+            if spec["strategy"]["type"] == "RollingUpdate" {
+                under(
+                    spec,
+                    json!({ "strategy": { "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" } } }),
+                );
+            }
+            template(spec.get_mut("template"), "Always");
+        }
+        "StatefulSet" => {
+            let spec = object::child(new, "spec");
+            under(
+                spec,
+                json!({
+                    "replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady",
+                    "updateStrategy": { "type": "RollingUpdate" },
+                    "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Retain", "whenScaled": "Retain" },
+                }),
+            );
+            if spec["updateStrategy"]["type"] == "RollingUpdate" {
+                under(
+                    spec,
+                    json!({ "updateStrategy": { "rollingUpdate": { "partition": 0 } } }),
+                );
+            }
+            template(spec.get_mut("template"), "Always");
+        }
+        "DaemonSet" => {
+            let spec = object::child(new, "spec");
+            under(
+                spec,
+                json!({ "revisionHistoryLimit": 10, "updateStrategy": { "type": "RollingUpdate" } }),
+            );
+            if spec["updateStrategy"]["type"] == "RollingUpdate" {
+                under(
+                    spec,
+                    json!({ "updateStrategy": { "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } } }),
+                );
+            }
+            template(spec.get_mut("template"), "Always");
+        }
+        "ReplicaSet" => {
+            let spec = object::child(new, "spec");
+            under(spec, json!({ "replicas": 1 }));
+            template(spec.get_mut("template"), "Always");
+        }
+        "Job" => job(object::child(new, "spec")),
+        "CronJob" => {
+            let spec = object::child(new, "spec");
+            under(
+                spec,
+                json!({
+                    "concurrencyPolicy": "Allow", "suspend": false,
+                    "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1,
+                }),
+            );
+            if let Some(inner) = spec.get_mut("jobTemplate").and_then(|t| t.get_mut("spec")) {
+                template(inner.get_mut("template"), "");
+            }
+        }
+        "Pod" => pod(object::child(new, "spec"), "Always", true),
+        "Service" => service(object::child(new, "spec")),
+        "Secret" => secret(object::members(new)),
+        "PersistentVolumeClaim" => under(
+            object::child(new, "spec"),
+            json!({ "volumeMode": "Filesystem" }),
+        ),
+        "PersistentVolume" => under(
+            object::child(new, "spec"),
+            json!({
+                "volumeMode": "Filesystem", "persistentVolumeReclaimPolicy": "Retain",
+            }),
+        ),
+        "StorageClass" => under(
+            object::members(new),
+            json!({
+                "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate",
+            }),
+        ),
+        "PriorityClass" => under(
+            object::members(new),
+            json!({ "preemptionPolicy": "PreemptLowerPriority" }),
+        ),
+        "NetworkPolicy" => {
+            let spec = object::child(new, "spec");
+            let types = if spec.contains_key("egress") {
+                json!(["Ingress", "Egress"])
+            } else {
+                json!(["Ingress"])
+            };
+            under(spec, json!({ "policyTypes": types }));
+        }
+        "HorizontalPodAutoscaler" => under(object::child(new, "spec"), json!({ "minReplicas": 1 })),
+        "RoleBinding" | "ClusterRoleBinding" => {
+            let members = object::members(new);
+            under(
+                members,
+                json!({ "roleRef": { "apiGroup": "rbac.authorization.k8s.io" } }),
+            );
+            each(members.get_mut("subjects"), |subject| {
+                if matches!(
+                    subject.get("kind").and_then(Value::as_str),
+                    Some("User" | "Group")
+                ) {
+                    under(subject, json!({ "apiGroup": "rbac.authorization.k8s.io" }));
+                }
+            });
+        }
+        "Role" | "ClusterRole" => {
+            object::members(new).entry("rules").or_insert(Value::Null);
+        }
+        _ => {}
+    }
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn template(template: Option<&mut Value>, restart: &str) {
+    let Some(template) = template.filter(|t| t.is_object()) else {
+        return;
+    };
+    object::meta(template);
+    pod(object::child(template, "spec"), restart, false);
+}
+
+fn pod(spec: &mut Map<String, Value>, restart: &str, is_pod: bool) {
+    if !restart.is_empty() {
+        under(spec, json!({ "restartPolicy": restart }));
+    }
+    under(
+        spec,
+        json!({
+            "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
+            "securityContext": {}, "terminationGracePeriodSeconds": 30,
+        }),
+    );
+    if let Some(account) = spec.get("serviceAccountName").cloned() {
+        under(spec, json!({ "serviceAccount": account }));
+    }
+    if is_pod {
+        under(
+            spec,
+            json!({ "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0 }),
+        );
+    }
+    for list in ["containers", "initContainers"] {
+        each(spec.get_mut(list), |container| {
+            let image = container
+                .get("image")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let tag = image
+                .rsplit('/')
+                .next()
+                .and_then(|i| i.split_once(':'))
+                .map(|(_, t)| t);
+            let latest = !image.contains('@') && tag.is_none_or(|t| t == "latest");
+            under(
+                container,
+                json!({
+                    "imagePullPolicy": if latest { "Always" } else { "IfNotPresent" },
+                    "resources": {}, "terminationMessagePath": "/dev/termination-log",
+                    "terminationMessagePolicy": "File",
+                }),
+            );
+            each(container.get_mut("ports"), |port| {
+                under(port, json!({ "protocol": "TCP" }))
+            });
+            for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+                if let Some(Value::Object(probe)) = container.get_mut(probe) {
+                    under(
+                        probe,
+                        json!({
+                            "timeoutSeconds": 1, "periodSeconds": 10,
+                            "successThreshold": 1, "failureThreshold": 3,
+                        }),
+                    );
+                    if let Some(Value::Object(get)) = probe.get_mut("httpGet") {
+                        under(get, json!({ "path": "/", "scheme": "HTTP" }));
+                    }
+                }
+            }
+            each(container.get_mut("env"), |env| {
+                if let Some(Value::Object(field)) =
+                    env.get_mut("valueFrom").and_then(|v| v.get_mut("fieldRef"))
+                {
+                    under(field, json!({ "apiVersion": "v1" }));
+                }
+            });
+        });
+    }
+    each(spec.get_mut("volumes"), |volume| {
+        for (source, mode) in [
+            ("configMap", 420),
+            ("secret", 420),
+            ("projected", 420),
+            ("downwardAPI", 420),
+        ] {
+            if let Some(Value::Object(source)) = volume.get_mut(source) {
+                under(source, json!({ "defaultMode": mode }));
+            }
+        }
+        if let Some(Value::Object(path)) = volume.get_mut("hostPath") {
+            under(path, json!({ "type": "" }));
+        }
+    });
+}
+
+fn job(spec: &mut Map<String, Value>) {
+    under(
+        spec,
+        json!({
+            "backoffLimit": 6, "completionMode": "NonIndexed", "manualSelector": false,
+            "parallelism": 1, "podReplacementPolicy": "TerminatingOrFailed", "suspend": false,
+        }),
+    );
+    spec.remove("manualSelector");
+    if spec.get("parallelism").and_then(Value::as_i64) == Some(1) {
+        under(spec, json!({ "completions": 1 }));
+    }
+    template(spec.get_mut("template"), "");
+}
+
+fn service(spec: &mut Map<String, Value>) {
+    under(
+        spec,
+        json!({ "sessionAffinity": "None", "type": "ClusterIP" }),
+    );
+    let kind = spec["type"].as_str().unwrap_or_default().to_owned();
+    if kind != "ExternalName" {
+        under(spec, json!({ "internalTrafficPolicy": "Cluster" }));
+    }
+    if matches!(kind.as_str(), "LoadBalancer" | "NodePort") {
+        under(spec, json!({ "externalTrafficPolicy": "Cluster" }));
+    }
+    if kind == "LoadBalancer" {
+        under(spec, json!({ "allocateLoadBalancerNodePorts": true }));
+    }
+    each(spec.get_mut("ports"), |port| {
+        let number = port.get("port").cloned().unwrap_or_default();
+        under(port, json!({ "protocol": "TCP", "targetPort": number }));
+    });
+}
+
+fn secret(secret: &mut Map<String, Value>) {
+    use base64::Engine as _;
+    under(secret, json!({ "type": "Opaque" }));
+    let Some(Value::Object(plain)) = secret.remove("stringData") else {
+        return;
+    };
+    let data = secret.entry("data").or_insert_with(|| json!({}));
+    for (key, value) in plain {
+        let text = value.as_str().unwrap_or_default();
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        object::members(data).insert(key, encoded.into());
+    }
+}
+
+/// What the store adds to a new object; nobody owns it.
+pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Value) {
+    match resource.kind.as_str() {
+        "Namespace" => {
+            object::child(new, "status").insert("phase".into(), "Active".into());
+            let spec = object::child(new, "spec");
+            let finalizers = spec.entry("finalizers").or_insert_with(|| json!([]));
+            if let Some(list) = finalizers.as_array_mut()
+                && !list.iter().any(|f| f == "kubernetes")
+            {
+                list.push("kubernetes".into());
+            }
+        }
+        "Service" => {
+            object::child(new, "status").insert("loadBalancer".into(), json!({}));
+            cluster_ip(server, object::child(new, "spec"));
+        }
+        "Ingress" => {
+            object::child(new, "status").insert("loadBalancer".into(), json!({}));
+        }
+        "Deployment" | "CronJob" | "Job" => {
+            object::members(new).insert("status".into(), json!({}));
+            if resource.kind == "Job" {
+                job_selector(new);
+            }
+        }
+        "StatefulSet" => {
+            object::members(new).insert(
+                "status".into(),
+                json!({ "replicas": 0, "availableReplicas": 0 }),
+            );
+        }
+        "ReplicaSet" | "ReplicationController" => {
+            object::members(new).insert("status".into(), json!({ "replicas": 0 }));
+        }
+        "DaemonSet" => {
+            object::members(new).insert(
+                "status".into(),
+                json!({
+                    "currentNumberScheduled": 0, "desiredNumberScheduled": 0,
+                    "numberMisscheduled": 0, "numberReady": 0,
+                }),
+            );
+        }
+        "Pod" => {
+            object::members(new).insert(
+                "status".into(),
+                json!({ "phase": "Pending", "qosClass": "BestEffort" }),
+            );
+            under(
+                object::child(new, "spec"),
+                json!({
+                    "serviceAccountName": "default", "serviceAccount": "default",
+                }),
+            );
+        }
+        "PersistentVolumeClaim" | "PersistentVolume" => {
+            object::members(new).insert("status".into(), json!({ "phase": "Pending" }));
+            if resource.kind == "PersistentVolumeClaim" {
+                protect(new, "kubernetes.io/pvc-protection");
+            }
+        }
+        "PodDisruptionBudget" => {
+            object::members(new).insert("status".into(), json!({
+                "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0,
+            }));
+        }
+        "HorizontalPodAutoscaler" => {
+            object::members(new).insert(
+                "status".into(),
+                json!({ "currentMetrics": null, "desiredReplicas": 0 }),
+            );
+        }
+        _ => {}
+    }
+}
+
+fn protect(object: &mut Value, finalizer: &str) {
+    let mut finalizers: Vec<String> = object::finalizers(object)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if !finalizers.iter().any(|f| f == finalizer) {
+        finalizers.push(finalizer.to_owned());
+        object::set_finalizers(object, &finalizers);
+    }
+}
+
+fn job_selector(job: &mut Value) {
+    let uid = object::uid(job).to_owned();
+    let name = object::name(job).to_owned();
+    let spec = object::child(job, "spec");
+    if spec.contains_key("selector") {
+        return;
+    }
+    spec.insert(
+        "selector".into(),
+        json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } }),
+    );
+    if let Some(template) = spec.get_mut("template") {
+        let meta = object::meta(template);
+        let labels = meta.entry("labels").or_insert_with(|| json!({}));
+        let labels = object::members(labels);
+        for (key, value) in [
+            ("batch.kubernetes.io/controller-uid", &uid),
+            ("batch.kubernetes.io/job-name", &name),
+            ("controller-uid", &uid),
+            ("job-name", &name),
+        ] {
+            labels.insert(key.into(), value.clone().into());
+        }
+    }
+}
+
+fn cluster_ip(server: &mut Server, spec: &mut Map<String, Value>) {
+    if spec.get("type").and_then(Value::as_str) == Some("ExternalName") {
+        return;
+    }
+    let asked = spec
+        .get("clusterIP")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let ip = if asked.is_empty() {
+        server.ids.cluster_ip()
+    } else {
+        asked
+    };
+    spec.insert("clusterIP".into(), ip.clone().into());
+    under(
+        spec,
+        json!({
+            "clusterIPs": [ip], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+        }),
+    );
+}
+
+/// What an update keeps though it wasn't sent.
+pub(crate) fn on_update(resource: &Resource, old: &Value, new: &mut Value) {
+    match resource.kind.as_str() {
+        "Service" => {
+            let spec = old.get("spec").cloned().unwrap_or_default();
+            let mut kept = json!({});
+            for field in [
+                "clusterIP",
+                "clusterIPs",
+                "ipFamilies",
+                "ipFamilyPolicy",
+                "healthCheckNodePort",
+            ] {
+                if let Some(value) = spec.get(field) {
+                    object::members(&mut kept).insert(field.into(), value.clone());
+                }
+            }
+            if new.pointer("/spec/type").and_then(Value::as_str) != Some("ExternalName") {
+                under(object::child(new, "spec"), kept);
+            }
+        }
+        "Namespace" => {
+            object::copy_field(old, new, "spec");
+        }
+        "Job" => {
+            let selector = old.pointer("/spec/selector").cloned().unwrap_or_default();
+            let labels = old
+                .pointer("/spec/template/metadata/labels")
+                .cloned()
+                .unwrap_or_default();
+            let spec = object::child(new, "spec");
+            under(spec, json!({ "selector": selector }));
+            if let (Some(template), true) = (spec.get_mut("template"), labels.is_object()) {
+                under(object::meta(template), json!({ "labels": labels }));
+            }
+        }
+        _ => {}
+    }
+}

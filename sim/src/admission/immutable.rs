@@ -1,0 +1,133 @@
+//! Fields that a kind never changes once they are set.
+
+use serde_json::Value;
+
+use crate::{kinds::Resource, status::Cause};
+
+/// Kind and the fields of it that stay.
+const FIELDS: &[(&str, &str)] = &[
+    ("Deployment", "spec.selector"),
+    ("ReplicaSet", "spec.selector"),
+    ("DaemonSet", "spec.selector"),
+    ("Job", "spec.selector"),
+    ("Job", "spec.template"),
+    ("Job", "spec.completionMode"),
+    ("RoleBinding", "roleRef"),
+    ("ClusterRoleBinding", "roleRef"),
+    ("Secret", "type"),
+    ("StorageClass", "provisioner"),
+    ("StorageClass", "parameters"),
+    ("StorageClass", "reclaimPolicy"),
+    ("PriorityClass", "value"),
+    ("IngressClass", "spec.controller"),
+];
+
+fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
+    path.split('.')
+        .try_fold(object, |v, part| v.get(part))
+        .unwrap_or(&Value::Null)
+}
+
+/// What an update changes though it may not.
+pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if resource.custom().is_some() {
+        return causes;
+    }
+    let kind = resource.kind.as_str();
+    for (_, path) in FIELDS.iter().filter(|(k, _)| *k == kind) {
+        if at(old, path) == at(new, path) {
+            continue;
+        }
+        let what = if path.ends_with("roleRef") {
+            "cannot change roleRef"
+        } else {
+            "field is immutable"
+        };
+        if kind == "StorageClass" && *path == "parameters" {
+            causes.push(Cause::forbidden(
+                *path,
+                "updates to parameters are forbidden.",
+            ));
+        } else {
+            causes.push(Cause::invalid(*path, at(new, path), what));
+        }
+    }
+    if matches!(kind, "ConfigMap" | "Secret") && old.get("immutable") == Some(&Value::Bool(true)) {
+        let what = "field is immutable when `immutable` is set";
+        if new.get("immutable") != Some(&Value::Bool(true)) {
+            causes.push(Cause::forbidden("immutable", what));
+        }
+        for field in ["data", "binaryData"] {
+            if old.get(field) != new.get(field) {
+                causes.push(Cause::forbidden(field, what));
+            }
+        }
+    }
+    if kind == "Service" {
+        let ip = at(old, "spec.clusterIP").as_str().unwrap_or_default();
+        let external = at(new, "spec.type") == "ExternalName";
+        if !ip.is_empty() && !external && at(new, "spec.clusterIP") != at(old, "spec.clusterIP") {
+            let ips = at(new, "spec.clusterIP");
+            let mut cause = Cause::invalid("spec.clusterIPs[0]", ips, "may not change once set");
+            if ips.is_null() {
+                cause = Cause::invalid(
+                    "spec.clusterIPs[0]",
+                    &Value::from(""),
+                    "may not change once set",
+                );
+            }
+            causes.push(cause);
+        }
+    }
+    if kind == "StatefulSet" {
+        causes.extend(stateful_set(old, new));
+    }
+    if kind == "PersistentVolumeClaim" {
+        causes.extend(claim(old, new));
+    }
+    causes
+}
+
+fn stateful_set(old: &Value, new: &Value) -> Option<Cause> {
+    const FREE: [&str; 7] = [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+        "revisionHistoryLimit",
+    ];
+    let fixed = |object: &Value| {
+        let mut spec = at(object, "spec").clone();
+        for field in FREE {
+            crate::object::members(&mut spec).remove(field);
+        }
+        spec
+    };
+    (fixed(old) != fixed(new)).then(|| {
+        Cause::forbidden(
+            "spec",
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
+             'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
+             'minReadySeconds' are forbidden",
+        )
+    })
+}
+
+fn claim(old: &Value, new: &Value) -> Option<Cause> {
+    let fixed = |object: &Value| {
+        let mut spec = at(object, "spec").clone();
+        crate::object::members(&mut spec).remove("resources");
+        crate::object::members(&mut spec).remove("volumeAttributesClassName");
+        crate::object::members(&mut spec).remove("volumeName");
+        spec
+    };
+    (fixed(old) != fixed(new)).then(|| {
+        Cause::forbidden(
+            "spec",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+        )
+    })
+}

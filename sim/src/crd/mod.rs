@@ -1,0 +1,22 @@
+//! Custom resources: their definitions' life, their schemas, and what schemas do to objects.
+
+pub(crate) mod cel;
+pub(crate) mod lifecycle;
+pub(crate) mod schema;
+pub(crate) mod structural;
+
+use crate::managed::types::Type;
+
+pub(crate) const GROUP: &str = "apiextensions.k8s.io";
+pub(crate) const PLURAL: &str = "customresourcedefinitions";
+
+/// One served version of a custom resource.
+#[derive(Clone, Debug)]
+pub(crate) struct CustomVersion {
+    pub(crate) list_kind: String,
+    pub(crate) kind: String,
+    pub(crate) group: String,
+    pub(crate) schema: schema::Schema,
+    /// The schema as merging sees it.
+    pub(crate) merge_type: Type,
+}

@@ -1,0 +1,457 @@
+//! What a structural schema does to an object: it prunes unknown fields, fills in defaults, and
+//! validates.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{CustomVersion, schema::Schema};
+use crate::{
+    object,
+    status::{ApiError, Cause},
+};
+
+/// Prunes and defaults an object; metadata belongs to Kubernetes and stays.
+pub(crate) fn shape(custom: &CustomVersion, new: &mut Value) -> Result<(), ApiError> {
+    let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
+        .into_iter()
+        .map(|field| (field, object::members(new).remove(field)))
+        .collect();
+    prune(new, &custom.schema);
+    default(new, &custom.schema);
+    for (field, value) in kept {
+        if let Some(value) = value {
+            object::members(new).insert(field.to_owned(), value);
+        }
+    }
+    object::meta(new);
+    Ok(())
+}
+
+fn prune(value: &mut Value, schema: &Schema) {
+    match value {
+        Value::Object(map) => {
+            if schema.embedded {
+                // An embedded object keeps what every object has.
+                map.retain(|key, _| {
+                    schema.preserve
+                        || matches!(key.as_str(), "apiVersion" | "kind" | "metadata")
+                        || schema.properties.contains_key(key)
+                });
+            } else if !schema.preserve && schema.additional.is_none() {
+                map.retain(|key, _| schema.properties.contains_key(key));
+            }
+            for (key, child) in map.iter_mut() {
+                if let Some(below) = schema.properties.get(key) {
+                    prune(child, below);
+                } else if let Some(below) = &schema.additional {
+                    prune(child, below);
+                }
+            }
+        }
+        Value::Array(list) => {
+            if let Some(items) = &schema.items {
+                list.iter_mut().for_each(|item| prune(item, items));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Fills in defaults; a null where null isn't allowed and a default exists counts as missing.
+pub(crate) fn default(value: &mut Value, schema: &Schema) {
+    match value {
+        Value::Object(map) => {
+            for (key, below) in &schema.properties {
+                let missing = match map.get(key) {
+                    None => true,
+                    Some(Value::Null) => !below.nullable && below.default.is_some(),
+                    Some(_) => false,
+                };
+                if missing && let Some(default) = &below.default {
+                    map.insert(key.clone(), default.clone());
+                }
+            }
+            // A null for a field that may not be null is dropped.
+            map.retain(|key, value| {
+                !value.is_null()
+                    || schema
+                        .properties
+                        .get(key)
+                        .is_none_or(|below| below.nullable)
+            });
+            for (key, child) in map.iter_mut() {
+                if let Some(below) = schema.properties.get(key).or(schema.additional.as_deref()) {
+                    default(child, below);
+                }
+            }
+        }
+        Value::Array(list) => {
+            if let Some(items) = &schema.items {
+                list.iter_mut().for_each(|item| default(item, items));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A server-side apply may only name fields that the schema declares.
+pub(crate) fn check_declared(custom: &CustomVersion, config: &Value) -> Result<(), ApiError> {
+    let mut unknown = Vec::new();
+    for (key, value) in config.as_object().into_iter().flatten() {
+        if matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
+            continue;
+        }
+        let path = format!(".{key}");
+        match custom.schema.properties.get(key) {
+            Some(below) => undeclared(value, below, &path, &mut unknown),
+            None if custom.schema.preserve => {}
+            None => unknown.push(path),
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<String> = unknown
+        .iter()
+        .map(|path| format!("{path}: field not declared in schema"))
+        .collect();
+    let listed = match listed.as_slice() {
+        [one] => one.clone(),
+        many => format!("errors:\n  {}", many.join("\n  ")),
+    };
+    Err(ApiError::internal(format!(
+        "failed to create typed patch object ({}/{}; {}, Kind={}): {listed}",
+        object::namespace(config),
+        object::name(config),
+        config["apiVersion"].as_str().unwrap_or_default(),
+        custom.kind
+    )))
+}
+
+fn undeclared(value: &Value, schema: &Schema, path: &str, unknown: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            let free = schema.preserve
+                || schema.embedded
+                || (schema.properties.is_empty() && schema.additional.is_none());
+            for (key, child) in map {
+                let below = format!("{path}.{key}");
+                match schema.properties.get(key).or(schema.additional.as_deref()) {
+                    Some(schema) => undeclared(child, schema, &below, unknown),
+                    None if free => {}
+                    None => unknown.push(below),
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (i, item) in list.iter().enumerate() {
+                if let Some(items) = &schema.items {
+                    undeclared(item, items, &format!("{path}[{i}]"), unknown);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Validates an object; 422 with all causes.
+pub(crate) fn validate(
+    custom: &CustomVersion,
+    old: Option<&Value>,
+    new: &Value,
+) -> Result<(), ApiError> {
+    let mut causes = Vec::new();
+    let mut body = new.clone();
+    object::members(&mut body).remove("metadata");
+    check(&body, &custom.schema, "", &mut causes);
+    if causes.is_empty() && custom.schema.has_rules() {
+        crate::crd::cel::check(&custom.schema, old, new, "", &mut causes)?;
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        &custom.kind,
+        &custom.group,
+        object::name(new),
+        &causes,
+    ))
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_i64() || n.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn typed(value: &Value, schema: &Schema) -> bool {
+    if value.is_null() {
+        return schema.nullable;
+    }
+    if schema.int_or_string {
+        return matches!(type_of(value), "integer" | "string");
+    }
+    match schema.types.as_str() {
+        "" => true,
+        "number" => value.is_number(),
+        "integer" => value.as_f64().is_some_and(|f| f.fract() == 0.0),
+        other => other == type_of(value),
+    }
+}
+
+/// A path for messages: the root has none.
+fn shown_path(path: &str) -> String {
+    if path.is_empty() {
+        "<nil>".into()
+    } else {
+        path.to_owned()
+    }
+}
+
+fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    if !typed(value, schema) {
+        let want = if schema.int_or_string {
+            "integer,string"
+        } else {
+            &schema.types
+        };
+        let what = format!(
+            "{path} in body must be of type {want}: \"{}\"",
+            type_of(value)
+        );
+        let cause = Cause::new(
+            "FieldValueTypeInvalid",
+            shown_path(path),
+            format!("Invalid value: \"{}\": {what}", type_of(value)),
+        );
+        causes.push(cause);
+        return;
+    }
+    if value.is_null() {
+        return;
+    }
+    if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
+        let known: Vec<String> = schema
+            .allowed
+            .iter()
+            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+            .collect();
+        causes.push(Cause::unsupported(shown_path(path), value, &known));
+    }
+    match value {
+        Value::Object(map) => {
+            for field in &schema.required {
+                if !map.contains_key(field) {
+                    let at = if path.is_empty() {
+                        field.clone()
+                    } else {
+                        format!("{path}.{field}")
+                    };
+                    causes.push(Cause::required(at, ""));
+                }
+            }
+            size(
+                map.len(),
+                "properties",
+                "minProperties",
+                "maxProperties",
+                schema,
+                path,
+                causes,
+            );
+            for (key, child) in map {
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                if let Some(schema) = schema.properties.get(key) {
+                    check(child, schema, &below, causes);
+                } else if let Some(schema) = &schema.additional {
+                    check(child, schema, &below, causes);
+                }
+            }
+        }
+        Value::Array(list) => {
+            size(
+                list.len(),
+                "items",
+                "minItems",
+                "maxItems",
+                schema,
+                path,
+                causes,
+            );
+            for (i, item) in list.iter().enumerate() {
+                if let Some(items) = &schema.items {
+                    check(item, items, &format!("{path}[{i}]"), causes);
+                }
+            }
+            duplicates(list, schema, path, causes);
+        }
+        Value::String(text) => strings(text, schema, path, causes),
+        Value::Number(number) => numbers(
+            number.as_f64().unwrap_or_default(),
+            value,
+            schema,
+            path,
+            causes,
+        ),
+        _ => {}
+    }
+    combined(value, schema, path, causes);
+}
+
+fn size(
+    found: usize,
+    what: &str,
+    min: &'static str,
+    max: &'static str,
+    schema: &Schema,
+    path: &str,
+    causes: &mut Vec<Cause>,
+) {
+    #[expect(clippy::cast_precision_loss, reason = "sizes of request bodies fit")]
+    let size = found as f64;
+    if let Some(limit) = schema.limits.get(min).filter(|limit| size < **limit) {
+        let message =
+            format!("Invalid value: {found}: {path} in body should have at least {limit} {what}");
+        causes.push(Cause::new("FieldValueInvalid", shown_path(path), message));
+    }
+    if let Some(limit) = schema.limits.get(max).filter(|limit| size > **limit) {
+        let message = format!("Too many: {found}: must have at most {limit} {what}");
+        causes.push(Cause::new("FieldValueTooMany", shown_path(path), message));
+    }
+}
+
+fn strings(text: &str, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    #[expect(clippy::cast_precision_loss, reason = "sizes of request bodies fit")]
+    let length = text.chars().count() as f64;
+    let value = Value::from(text);
+    if let Some(limit) = schema
+        .limits
+        .get("minLength")
+        .filter(|limit| length < **limit)
+    {
+        let what = format!("{path} in body should be at least {limit} chars long");
+        causes.push(Cause::invalid(shown_path(path), &value, &what));
+    }
+    if let Some(limit) = schema
+        .limits
+        .get("maxLength")
+        .filter(|limit| length > **limit)
+    {
+        let message = format!("Too long: may not be more than {limit} bytes");
+        causes.push(Cause::new("FieldValueTooLong", shown_path(path), message));
+    }
+    if let Some((pattern, regex)) = &schema.pattern
+        && regex.as_ref().is_some_and(|r| !r.is_match(text))
+    {
+        let what = format!("{path} in body should match '{pattern}'");
+        causes.push(Cause::invalid(shown_path(path), &value, &what));
+    }
+    if !fits_format(text, &schema.format) {
+        let what = format!("{path} in body must be of type {}: {value}", schema.format);
+        causes.push(Cause::invalid(shown_path(path), &value, &what));
+    }
+}
+
+fn fits_format(text: &str, format: &str) -> bool {
+    match format {
+        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "uuid" => text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        _ => true,
+    }
+}
+
+fn numbers(found: f64, value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    let mut fail = |what: String| causes.push(Cause::invalid(shown_path(path), value, &what));
+    if let Some(limit) = schema.limits.get("minimum") {
+        if schema.exclusive_minimum && found <= *limit {
+            fail(format!("{path} in body should be greater than {limit}"));
+        } else if found < *limit {
+            fail(format!(
+                "{path} in body should be greater than or equal to {limit}"
+            ));
+        }
+    }
+    if let Some(limit) = schema.limits.get("maximum") {
+        if schema.exclusive_maximum && found >= *limit {
+            fail(format!("{path} in body should be less than {limit}"));
+        } else if found > *limit {
+            fail(format!(
+                "{path} in body should be less than or equal to {limit}"
+            ));
+        }
+    }
+    if let Some(unit) = schema
+        .limits
+        .get("multipleOf")
+        .filter(|unit| found % **unit != 0.0)
+    {
+        fail(format!("{path} in body should be a multiple of {unit}"));
+    }
+}
+
+fn duplicates(list: &[Value], schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    let mut seen = BTreeSet::new();
+    for (i, item) in list.iter().enumerate() {
+        let key = match schema.list_type.as_str() {
+            "set" => item.to_string(),
+            "map" => {
+                let keys: serde_json::Map<String, Value> = schema
+                    .list_keys
+                    .iter()
+                    .filter_map(|k| Some((k.clone(), item.get(k)?.clone())))
+                    .collect();
+                Value::Object(keys).to_string()
+            }
+            _ if schema.unique => item.to_string(),
+            _ => return,
+        };
+        if !seen.insert(key.clone()) {
+            let shown: Value = serde_json::from_str(&key).unwrap_or_default();
+            causes.push(Cause::duplicate(format!("{path}[{i}]"), &shown));
+        }
+    }
+}
+
+fn combined(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    let fits = |schema: &Schema| {
+        let mut causes = Vec::new();
+        check(value, schema, path, &mut causes);
+        causes.is_empty()
+    };
+    for part in &schema.all_of {
+        check(value, part, path, causes);
+    }
+    let mut fail = |what: String| {
+        causes.push(Cause::new(
+            "FieldValueInvalid",
+            shown_path(path),
+            format!("Invalid value: {what}"),
+        ));
+    };
+    if !schema.any_of.is_empty() && !schema.any_of.iter().any(fits) {
+        fail(format!(
+            "{path} in body must validate at least one schema (anyOf)"
+        ));
+    }
+    if !schema.one_of.is_empty() && schema.one_of.iter().filter(|s| fits(s)).count() != 1 {
+        fail(format!(
+            "{path} in body must validate one and only one schema (oneOf)"
+        ));
+    }
+    if schema.not.as_ref().is_some_and(|not| fits(not)) {
+        fail(format!("{path} in body must not validate the schema (not)"));
+    }
+}

@@ -1,0 +1,12 @@
+//! Who may do what: the RBAC authorizer, the roles that come with a cluster, aggregation, and the
+//! prevention of privilege escalation.
+
+pub(crate) mod aggregation;
+pub(crate) mod defaults;
+pub(crate) mod escalation;
+pub(crate) mod policy;
+pub(crate) mod rule;
+
+pub(crate) use policy::{Attributes, Policy, forbidden};
+
+pub(crate) const GROUP: &str = "rbac.authorization.k8s.io";

@@ -1,0 +1,259 @@
+//! The authorizer: roles and bindings, read once after each change of them, asked on each request.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{GROUP, rule::Rule};
+use crate::{
+    impersonation, kinds::StoreKey, object, request::User, routing::RequestInfo, status::ApiError,
+    store::Store,
+};
+
+/// What is asked of the authorizer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) verb: String,
+    pub(crate) is_resource: bool,
+    pub(crate) path: String,
+    pub(crate) group: String,
+    pub(crate) resource: String,
+    pub(crate) subresource: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl Attributes {
+    pub(crate) fn resource(verb: &str, group: &str, resource: &str) -> Self {
+        Self {
+            verb: verb.into(),
+            is_resource: true,
+            group: group.into(),
+            resource: resource.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn of_request(info: &RequestInfo) -> Self {
+        Self {
+            verb: info.verb.clone(),
+            is_resource: info.is_resource,
+            path: info.path.clone(),
+            group: info.group.clone(),
+            resource: info.resource.clone(),
+            subresource: info.subresource.clone(),
+            namespace: info.namespace.clone(),
+            name: info.name.clone(),
+        }
+    }
+
+    fn resource_with_subresource(&self) -> String {
+        if self.subresource.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
+    }
+}
+
+/// The 403 of the real server.
+pub(crate) fn forbidden(user: &User, attributes: &Attributes) -> ApiError {
+    let who = format!("User {:?} cannot", user.name);
+    if !attributes.is_resource {
+        let why = format!("{who} {} path {:?}", attributes.verb, attributes.path);
+        return ApiError::forbidden("", "", "", &why);
+    }
+    let mut why = format!(
+        "{who} {} resource {:?} in API group {:?}",
+        attributes.verb,
+        attributes.resource_with_subresource(),
+        attributes.group
+    );
+    if attributes.namespace.is_empty() {
+        why.push_str(" at the cluster scope");
+    } else {
+        why = format!("{why} in the namespace {:?}", attributes.namespace);
+    }
+    ApiError::forbidden(
+        &attributes.resource,
+        &attributes.group,
+        &attributes.name,
+        &why,
+    )
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subject {
+    User(String),
+    Group(String),
+    Account { namespace: String, name: String },
+}
+
+impl Subject {
+    fn read(value: &Value, namespace: &str) -> Option<Self> {
+        let text = |field: &str| value.get(field).and_then(Value::as_str);
+        let name = text("name")?.to_owned();
+        Some(match text("kind")? {
+            "User" => Self::User(name),
+            "Group" => Self::Group(name),
+            "ServiceAccount" => {
+                let namespace = text("namespace")
+                    .filter(|n| !n.is_empty())
+                    .unwrap_or(namespace);
+                Self::Account {
+                    namespace: namespace.to_owned(),
+                    name,
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    fn is(&self, user: &User) -> bool {
+        match self {
+            Self::User(name) => user.name == *name,
+            Self::Group(name) => user.groups.contains(name),
+            Self::Account { namespace, name } => {
+                impersonation::account(&user.name) == Some((namespace.as_str(), name.as_str()))
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Binding {
+    subjects: Vec<Subject>,
+    /// Namespace of the role, or `None` for a cluster role.
+    role: (Option<String>, String),
+}
+
+/// All roles and bindings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    roles: BTreeMap<(Option<String>, String), Vec<Rule>>,
+    cluster: Vec<Binding>,
+    namespaced: BTreeMap<String, Vec<Binding>>,
+}
+
+impl Policy {
+    pub(crate) fn read(store: &Store) -> Self {
+        let mut policy = Self::default();
+        let all = |plural: &str| {
+            let table = StoreKey::new(GROUP, plural);
+            store
+                .list(&table, "")
+                .map(|(_, v)| v.clone())
+                .collect::<Vec<_>>()
+        };
+        for role in all("clusterroles") {
+            let key = (None, object::name(&role).to_owned());
+            policy.roles.insert(key, Rule::read_all(&role));
+        }
+        for role in all("roles") {
+            let key = (
+                Some(object::namespace(&role).to_owned()),
+                object::name(&role).to_owned(),
+            );
+            policy.roles.insert(key, Rule::read_all(&role));
+        }
+        for binding in all("clusterrolebindings") {
+            policy.cluster.extend(read_binding(&binding, ""));
+        }
+        for binding in all("rolebindings") {
+            let namespace = object::namespace(&binding).to_owned();
+            let read = read_binding(&binding, &namespace);
+            policy.namespaced.entry(namespace).or_default().extend(read);
+        }
+        policy
+    }
+
+    /// The rules that hold for a user in a namespace (empty: cluster-wide ones only).
+    pub(crate) fn rules_for(&self, user: &User, namespace: &str) -> Vec<&Rule> {
+        let local = self
+            .namespaced
+            .get(namespace)
+            .filter(|_| !namespace.is_empty());
+        self.cluster
+            .iter()
+            .chain(local.into_iter().flatten())
+            .filter(|binding| binding.subjects.iter().any(|subject| subject.is(user)))
+            .filter_map(|binding| self.roles.get(&binding.role))
+            .flatten()
+            .collect()
+    }
+
+    pub(crate) fn allows(&self, user: &User, attributes: &Attributes) -> bool {
+        user.groups.iter().any(|g| g == "system:masters")
+            || self
+                .rules_for(user, &attributes.namespace)
+                .iter()
+                .any(|rule| rule.allows(attributes))
+    }
+}
+
+fn read_binding(binding: &Value, namespace: &str) -> Option<Binding> {
+    let reference = binding.get("roleRef")?;
+    let name = reference.get("name")?.as_str()?.to_owned();
+    let role = match reference.get("kind")?.as_str()? {
+        "ClusterRole" => (None, name),
+        _ => (Some(namespace.to_owned()), name),
+    };
+    let subjects = binding
+        .get("subjects")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|subject| Subject::read(subject, namespace))
+        .collect();
+    Some(Binding { subjects, role })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn attributes(verb: &str, resource: &str, subresource: &str, name: &str) -> Attributes {
+        Attributes {
+            subresource: subresource.into(),
+            name: name.into(),
+            namespace: "n".into(),
+            ..Attributes::resource(verb, "apps", resource)
+        }
+    }
+
+    #[test]
+    fn rules_decide_by_verb_group_resource_subresource_and_name() {
+        let rule = |value: Value| Rule::read(&value);
+        let plain =
+            rule(json!({ "verbs": ["get"], "apiGroups": ["apps"], "resources": ["deployments"] }));
+        assert!(plain.allows(&attributes("get", "deployments", "", "x")));
+        assert!(!plain.allows(&attributes("get", "deployments", "status", "x")));
+        assert!(!plain.allows(&attributes("list", "deployments", "", "")));
+        let named = rule(
+            json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*/status"], "resourceNames": ["x"] }),
+        );
+        assert!(named.allows(&attributes("patch", "deployments", "status", "x")));
+        assert!(!named.allows(&attributes("patch", "deployments", "status", "y")));
+        assert!(!named.allows(&attributes("patch", "deployments", "", "x")));
+        let url = rule(json!({ "verbs": ["get"], "nonResourceURLs": ["/healthz/*"] }));
+        let path = Attributes {
+            verb: "get".into(),
+            path: "/healthz/x".into(),
+            ..Attributes::default()
+        };
+        assert!(url.allows(&path));
+    }
+
+    #[test]
+    fn the_message_is_the_real_one() {
+        let user = User::service_account("ns", "sa");
+        let mut a = attributes("patch", "deployments", "", "x");
+        a.namespace = "ns".into();
+        assert_eq!(
+            forbidden(&user, &a).message,
+            "deployments.apps \"x\" is forbidden: User \"system:serviceaccount:ns:sa\" cannot patch \
+             resource \"deployments\" in API group \"apps\" in the namespace \"ns\""
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! What a committed change sets off: the server's own controllers, each through the agenda.
+
+use crate::{
+    clock::Job,
+    kinds::StoreKey,
+    object,
+    server::Server,
+    store::{Change, ChangeType},
+    workloads,
+};
+
+/// Puts on the agenda what follows from a change.
+pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
+    let soon = |server: &Server, span| server.now.checked_add(span).unwrap_or(server.now);
+    let name = object::name(&change.object).to_owned();
+    let deleting = object::is_deleting(&change.object);
+    let garbage = change.kind == ChangeType::Deleted
+        || deleting
+        || !object::owner_references(&change.object).is_empty();
+    if garbage {
+        let at = soon(server, server.timing.garbage_collection);
+        server.agenda.add_once(at, Job::CollectGarbage);
+    }
+    if table.is("", "namespaces") && change.kind != ChangeType::Deleted {
+        let at = soon(server, server.timing.namespace);
+        server.agenda.add_once(at, Job::Namespace(name.clone()));
+    }
+    if change.kind == ChangeType::Deleted {
+        let namespace = object::namespace(&change.object).to_owned();
+        if !namespace.is_empty() && is_terminating(server, &namespace) {
+            let at = soon(server, server.timing.namespace);
+            server.agenda.add_once(at, Job::Namespace(namespace));
+        }
+    }
+    if table.is("apiextensions.k8s.io", "customresourcedefinitions") {
+        let at = soon(server, server.timing.crd);
+        match change.kind {
+            ChangeType::Added => server.agenda.add_once(at, Job::EstablishCrd(name)),
+            ChangeType::Modified if deleting => server.agenda.add_once(at, Job::FinalizeCrd(name)),
+            ChangeType::Modified => crate::crd::lifecycle::reload(server, &change.object),
+            ChangeType::Deleted => {}
+        }
+    } else if change.kind == ChangeType::Deleted {
+        crate::crd::lifecycle::object_gone(server, table);
+    }
+    if table.is("rbac.authorization.k8s.io", "clusterroles") {
+        server.agenda.add_once(server.now, Job::AggregateRoles);
+    }
+    if change.kind == ChangeType::Deleted {
+        workloads::forget(server, object::uid(&change.object));
+    } else {
+        workloads::schedule(server, table, change);
+    }
+}
+
+fn is_terminating(server: &Server, namespace: &str) -> bool {
+    server
+        .find(&StoreKey::new("", "namespaces"), "", namespace)
+        .is_some_and(|ns| object::is_deleting(ns))
+}

@@ -1,0 +1,124 @@
+//! Reviews: questions that are created and answered, never stored.
+
+use serde_json::{Value, json};
+
+use crate::{
+    rbac::Attributes,
+    request::{Reply, User},
+    server::Server,
+    status::ApiError,
+    verbs::{self, Call},
+};
+
+/// Answers a review.
+pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let mut review = verbs::decode(call)?;
+    if call.resource.namespaced {
+        verbs::create::place(call, &mut review)?;
+    }
+    let spec = review.get("spec").cloned().unwrap_or_else(|| json!({}));
+    let status = match call.resource.kind.as_str() {
+        "SelfSubjectAccessReview" => access(server, &call.user, &spec),
+        "SubjectAccessReview" | "LocalSubjectAccessReview" => {
+            let user = subject(&spec);
+            access(server, &user, &spec)
+        }
+        "SelfSubjectRulesReview" => rules(server, &call.user, &spec),
+        "SelfSubjectReview" => json!({
+            "userInfo": {
+                "username": call.user.name, "groups": call.user.groups, "extra": call.user.extra,
+            }
+        }),
+        kind => return Err(ApiError::not_modelled(kind)),
+    };
+    crate::object::members(&mut review).insert("status".into(), status);
+    Ok(call.respond(201, &review))
+}
+
+fn subject(spec: &Value) -> User {
+    let list = |field: &str| -> Vec<String> {
+        spec.get(field)
+            .and_then(Value::as_array)
+            .map(|l| {
+                l.iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect()
+            })
+            .unwrap_or_default()
+    };
+    User {
+        name: spec
+            .get("user")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        groups: list("groups"),
+        uid: String::new(),
+        extra: std::collections::BTreeMap::new(),
+    }
+}
+
+fn access(server: &mut Server, user: &User, spec: &Value) -> Value {
+    let attributes = if let Some(asked) = spec.get("resourceAttributes") {
+        let text = |field: &str| {
+            asked
+                .get(field)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Attributes {
+            verb: text("verb"),
+            is_resource: true,
+            path: String::new(),
+            group: text("group"),
+            resource: text("resource"),
+            subresource: text("subresource"),
+            namespace: text("namespace"),
+            name: text("name"),
+        }
+    } else {
+        let asked = spec
+            .get("nonResourceAttributes")
+            .cloned()
+            .unwrap_or_default();
+        let text = |field: &str| {
+            asked
+                .get(field)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Attributes {
+            verb: text("verb"),
+            path: text("path"),
+            ..Attributes::default()
+        }
+    };
+    json!({ "allowed": server.policy().allows(user, &attributes) })
+}
+
+fn rules(server: &mut Server, user: &User, spec: &Value) -> Value {
+    let namespace = spec
+        .get("namespace")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let policy = server.policy();
+    let (mut resource, mut non_resource) = (Vec::new(), Vec::new());
+    for rule in policy.rules_for(user, namespace) {
+        if !rule.resources.is_empty() {
+            let mut out = json!({
+                "verbs": rule.verbs, "apiGroups": rule.groups, "resources": rule.resources,
+            });
+            if !rule.names.is_empty() {
+                crate::object::members(&mut out).insert("resourceNames".into(), json!(rule.names));
+            }
+            resource.push(out);
+        }
+        if !rule.urls.is_empty() {
+            non_resource.push(json!({ "verbs": rule.verbs, "nonResourceURLs": rule.urls }));
+        }
+    }
+    json!({ "resourceRules": resource, "nonResourceRules": non_resource, "incomplete": false })
+}

@@ -1,0 +1,331 @@
+//! The state machine: a request goes in, a reply comes out, and time passes only when somebody
+//! says so. Everything is synchronous and deterministic.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    audit::AuditRecord,
+    clock::{Agenda, Ids, Job, Timing},
+    impersonation,
+    interceptor::{Interceptor, Verdict},
+    kinds::{Registry, Resource, StoreKey},
+    object,
+    rbac::{self, Attributes, Policy},
+    request::{Reply, Request, Response, SubscriptionId, User},
+    routing::RequestInfo,
+    status::ApiError,
+    store::{Change, Store, object_key},
+    verbs::{self, Call},
+    watch::Subscription,
+};
+
+type Observer = Box<dyn FnMut(&AuditRecord) + Send>;
+
+/// The simulated API server.
+pub struct Server {
+    pub(crate) store: Store,
+    pub(crate) registry: Registry,
+    pub(crate) agenda: Agenda,
+    pub(crate) ids: Ids,
+    pub(crate) now: Timestamp,
+    pub(crate) timing: Timing,
+    pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    pub(crate) subscribed: u64,
+    /// When the present spec of each workload was written, by uid.
+    pub(crate) spec_times: BTreeMap<String, Timestamp>,
+    policy: Option<Arc<Policy>>,
+    audit: Vec<AuditRecord>,
+    observer: Option<Observer>,
+    interceptor: Option<Box<dyn Interceptor>>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("now", &self.now)
+            .field("revision", &self.store.revision())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A fresh cluster at a time: the four namespaces, the built-in roles, nothing else. The seed
+    /// decides uids and generated names.
+    pub fn new(at: Timestamp, seed: u64) -> Self {
+        let mut server = Self {
+            store: Store::new(),
+            registry: Registry::built_in(),
+            agenda: Agenda::default(),
+            ids: Ids::new(seed),
+            now: at,
+            timing: Timing::default(),
+            subscriptions: BTreeMap::new(),
+            subscribed: 0,
+            spec_times: BTreeMap::new(),
+            policy: None,
+            audit: Vec::new(),
+            observer: None,
+            interceptor: None,
+        };
+        server.bootstrap();
+        server
+    }
+
+    /// Handles one request at a time. What was due by then happens first.
+    pub fn handle(&mut self, request: &Request, at: Timestamp) -> Reply {
+        self.advance(at);
+        if let Some(mut interceptor) = self.interceptor.take() {
+            let reply = match interceptor.before(request) {
+                Verdict::Pass => {
+                    let reply = self.serve(request);
+                    interceptor.after(request, reply)
+                }
+                Verdict::Answer(response) => Reply::Response(response),
+            };
+            self.interceptor = Some(interceptor);
+            return reply;
+        }
+        self.serve(request)
+    }
+
+    fn serve(&mut self, request: &Request) -> Reply {
+        let info = RequestInfo::parse(&request.method, request.uri.path(), request.uri.query());
+        let mut record = AuditRecord {
+            at: self.now,
+            user: request.user.name.clone(),
+            impersonated: request.header("impersonate-user").map(str::to_owned),
+            verb: info.verb.clone(),
+            group: info.group.clone(),
+            version: info.version.clone(),
+            resource: info.resource.clone(),
+            subresource: info.subresource.clone(),
+            namespace: info.namespace.clone(),
+            name: info.name.clone(),
+            path: info.path.clone(),
+            dry_run: info.query.get("dryRun").is_some(),
+            code: 200,
+            reason: String::new(),
+            message: String::new(),
+            field_manager: info
+                .query
+                .get("fieldManager")
+                .unwrap_or_default()
+                .to_owned(),
+            apply: verbs::is_apply(request),
+        };
+        let reply = match self.dispatch(request, info) {
+            Ok(reply) => reply,
+            Err(error) => Reply::Response(error_response(&error)),
+        };
+        if let Reply::Response(response) = &reply {
+            record.code = response.status.as_u16();
+            if !response.status.is_success()
+                && let Some(status) = response.value()
+            {
+                let text = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
+                record.reason = text("reason");
+                record.message = text("message");
+            }
+        }
+        if let Some(observer) = &mut self.observer {
+            observer(&record);
+        }
+        self.audit.push(record);
+        reply
+    }
+
+    fn dispatch(&mut self, request: &Request, info: RequestInfo) -> Result<Reply, ApiError> {
+        let user = impersonation::effective_user(self, request)?;
+        let attributes = Attributes::of_request(&info);
+        self.authorize(&user, &attributes)?;
+        if !info.is_resource {
+            return crate::discovery::serve(self, request, &info).map(Reply::Response);
+        }
+        let resource = self
+            .registry
+            .require(&info.group, &info.version, &info.resource)?;
+        let call = Call::new(request, info, user, resource)?;
+        verbs::serve(self, &call)
+    }
+
+    /// Fails with the real server's message unless RBAC allows it.
+    pub(crate) fn authorize(
+        &mut self,
+        user: &User,
+        attributes: &Attributes,
+    ) -> Result<(), ApiError> {
+        if self.policy().allows(user, attributes) {
+            Ok(())
+        } else {
+            Err(rbac::forbidden(user, attributes))
+        }
+    }
+
+    /// The authorization rules as they stand.
+    pub(crate) fn policy(&mut self) -> Arc<Policy> {
+        if let Some(policy) = &self.policy {
+            return Arc::clone(policy);
+        }
+        let policy = Arc::new(Policy::read(&self.store));
+        self.policy = Some(Arc::clone(&policy));
+        policy
+    }
+
+    /// Runs everything that is due by a time; the clock never goes backwards.
+    pub fn advance(&mut self, to: Timestamp) {
+        while let Some((at, job)) = self.agenda.pop_due(to) {
+            self.now = self.now.max(at);
+            self.run(job);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// When something is due next, if anything is.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.agenda.next_due()
+    }
+
+    /// The server's present time.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn run(&mut self, job: Job) {
+        match job {
+            Job::CollectGarbage => crate::garbage::collect(self),
+            Job::Namespace(name) => crate::namespaces::step(self, &name),
+            Job::EstablishCrd(name) => crate::crd::lifecycle::establish(self, &name),
+            Job::FinalizeCrd(name) => crate::crd::lifecycle::finalize(self, &name),
+            Job::AggregateRoles => rbac::aggregation::aggregate(self),
+            Job::Workload { table, key, uid } => crate::workloads::run(self, &table, &key, &uid),
+            Job::RemovePod { key, uid } => crate::workloads::pods::remove(self, &key, &uid),
+            Job::CloseWatch(id) => self.close_watch(id),
+            Job::Bookmark(id) => self.send_bookmark(id),
+        }
+    }
+
+    /// Stores an object and tells everybody who listens.
+    pub(crate) fn commit(&mut self, table: &StoreKey, value: Value) -> Arc<Value> {
+        let change = self.store.put(table, value);
+        let object = Arc::clone(&change.object);
+        self.committed(table, &change);
+        object
+    }
+
+    /// Deletes an object from the store and tells everybody who listens.
+    pub(crate) fn erase(&mut self, table: &StoreKey, key: &str) -> Option<Arc<Value>> {
+        let change = self.store.delete(table, key)?;
+        let object = Arc::clone(&change.object);
+        self.committed(table, &change);
+        Some(object)
+    }
+
+    fn committed(&mut self, table: &StoreKey, change: &Change) {
+        if table.group == "rbac.authorization.k8s.io" {
+            self.policy = None;
+        }
+        self.publish(table, change);
+        crate::reactions::after(self, table, change);
+    }
+
+    /// An object of a table.
+    pub(crate) fn find(
+        &self,
+        table: &StoreKey,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&Arc<Value>> {
+        self.store.get(table, &object_key(namespace, name))
+    }
+
+    /// Lets one of the server's own controllers change an object: through its field manager, with
+    /// no audit record. Nothing is written when nothing changes.
+    pub(crate) fn control(
+        &mut self,
+        resource: &Resource,
+        key: &str,
+        manager: &str,
+        subresource: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Option<Arc<Value>> {
+        let old = Arc::clone(self.store.get(&resource.store, key)?);
+        let mut new = old.as_ref().clone();
+        change(&mut new);
+        if new == *old {
+            return Some(old);
+        }
+        verbs::own(self, resource, manager, subresource, &old, &mut new, false);
+        if resource.generation
+            && subresource.is_empty()
+            && verbs::spec_changed(resource, &old, &new)
+        {
+            object::set_meta(&mut new, "generation", object::generation(&old) + 1);
+        }
+        if object::is_deleting(&new)
+            && object::finalizers(&new).is_empty()
+            && !resource.is("", "pods")
+            && !resource.is("", "namespaces")
+        {
+            return self.erase(&resource.store, key);
+        }
+        Some(self.commit(&resource.store, new))
+    }
+
+    /// The audit trail since the start (or since [`Server::take_audit`]).
+    pub fn audit(&self) -> &[AuditRecord] {
+        &self.audit
+    }
+
+    /// Takes the audit trail, leaving it empty.
+    pub fn take_audit(&mut self) -> Vec<AuditRecord> {
+        std::mem::take(&mut self.audit)
+    }
+
+    /// Calls this with every audit record.
+    pub fn observe(&mut self, observer: impl FnMut(&AuditRecord) + Send + 'static) {
+        self.observer = Some(Box::new(observer));
+    }
+
+    /// Puts an interceptor at the boundary, replacing any other.
+    pub fn intercept(&mut self, interceptor: Box<dyn Interceptor>) {
+        self.interceptor = Some(interceptor);
+    }
+
+    /// Sets how long the server's own controllers take.
+    pub fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
+    }
+
+    /// How many changes of each kind are remembered for watches and continued lists.
+    pub fn set_history(&mut self, changes: usize) {
+        self.store.set_history(changes);
+    }
+
+    /// Forgets all history: watches and continued lists from before get `410 Expired`.
+    pub fn compact(&mut self) {
+        self.store.compact();
+    }
+
+    /// The revision of the last write.
+    pub fn revision(&self) -> u64 {
+        self.store.revision()
+    }
+}
+
+/// The HTTP form of an error.
+pub(crate) fn error_response(error: &ApiError) -> Response {
+    if error.plain {
+        let body = bytes::Bytes::from(error.message.clone());
+        return Response::bytes(error.code, "text/plain; charset=utf-8", body);
+    }
+    let mut response = Response::json(error.code, &error.status());
+    if let Some(seconds) = error.retry_after {
+        response
+            .headers
+            .insert(http::header::RETRY_AFTER, http::HeaderValue::from(seconds));
+    }
+    response
+}

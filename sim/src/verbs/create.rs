@@ -1,0 +1,138 @@
+//! `create`, by POST or by an apply of something that isn't there.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Call, own};
+use crate::{
+    admission, crd,
+    managed::skeleton,
+    object::{self, rfc3339},
+    rbac::escalation,
+    request::Reply,
+    server::Server,
+    status::ApiError,
+};
+
+pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    if call.info.named || (call.resource.namespaced && call.info.namespace.is_empty()) {
+        return Err(ApiError::method_not_allowed());
+    }
+    let mut new = super::decode(call)?;
+    place(call, &mut new)?;
+    prepare(server, call, &mut new)?;
+    let live = empty(call);
+    own(
+        server,
+        &call.resource,
+        call.manager(),
+        "",
+        &live,
+        &mut new,
+        true,
+    );
+    let created = finish(server, call, new)?;
+    Ok(call.respond(201, &created))
+}
+
+/// What a new object of this kind is compared with.
+pub(crate) fn empty(call: &Call) -> Value {
+    let resource = &call.resource;
+    skeleton::empty(
+        &resource.api_version(),
+        &resource.kind,
+        resource.custom().is_some(),
+    )
+}
+
+/// The namespace of the path is the object's.
+pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), ApiError> {
+    if !call.resource.namespaced {
+        if !object::namespace(new).is_empty() {
+            if call.resource.is("", "namespaces") {
+                object::remove_meta(new, "namespace");
+                return Ok(());
+            }
+            return Err(ApiError::bad_request(
+                "namespace may not be set on cluster-scoped objects: the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        return Ok(());
+    }
+    let found = object::namespace(new);
+    if found.is_empty() {
+        object::set_meta(new, "namespace", call.info.namespace.clone());
+    } else if found != call.info.namespace {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+/// Defaulting, as the decoder does it before anybody looks at the object.
+pub(crate) fn prepare(server: &mut Server, call: &Call, new: &mut Value) -> Result<(), ApiError> {
+    match call.resource.custom() {
+        Some(custom) => crd::structural::shape(custom, new)?,
+        None => admission::defaults::apply(&call.resource, new),
+    }
+    let _ = server;
+    Ok(())
+}
+
+/// Everything from the owned object to the stored one.
+pub(crate) fn finish(
+    server: &mut Server,
+    call: &Call,
+    mut new: Value,
+) -> Result<Arc<Value>, ApiError> {
+    let resource = &call.resource;
+    if object::name(&new).is_empty()
+        && let Some(prefix) = object::meta_str(&new, "generateName").map(str::to_owned)
+    {
+        let short: String = prefix.chars().take(58).collect();
+        let name = format!("{short}{}", server.ids.suffix());
+        object::set_meta(&mut new, "name", name);
+    }
+    admission::namespace_lifecycle(server, call, object::name(&new))?;
+    if !matches!(object::resource_version(&new), "" | "0") {
+        return Err(ApiError::internal(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    for field in [
+        "resourceVersion",
+        "uid",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+    ] {
+        object::remove_meta(&mut new, field);
+    }
+    object::set_meta(&mut new, "uid", server.ids.uid());
+    object::set_meta(&mut new, "creationTimestamp", rfc3339(server.now));
+    if resource.generation {
+        object::set_meta(&mut new, "generation", 1);
+    }
+    if resource.status {
+        object::members(&mut new).remove("status");
+    }
+    admission::defaults::on_create(server, resource, &mut new);
+    admission::validation::check(resource, None, &new)?;
+    if let Some(custom) = resource.custom() {
+        crd::structural::validate(custom, None, &new)?;
+    }
+    crd::lifecycle::check(server, resource, None, &new)?;
+    escalation::check(server, &call.user, resource, None, &new)?;
+    crate::workloads::script::check(resource, &new)?;
+    let key = crate::store::object_key(object::namespace(&new), object::name(&new));
+    if server.store.get(&resource.store, &key).is_some() {
+        return Err(ApiError::already_exists(resource, object::name(&new)));
+    }
+    if call.dry_run {
+        return Ok(Arc::new(new));
+    }
+    Ok(server.commit(&resource.store, new))
+}

@@ -1,0 +1,260 @@
+//! `delete` and `deletecollection`: preconditions, propagation, finalizers, grace.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{
+    Call,
+    list::{Selection, scope},
+    stored,
+};
+use crate::{
+    clock::Job,
+    kinds::Resource,
+    object::{self, rfc3339},
+    request::{Reply, Response},
+    server::Server,
+    status::{self, ApiError, Cause},
+};
+
+/// Options of a deletion, from its body and its query.
+#[derive(Clone, Debug, Default)]
+struct Options {
+    uid: Option<String>,
+    resource_version: Option<String>,
+    propagation: Option<String>,
+    grace: Option<i64>,
+    dry_run: bool,
+}
+
+fn options(call: &Call) -> Result<Options, ApiError> {
+    let body = if call.body.is_empty() {
+        json!({})
+    } else {
+        crate::body::decode(&call.content_type, &call.body)?
+    };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let propagation = text(body.get("propagationPolicy"))
+        .or_else(|| call.info.query.get("propagationPolicy").map(str::to_owned));
+    let orphan = body.get("orphanDependents").and_then(Value::as_bool);
+    let propagation = propagation.or(match orphan {
+        Some(true) => Some("Orphan".to_owned()),
+        Some(false) => Some("Background".to_owned()),
+        None => None,
+    });
+    if let Some(policy) = &propagation
+        && !matches!(policy.as_str(), "Orphan" | "Background" | "Foreground")
+    {
+        let known = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
+        let cause = Cause::unsupported("propagationPolicy", &json!(policy), &known);
+        return Err(ApiError::invalid(
+            "DeleteOptions",
+            "meta.k8s.io",
+            "",
+            &[cause],
+        ));
+    }
+    let grace = body
+        .get("gracePeriodSeconds")
+        .and_then(Value::as_i64)
+        .or_else(|| {
+            call.info
+                .query
+                .get("gracePeriodSeconds")
+                .and_then(|v| v.parse().ok())
+        });
+    let dry_run = call.dry_run
+        || body
+            .get("dryRun")
+            .and_then(Value::as_array)
+            .is_some_and(|l| !l.is_empty());
+    Ok(Options {
+        uid: text(body.pointer("/preconditions/uid")),
+        resource_version: text(body.pointer("/preconditions/resourceVersion")),
+        propagation,
+        grace,
+        dry_run,
+    })
+}
+
+pub(crate) fn delete(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let options = options(call)?;
+    let old = stored(server, call)?;
+    let (left, gone) = remove(server, &call.resource, &old, &options)?;
+    let shows_object = matches!(
+        call.resource.plural.as_str(),
+        "pods"
+            | "namespaces"
+            | "persistentvolumes"
+            | "persistentvolumeclaims"
+            | "services"
+            | "serviceaccounts"
+            | "resourcequotas"
+            | "podtemplates"
+    ) && call.resource.custom().is_none();
+    if gone && !shows_object {
+        let mut details =
+            status::details(&call.info.name, &call.resource.group, &call.resource.plural);
+        object::members(&mut details).insert("uid".into(), object::uid(&old).into());
+        let body = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "details": details,
+        });
+        return Ok(Reply::Response(Response::json(200, &body)));
+    }
+    Ok(call.respond(200, &left))
+}
+
+pub(crate) fn collection(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    if call.resource.is("", "namespaces")
+        || call.resource.is("", "services") && scope(call).is_empty()
+    {
+        return Err(ApiError::method_not_allowed());
+    }
+    let options = options(call)?;
+    let selection = Selection::read(&call.resource, &call.info.query)?;
+    let objects: Vec<Arc<Value>> = server
+        .store
+        .list(&call.resource.store, scope(call))
+        .map(|(_, v)| Arc::clone(v))
+        .filter(|object| selection.matches(object))
+        .collect();
+    let mut items = Vec::new();
+    for object in objects {
+        let (left, _) = remove(server, &call.resource, &object, &options)?;
+        items.push(call.show(&left));
+    }
+    let body = json!({
+        "kind": call.resource.list_kind(), "apiVersion": call.resource.api_version(),
+        "metadata": { "resourceVersion": server.store.revision().to_string() },
+        "items": items,
+    });
+    Ok(Reply::Response(Response::json(200, &body)))
+}
+
+/// Deletes an object or marks it; says what is left of it and whether it is gone.
+fn remove(
+    server: &mut Server,
+    resource: &Resource,
+    old: &Arc<Value>,
+    options: &Options,
+) -> Result<(Arc<Value>, bool), ApiError> {
+    let name = object::name(old);
+    if let Some(uid) = options
+        .uid
+        .as_deref()
+        .filter(|uid| *uid != object::uid(old))
+    {
+        return Err(ApiError::conflict(
+            resource,
+            name,
+            &format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                object::uid(old)
+            ),
+        ));
+    }
+    let found = object::resource_version(old);
+    if let Some(wanted) = options
+        .resource_version
+        .as_deref()
+        .filter(|rv| *rv != found)
+    {
+        return Err(ApiError::conflict(
+            resource,
+            name,
+            &format!(
+                "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {found}"
+            ),
+        ));
+    }
+    if resource.is("", "namespaces") {
+        return crate::namespaces::delete(server, old, options.dry_run);
+    }
+    let mut new = old.as_ref().clone();
+    set_propagation(&mut new, options.propagation.as_deref());
+    let waits = !object::finalizers(&new).is_empty();
+    let grace = if resource.is("", "pods") {
+        pod_grace(old, options.grace)
+    } else {
+        0
+    };
+    if !waits && grace == 0 {
+        if !options.dry_run {
+            let key = crate::store::object_key(object::namespace(old), name);
+            if let Some(last) = server.erase(&resource.store, &key) {
+                return Ok((last, true));
+            }
+        }
+        return Ok((Arc::clone(old), true));
+    }
+    if !object::is_deleting(old) {
+        let at = server
+            .now
+            .checked_add(SignedDuration::from_secs(grace))
+            .unwrap_or(server.now);
+        object::set_meta(&mut new, "deletionTimestamp", rfc3339(at));
+        object::set_meta(&mut new, "deletionGracePeriodSeconds", grace);
+        if object::generation(old) > 0 {
+            object::set_meta(&mut new, "generation", object::generation(old) + 1);
+        }
+    }
+    if new == **old || options.dry_run {
+        return Ok((Arc::new(new), false));
+    }
+    if grace > 0 {
+        let key = crate::store::object_key(object::namespace(old), name);
+        let at = server
+            .now
+            .checked_add(server.timing.pod_termination)
+            .unwrap_or(server.now);
+        server.agenda.add_once(
+            at,
+            Job::RemovePod {
+                key,
+                uid: object::uid(old).to_owned(),
+            },
+        );
+    }
+    Ok((server.commit(&resource.store, new), false))
+}
+
+/// Only a pod that runs somewhere has somebody to wait for.
+fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
+    let scheduled = pod
+        .pointer("/spec/nodeName")
+        .and_then(Value::as_str)
+        .is_some_and(|n| !n.is_empty());
+    let ended = matches!(
+        pod.pointer("/status/phase").and_then(Value::as_str),
+        Some("Succeeded" | "Failed")
+    );
+    if !scheduled || ended {
+        return 0;
+    }
+    asked
+        .or_else(|| {
+            pod.pointer("/spec/terminationGracePeriodSeconds")
+                .and_then(Value::as_i64)
+        })
+        .unwrap_or(30)
+        .max(0)
+}
+
+/// The propagation policy as the finalizer that carries it.
+fn set_propagation(object: &mut Value, policy: Option<&str>) {
+    let Some(policy) = policy else { return };
+    let mut finalizers: Vec<String> = object::finalizers(object)
+        .into_iter()
+        .filter(|f| !matches!(*f, "orphan" | "foregroundDeletion"))
+        .map(str::to_owned)
+        .collect();
+    match policy {
+        "Orphan" => finalizers.push("orphan".into()),
+        "Foreground" => finalizers.push("foregroundDeletion".into()),
+        _ => {}
+    }
+    object::set_finalizers(object, &finalizers);
+}

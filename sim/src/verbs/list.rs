@@ -1,0 +1,220 @@
+//! `list`: selectors, pages, and lists at a revision.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use super::{Call, Form};
+use crate::{
+    kinds::Resource,
+    object,
+    request::{Reply, Response},
+    routing::Query,
+    selector::{FieldSelector, LabelSelector},
+    server::Server,
+    status::ApiError,
+};
+
+/// Both selectors of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    pub(crate) labels: LabelSelector,
+    pub(crate) fields: FieldSelector,
+}
+
+impl Selection {
+    pub(crate) fn read(resource: &Resource, query: &Query) -> Result<Self, ApiError> {
+        let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?;
+        let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default())?;
+        fields.check(selectable(resource))?;
+        Ok(Self { labels, fields })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        self.labels.matches(object) && self.fields.matches(object)
+    }
+}
+
+/// Fields beside name and namespace that a built-in kind can be selected by.
+fn selectable(resource: &Resource) -> &'static [&'static str] {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        ("", "secrets") => &["type"],
+        ("", "namespaces") => &["status.phase"],
+        ("", "nodes") => &["spec.unschedulable"],
+        ("", "services") => &["spec.clusterIP", "spec.type"],
+        ("", "events") => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        ("apps", "replicasets") => &["status.replicas"],
+        ("batch", "jobs") => &["status.successful"],
+        _ => &[],
+    }
+}
+
+/// Fails for revisions that aren't numbers or lie in the future.
+pub(crate) fn check_revision(server: &Server, asked: &str) -> Result<u64, ApiError> {
+    let revision: u64 = asked.parse().map_err(|_| {
+        ApiError::bad_request(format!("invalid resource version {asked:?}: strconv.ParseUint: parsing {asked:?}: invalid syntax"))
+    })?;
+    if revision > server.store.revision() {
+        let message = format!(
+            "Too large resource version: {revision}, current: {}",
+            server.store.revision()
+        );
+        let mut error = ApiError::internal(message);
+        error.code = 504;
+        error.reason = "Timeout";
+        error.details = json!({
+            "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
+            "retryAfterSeconds": 1
+        });
+        error.retry_after = Some(1);
+        return Err(error);
+    }
+    Ok(revision)
+}
+
+const EXPIRED_LIST: &str = "The provided continue parameter is too old to display a consistent list result. You can \
+     start a new list without the continue parameter, or use the continue token in this response \
+     to retrieve the remainder of the results. Continuing with the provided token results in an \
+     inconsistent list - objects that were created, modified, or deleted between the time the \
+     first chunk was returned and now may show up in the list.";
+
+struct Page {
+    revision: u64,
+    after: Option<String>,
+}
+
+fn read_token(token: &str) -> Result<Page, ApiError> {
+    let invalid =
+        || ApiError::bad_request("continue key is not valid: encoded continue token is malformed");
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+    Ok(Page {
+        revision: value["rv"].as_u64().ok_or_else(invalid)?,
+        after: Some(value["start"].as_str().ok_or_else(invalid)?.to_owned()),
+    })
+}
+
+fn write_token(revision: u64, last: &str) -> String {
+    let value = json!({ "v": "meta.k8s.io/v1", "rv": revision, "start": last });
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// The namespace that a list is confined to; empty for all.
+pub(crate) fn scope(call: &Call) -> &str {
+    if call.resource.namespaced {
+        &call.info.namespace
+    } else {
+        ""
+    }
+}
+
+pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let query = &call.info.query;
+    let selection = Selection::read(&call.resource, query)?;
+    let limit: usize = match query.get("limit") {
+        Some(limit) => limit
+            .parse()
+            .map_err(|_| ApiError::bad_request(format!("invalid limit {limit:?}")))?,
+        None => 0,
+    };
+    let current = server.store.revision();
+    let page = match query.get("continue") {
+        Some(token) => read_token(token)?,
+        None => {
+            let asked = query
+                .get("resourceVersion")
+                .map(|r| check_revision(server, r))
+                .transpose()?;
+            let exact = query.get("resourceVersionMatch") == Some("Exact");
+            let revision = asked.filter(|_| exact).unwrap_or(current);
+            Page {
+                revision,
+                after: None,
+            }
+        }
+    };
+    let table = &call.resource.store;
+    let objects = if page.revision == current {
+        server
+            .store
+            .list(table, scope(call))
+            .map(|(k, v)| (k.clone(), Arc::clone(v)))
+            .collect()
+    } else {
+        server
+            .store
+            .snapshot(table, scope(call), page.revision)
+            .ok_or_else(|| ApiError::expired(EXPIRED_LIST))?
+    };
+    let mut items = Vec::new();
+    let mut left = objects
+        .iter()
+        .filter(|(key, _)| page.after.as_ref().is_none_or(|after| key > after))
+        .filter(|(_, object)| selection.matches(object));
+    let mut last = String::new();
+    for (key, object) in left.by_ref() {
+        items.push(item(call, object));
+        last.clone_from(key);
+        if limit > 0 && items.len() == limit {
+            break;
+        }
+    }
+    let remaining = left.count();
+    let mut meta = json!({ "resourceVersion": page.revision.to_string() });
+    if remaining > 0 {
+        let map = object::members(&mut meta);
+        map.insert("continue".into(), write_token(page.revision, &last).into());
+        if selection.is_empty() {
+            map.insert("remainingItemCount".into(), remaining.into());
+        }
+    }
+    let (kind, api_version) = match call.form {
+        Form::Full => (call.resource.list_kind(), call.resource.api_version()),
+        Form::Metadata => ("PartialObjectMetadataList".into(), "meta.k8s.io/v1".into()),
+    };
+    let body = json!({ "kind": kind, "apiVersion": api_version, "metadata": meta, "items": items });
+    Ok(Reply::Response(Response::json(200, &body)))
+}
+
+/// An item of a list: built-in kinds leave `kind` and `apiVersion` to the list.
+fn item(call: &Call, object: &Value) -> Value {
+    let mut shown = call.show(object);
+    if call.resource.custom().is_none() && call.form == Form::Full {
+        let map = object::members(&mut shown);
+        map.remove("kind");
+        map.remove("apiVersion");
+    }
+    if call.form == Form::Metadata {
+        let map = object::members(&mut shown);
+        map.remove("kind");
+        map.remove("apiVersion");
+    }
+    shown
+}

@@ -1,0 +1,406 @@
+//! The verbs on resources: one file for each, and here what they share.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod list;
+pub(crate) mod patch;
+pub(crate) mod update;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    body,
+    kinds::{Origin, Resource},
+    managed::{
+        apply::{self, Writer},
+        builtin,
+        entries::Manager,
+        set::{Element, FieldSet},
+        types::Type,
+    },
+    object,
+    request::{Reply, Request, Response, User},
+    reviews,
+    routing::RequestInfo,
+    server::Server,
+    status::ApiError,
+    watch,
+};
+
+pub(crate) const APPLY: &str = "application/apply-patch+yaml";
+
+/// One request on a resource, after authentication, impersonation and authorization.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) info: RequestInfo,
+    pub(crate) user: User,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) body: Bytes,
+    pub(crate) content_type: String,
+    pub(crate) form: Form,
+    pub(crate) dry_run: bool,
+    /// `fieldManager` as given.
+    pub(crate) field_manager: String,
+    /// Its stand-in: the first part of the user agent.
+    pub(crate) agent: String,
+}
+
+/// How objects are to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Full,
+    /// `PartialObjectMetadata`.
+    Metadata,
+}
+
+impl Call {
+    pub(crate) fn new(
+        request: &Request,
+        info: RequestInfo,
+        user: User,
+        resource: Arc<Resource>,
+    ) -> Result<Self, ApiError> {
+        let dry_run = match info.query.all("dryRun").as_slice() {
+            [] => false,
+            all if all.iter().all(|v| *v == "All") => true,
+            all => {
+                let value = json!(all);
+                let cause =
+                    crate::status::Cause::unsupported("dryRun", &value, &["All".to_owned()]);
+                let (kind, group) = options_kind(&info.verb);
+                return Err(ApiError::invalid(kind, group, "", &[cause]));
+            }
+        };
+        let agent = request.header("user-agent").unwrap_or("unknown");
+        let agent = agent.split('/').next().unwrap_or_default();
+        let content_type = request.header("content-type").unwrap_or_default();
+        let content_type = content_type.split(';').next().unwrap_or_default().trim();
+        Ok(Self {
+            form: form(request.header("accept"))?,
+            user,
+            resource,
+            body: request.body.clone(),
+            content_type: content_type.to_owned(),
+            dry_run,
+            field_manager: info
+                .query
+                .get("fieldManager")
+                .unwrap_or_default()
+                .to_owned(),
+            agent: agent.to_owned(),
+            info,
+        })
+    }
+
+    /// The name of the field manager of a write that isn't an apply.
+    pub(crate) fn manager(&self) -> &str {
+        if self.field_manager.is_empty() {
+            &self.agent
+        } else {
+            &self.field_manager
+        }
+    }
+
+    /// The key of the object that the path names.
+    pub(crate) fn key(&self) -> String {
+        let namespace = if self.resource.namespaced {
+            self.info.namespace.as_str()
+        } else {
+            ""
+        };
+        crate::store::object_key(namespace, &self.info.name)
+    }
+
+    /// Answers with an object in the form that was asked for.
+    pub(crate) fn respond(&self, code: u16, object: &Value) -> Reply {
+        Reply::Response(Response::json(code, &self.show(object)))
+    }
+
+    /// An object in this version and form.
+    pub(crate) fn show(&self, object: &Value) -> Value {
+        match self.form {
+            Form::Full => present(&self.resource, object),
+            Form::Metadata => json!({
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                "metadata": object.get("metadata").cloned().unwrap_or_default(),
+            }),
+        }
+    }
+}
+
+fn options_kind(verb: &str) -> (&'static str, &'static str) {
+    match verb {
+        "create" => ("CreateOptions", "meta.k8s.io"),
+        "update" => ("UpdateOptions", "meta.k8s.io"),
+        "patch" => ("PatchOptions", "meta.k8s.io"),
+        _ => ("DeleteOptions", "meta.k8s.io"),
+    }
+}
+
+/// The stored object in the version of the resource it is asked through.
+pub(crate) fn present(resource: &Resource, object: &Value) -> Value {
+    let mut out = object.clone();
+    if resource.plural == "events" && resource.store.plural == "events" {
+        return crate::events::convert(out, &resource.group);
+    }
+    if let Origin::Custom(_) = resource.origin {
+        object::members(&mut out).insert("apiVersion".into(), resource.api_version().into());
+    }
+    out
+}
+
+fn form(accept: Option<&str>) -> Result<Form, ApiError> {
+    let Some(accept) = accept.filter(|a| !a.trim().is_empty()) else {
+        return Ok(Form::Full);
+    };
+    for part in accept.split(',') {
+        let mut pieces = part.split(';').map(str::trim);
+        let media = pieces.next().unwrap_or_default();
+        if !matches!(media, "application/json" | "application/*" | "*/*") {
+            continue;
+        }
+        let transform = pieces.find_map(|p| p.strip_prefix("as="));
+        match transform {
+            None => return Ok(Form::Full),
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => {
+                return Ok(Form::Metadata);
+            }
+            // Tables are for people's terminals: kubectl accepts plain JSON as well.
+            Some(_) => {}
+        }
+    }
+    Err(ApiError::not_acceptable(
+        "only the following media types are accepted: application/json, \
+         application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1 (the simulated API server \
+         writes neither YAML, nor CBOR, nor protobuf, nor tables)",
+    ))
+}
+
+/// Whether a request is a server-side apply.
+pub(crate) fn is_apply(request: &Request) -> bool {
+    request.method == http::Method::PATCH
+        && request
+            .header("content-type")
+            .is_some_and(|t| t.starts_with(APPLY))
+}
+
+/// Answers one call.
+pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let resource = &call.resource;
+    if !call.info.rest.is_empty() {
+        return Err(unknown_subresource(call));
+    }
+    if !resource.stored {
+        return match call.info.verb.as_str() {
+            "create" if call.info.subresource.is_empty() => reviews::serve(server, call),
+            _ => Err(ApiError::method_not_allowed()),
+        };
+    }
+    match (call.info.verb.as_str(), call.info.subresource.as_str()) {
+        ("get", "") => get(server, call),
+        ("list", "") => list::list(server, call),
+        ("watch", "") => watch::serve(server, call),
+        ("create", "") => create::create(server, call),
+        ("update", "") => update::put(server, call),
+        ("patch", "") => patch::patch(server, call),
+        ("delete", "") => delete::delete(server, call),
+        ("deletecollection", "") => delete::collection(server, call),
+        ("get", "status") if resource.status => get(server, call),
+        ("update", "status") if resource.status => update::put(server, call),
+        ("patch", "status") if resource.status => patch::patch(server, call),
+        ("update", "finalize") if resource.is("", "namespaces") => update::finalize(server, call),
+        ("create", "token") if resource.is("", "serviceaccounts") => Err(ApiError::not_modelled(
+            "TokenRequest (serviceaccounts/token)",
+        )),
+        ("" | "list" | "watch" | "create" | "deletecollection", "status") if resource.status => {
+            Err(ApiError::method_not_allowed())
+        }
+        _ => Err(unknown_subresource(call)),
+    }
+}
+
+fn unknown_subresource(call: &Call) -> ApiError {
+    if call.resource.subresources.contains(&call.info.subresource) {
+        let what = format!("{}/{}", call.resource.qualified(), call.info.subresource);
+        ApiError::not_modelled(what)
+    } else {
+        ApiError::plain_not_found()
+    }
+}
+
+fn get(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let object = stored(server, call)?;
+    if let Some(asked) = call.info.query.get("resourceVersion") {
+        list::check_revision(server, asked)?;
+    }
+    Ok(call.respond(200, &object))
+}
+
+/// The object that the path names.
+pub(crate) fn stored(server: &Server, call: &Call) -> Result<Arc<Value>, ApiError> {
+    server
+        .store
+        .get(&call.resource.store, &call.key())
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(&call.resource, &call.info.name))
+}
+
+/// The type that a resource's objects merge by.
+pub(crate) fn merge_type(resource: &Resource) -> Type {
+    match &resource.origin {
+        Origin::Custom(custom) => custom.merge_type.clone(),
+        Origin::BuiltIn => builtin::object_type(&resource.kind),
+    }
+}
+
+/// The fields that an endpoint resets: nobody comes to own them through it.
+pub(crate) fn reset_fields(resource: &Resource, subresource: &str, object: &Value) -> FieldSet {
+    let mut set = FieldSet::default();
+    let field = |name: &str| Element::Field(name.to_owned());
+    if subresource == "status" {
+        for key in object.as_object().into_iter().flatten().map(|(key, _)| key) {
+            let kept = key == "status" || (key == "metadata" && resource.custom().is_none());
+            if !kept {
+                set.insert(&[field(key)]);
+            }
+        }
+    } else if resource.status {
+        set.insert(&[field("status")]);
+    }
+    set
+}
+
+/// Records in `managedFields` what a write by `Update` changed.
+pub(crate) fn own(
+    server: &Server,
+    resource: &Resource,
+    manager: &str,
+    subresource: &str,
+    live: &Value,
+    new: &mut Value,
+    from_request: bool,
+) {
+    let ty = merge_type(resource);
+    let ignored = if from_request {
+        reset_fields(resource, subresource, new)
+    } else {
+        FieldSet::default()
+    };
+    let writer = Writer {
+        manager: Manager {
+            name: manager.to_owned(),
+            apply: false,
+            api_version: resource.api_version(),
+            subresource: subresource.to_owned(),
+        },
+        ty: &ty,
+        ignored: &ignored,
+        at: server.now,
+    };
+    apply::update(&writer, live, new, from_request);
+}
+
+/// Whether something outside metadata and status changed, which a generation counts.
+pub(crate) fn spec_changed(resource: &Resource, old: &Value, new: &Value) -> bool {
+    let skip = |key: &str| {
+        matches!(key, "metadata" | "apiVersion" | "kind") || (key == "status" && resource.status)
+    };
+    let empty = serde_json::Map::new();
+    let (old, new) = (
+        old.as_object().unwrap_or(&empty),
+        new.as_object().unwrap_or(&empty),
+    );
+    old.keys()
+        .chain(new.keys())
+        .any(|key| !skip(key) && old.get(key) != new.get(key))
+}
+
+/// The request's body as an object of the resource's kind.
+pub(crate) fn decode(call: &Call) -> Result<Value, ApiError> {
+    let mut value = body::decode(&call.content_type, &call.body)?;
+    let resource = &call.resource;
+    let want = resource.api_version();
+    let text = |value: &Value, field: &str| {
+        value
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (api_version, kind) = (text(&value, "apiVersion"), text(&value, "kind"));
+    if resource.custom().is_none() {
+        // A built-in kind's decoder knows what to expect and fills it in.
+        if kind.is_empty() {
+            object::members(&mut value).insert("kind".into(), resource.kind.clone().into());
+        }
+        if api_version.is_empty() {
+            object::members(&mut value).insert("apiVersion".into(), want.clone().into());
+        }
+    }
+    let (api_version, kind) = (text(&value, "apiVersion"), text(&value, "kind"));
+    if kind.is_empty() {
+        let shown = String::from_utf8_lossy(&call.body);
+        return Err(ApiError::bad_request(format!(
+            "Object 'Kind' is missing in '{shown}'"
+        )));
+    }
+    if api_version != want {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({want})"
+        )));
+    }
+    if kind != resource.kind {
+        let message = if resource.custom().is_some() {
+            format!(
+                "the kind in the data ({kind}) does not match the expected kind ({})",
+                resource.kind
+            )
+        } else {
+            format!(
+                "{kind} in version \"{}\" cannot be handled as a {}: converting ({kind}) to ({}): unknown conversion",
+                resource.version, resource.kind, resource.kind
+            )
+        };
+        return Err(ApiError::bad_request(message));
+    }
+    check_metadata(&value)?;
+    Ok(value)
+}
+
+/// Metadata that doesn't have the types it must have can't be decoded.
+pub(crate) fn check_metadata(value: &Value) -> Result<(), ApiError> {
+    let fail = |field: &str, what: &str| {
+        Err(ApiError::bad_request(format!(
+            "unable to decode metadata.{field}: expected {what}"
+        )))
+    };
+    let Some(meta) = value.get("metadata").filter(|m| !m.is_null()) else {
+        return Ok(());
+    };
+    let Some(meta) = meta.as_object() else {
+        return fail("", "an object");
+    };
+    for (field, value) in meta {
+        let fine = match field.as_str() {
+            "name" | "namespace" | "uid" | "resourceVersion" | "generateName"
+            | "creationTimestamp" | "deletionTimestamp" | "selfLink" => value.is_string(),
+            "labels" | "annotations" => value
+                .as_object()
+                .is_some_and(|map| map.values().all(Value::is_string)),
+            "finalizers" => value
+                .as_array()
+                .is_some_and(|list| list.iter().all(Value::is_string)),
+            "ownerReferences" | "managedFields" => value
+                .as_array()
+                .is_some_and(|list| list.iter().all(Value::is_object)),
+            _ => true,
+        };
+        if !fine && !value.is_null() {
+            return fail(field, "another type");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! `patch`: server-side apply, JSON merge patch, JSON patch, strategic merge patch.
+
+use serde_json::{Value, json};
+
+use super::{APPLY, Call, create, merge_type, own, reset_fields, stored, update};
+use crate::{
+    body,
+    managed::{
+        apply::{self, Writer},
+        entries::Manager,
+    },
+    object,
+    patch::{json as json_patch, merge as merge_patch, strategic},
+    rbac::Attributes,
+    request::Reply,
+    server::Server,
+    status::{ApiError, Cause},
+};
+
+pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    if call.content_type == APPLY {
+        return apply(server, call);
+    }
+    if call.info.query.get("force").is_some() {
+        let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+        return Err(ApiError::invalid(
+            "PatchOptions",
+            "meta.k8s.io",
+            "",
+            &[cause],
+        ));
+    }
+    let old = stored(server, call)?;
+    let parse = || {
+        serde_json::from_slice::<Value>(&call.body)
+            .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))
+    };
+    let shown = super::present(&call.resource, &old);
+    let mut new = match call.content_type.as_str() {
+        "application/merge-patch+json" => {
+            let patch = parse()?;
+            if !patch.is_object() {
+                return Err(ApiError::bad_request(
+                    "error decoding patch: it must be an object",
+                ));
+            }
+            merge_patch::apply(&shown, &patch)
+        }
+        "application/json-patch+json" => json_patch::apply(&shown, &parse()?).map_err(|e| {
+            let name = &call.info.name;
+            let mut error = ApiError::invalid(&call.resource.kind, &call.resource.group, name, &[]);
+            error.message = e;
+            error.details = Value::Null;
+            error
+        })?,
+        "application/strategic-merge-patch+json" => {
+            if call.resource.custom().is_some() {
+                return Err(ApiError::unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types \
+                     include: application/json-patch+json, application/merge-patch+json, \
+                     application/apply-patch+yaml, application/apply-patch+cbor",
+                ));
+            }
+            strategic::apply(&shown, &parse()?, &merge_type(&call.resource))?
+        }
+        other => {
+            return Err(ApiError::unsupported_media_type(format!(
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json, \
+                 application/strategic-merge-patch+json, application/apply-patch+yaml (got {other:?})"
+            )));
+        }
+    };
+    super::check_metadata(&new)?;
+    if call.resource.plural == "events" {
+        new = crate::events::store(new);
+    }
+    if object::name(&new) != object::name(&old) {
+        let cause = Cause::invalid(
+            "metadata.name",
+            &json!(object::name(&new)),
+            "field is immutable",
+        );
+        return Err(ApiError::invalid(
+            &call.resource.kind,
+            &call.resource.group,
+            &call.info.name,
+            &[cause],
+        ));
+    }
+    immutable_uid(call, &old, &new)?;
+    create::prepare(server, call, &mut new)?;
+    update::keep_system_fields(call, &old, &mut new);
+    own(
+        server,
+        &call.resource,
+        call.manager(),
+        &call.info.subresource,
+        &old,
+        &mut new,
+        true,
+    );
+    let updated = update::finish(server, call, &old, new)?;
+    Ok(call.respond(200, &updated))
+}
+
+/// A patch that names another uid than the object's means another object.
+fn immutable_uid(call: &Call, old: &Value, new: &Value) -> Result<(), ApiError> {
+    let uid = object::uid(new);
+    if uid.is_empty() || uid == object::uid(old) {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        &call.resource,
+        &call.info.name,
+        &format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            object::uid(old)
+        ),
+    ))
+}
+
+fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let resource = &call.resource;
+    if call.field_manager.is_empty() {
+        let cause = Cause::required("fieldManager", "is required for apply patch");
+        return Err(ApiError::invalid(
+            "PatchOptions",
+            "meta.k8s.io",
+            "",
+            &[cause],
+        ));
+    }
+    let mut config = body::yaml(&call.body)?;
+    check_config(call, &config)?;
+    if resource.namespaced {
+        create::place(call, &mut config)?;
+    }
+    let found = stored(server, call).ok();
+    if found.is_none() && call.info.subresource == "status" {
+        return Err(ApiError::not_found(resource, &call.info.name));
+    }
+    let live = found
+        .as_ref()
+        .map_or_else(|| create::empty(call), |f| super::present(resource, f));
+    if found.is_none() {
+        // Creating by apply takes the right to create as well.
+        let mut attributes = Attributes::of_request(&call.info);
+        attributes.verb = "create".into();
+        server.authorize(&call.user, &attributes)?;
+        let uid = object::uid(&config);
+        if !uid.is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(ApiError::conflict(resource, &call.info.name, &why));
+        }
+    }
+    if let Some(custom) = resource.custom() {
+        crate::crd::structural::check_declared(custom, &config)?;
+    }
+    let ty = merge_type(resource);
+    let ignored = reset_fields(resource, &call.info.subresource, &config);
+    let writer = Writer {
+        manager: Manager {
+            name: call.field_manager.clone(),
+            apply: true,
+            api_version: resource.api_version(),
+            subresource: call.info.subresource.clone(),
+        },
+        ty: &ty,
+        ignored: &ignored,
+        at: server.now,
+    };
+    let mut new = apply::apply(&writer, &live, &config, call.info.query.flag("force"))?;
+    create::prepare(server, call, &mut new)?;
+    if let Some(old) = found {
+        immutable_uid(call, &old, &new)?;
+        update::keep_system_fields(call, &old, &mut new);
+        let updated = update::finish(server, call, &old, new)?;
+        return Ok(call.respond(200, &updated));
+    }
+    let created = create::finish(server, call, new)?;
+    Ok(call.respond(201, &created))
+}
+
+fn check_config(call: &Call, config: &Value) -> Result<(), ApiError> {
+    let text = |field: &str| {
+        config
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    if !config.is_object() {
+        return Err(ApiError::bad_request(
+            "error decoding YAML: the body must be an object",
+        ));
+    }
+    if text("kind").is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "Object 'Kind' is missing in '{config}'"
+        )));
+    }
+    let want = call.resource.api_version();
+    if text("apiVersion") != want {
+        return Err(ApiError::bad_request(format!(
+            "Incorrect version specified in apply patch. Specified patch version: {}, expected: {want}",
+            text("apiVersion")
+        )));
+    }
+    if text("kind") != call.resource.kind {
+        return Err(ApiError::bad_request(format!(
+            "the kind in the data ({}) does not match the expected kind ({})",
+            text("kind"),
+            call.resource.kind
+        )));
+    }
+    super::check_metadata(config)?;
+    if config
+        .pointer("/metadata/managedFields")
+        .is_some_and(|v| !v.is_null())
+    {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+    }
+    let name = object::name(config);
+    if !name.is_empty() && name != call.info.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.info.name
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! `update`: PUT, and the second half of every patch.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Call, own, spec_changed, stored};
+use crate::{
+    admission, crd, object, rbac::escalation, request::Reply, server::Server, status::ApiError,
+};
+
+pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let mut new = super::decode(call)?;
+    let resource = &call.resource;
+    let name = object::name(&new).to_owned();
+    let name = name.as_str();
+    if name.is_empty() && resource.custom().is_none() {
+        return Err(ApiError::bad_request(
+            "the name of the object (metadata.name) must be set",
+        ));
+    }
+    if name != call.info.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.info.name
+        )));
+    }
+    super::create::place(call, &mut new)?;
+    let old = match stored(server, call) {
+        Ok(old) => old,
+        Err(error) => {
+            if !created_by_update(call) {
+                return Err(error);
+            }
+            // The real server lets an update create these; it wants the right to create then.
+            let mut attributes = crate::rbac::Attributes::of_request(&call.info);
+            attributes.verb = "create".into();
+            server.authorize(&call.user, &attributes)?;
+            object::remove_meta(&mut new, "resourceVersion");
+            super::create::prepare(server, call, &mut new)?;
+            let live = super::create::empty(call);
+            own(server, resource, call.manager(), "", &live, &mut new, true);
+            let created = super::create::finish(server, call, new)?;
+            return Ok(call.respond(201, &created));
+        }
+    };
+    let uid = object::uid(&new);
+    if !uid.is_empty() && uid != object::uid(&old) {
+        return Err(ApiError::conflict(
+            resource,
+            name,
+            &format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                object::uid(&old)
+            ),
+        ));
+    }
+    if object::resource_version(&new).is_empty() && resource.custom().is_some() {
+        let cause = crate::status::Cause::invalid(
+            "metadata.resourceVersion",
+            &Value::from(0),
+            "must be specified for an update",
+        );
+        let message = ApiError::invalid(&resource.kind, &resource.group, name, &[cause]);
+        return Err(message);
+    }
+    super::create::prepare(server, call, &mut new)?;
+    keep_system_fields(call, &old, &mut new);
+    own(
+        server,
+        resource,
+        call.manager(),
+        &call.info.subresource,
+        &old,
+        &mut new,
+        true,
+    );
+    let updated = finish(server, call, &old, new)?;
+    Ok(call.respond(200, &updated))
+}
+
+/// Kinds whose strategy allows an update to create.
+fn created_by_update(call: &Call) -> bool {
+    call.info.subresource.is_empty()
+        && matches!(
+            (call.resource.group.as_str(), call.resource.plural.as_str()),
+            ("coordination.k8s.io", "leases")
+                | ("rbac.authorization.k8s.io", _)
+                | (
+                    "" | "events.k8s.io",
+                    "events" | "endpoints" | "services" | "limitranges"
+                )
+        )
+}
+
+/// `PUT …/namespaces/x/finalize`: sets `spec.finalizers`.
+pub(crate) fn finalize(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let sent = super::decode(call)?;
+    let old = stored(server, call)?;
+    let mut new = old.as_ref().clone();
+    let finalizers = sent.pointer("/spec/finalizers").cloned();
+    let spec = object::child(&mut new, "spec");
+    match finalizers {
+        Some(finalizers) => spec.insert("finalizers".into(), finalizers),
+        None => spec.remove("finalizers"),
+    };
+    if call.dry_run {
+        return Ok(call.respond(200, &new));
+    }
+    let stored = server.commit(&call.resource.store, new);
+    crate::namespaces::step(server, &call.info.name);
+    Ok(call.respond(200, &stored))
+}
+
+/// What no write changes: identity, times, and the part that belongs to the other endpoint.
+pub(crate) fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) {
+    let resource = &call.resource;
+    if call.info.subresource == "status" {
+        let mut kept = old.clone();
+        object::copy_field(new, &mut kept, "status");
+        if resource.custom().is_none() {
+            for field in [
+                "labels",
+                "annotations",
+                "finalizers",
+                "ownerReferences",
+                "managedFields",
+                "resourceVersion",
+            ] {
+                match new.pointer(&format!("/metadata/{field}")) {
+                    Some(value) => object::set_meta(&mut kept, field, value.clone()),
+                    None if field != "resourceVersion" => {
+                        object::remove_meta(&mut kept, field);
+                    }
+                    None => {}
+                }
+            }
+        } else {
+            for field in ["managedFields", "resourceVersion"] {
+                if let Some(value) = new.pointer(&format!("/metadata/{field}")) {
+                    object::set_meta(&mut kept, field, value.clone());
+                }
+            }
+        }
+        *new = kept;
+    } else if resource.status {
+        object::copy_field(old, new, "status");
+    }
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "namespace",
+    ] {
+        match old.pointer(&format!("/metadata/{field}")) {
+            Some(value) => object::set_meta(new, field, value.clone()),
+            None => {
+                object::remove_meta(new, field);
+            }
+        }
+    }
+    let generate = old.pointer("/metadata/generateName").cloned();
+    match generate {
+        Some(value) => object::set_meta(new, "generateName", value),
+        None => {
+            object::remove_meta(new, "generateName");
+        }
+    }
+}
+
+/// From the owned object to the stored one: preconditions, validation, generation, no-op.
+pub(crate) fn finish(
+    server: &mut Server,
+    call: &Call,
+    old: &Arc<Value>,
+    mut new: Value,
+) -> Result<Arc<Value>, ApiError> {
+    let resource = &call.resource;
+    let sent = object::resource_version(&new);
+    if !matches!(sent, "" | "0") && sent != object::resource_version(old) {
+        return Err(ApiError::modified(resource, &call.info.name));
+    }
+    object::set_meta(&mut new, "resourceVersion", object::resource_version(old));
+    admission::defaults::on_update(resource, old, &mut new);
+    admission::validation::check(resource, Some(old), &new)?;
+    if let Some(custom) = resource.custom() {
+        crd::structural::validate(custom, Some(old), &new)?;
+    }
+    crd::lifecycle::check(server, resource, Some(old), &new)?;
+    if call.info.subresource.is_empty() {
+        escalation::check(server, &call.user, resource, Some(old), &new)?;
+        crate::workloads::script::check(resource, &new)?;
+    }
+    if resource.generation && call.info.subresource.is_empty() && spec_changed(resource, old, &new)
+    {
+        object::set_meta(&mut new, "generation", object::generation(old) + 1);
+    }
+    if same_but_times(old, &new) {
+        return Ok(Arc::clone(old));
+    }
+    if call.dry_run {
+        return Ok(Arc::new(new));
+    }
+    let finalized = object::is_deleting(&new)
+        && object::finalizers(&new).is_empty()
+        && !resource.is("", "pods")
+        && !resource.is("", "namespaces");
+    if finalized {
+        let gone = Arc::new(new);
+        server.erase(&resource.store, &call.key());
+        return Ok(gone);
+    }
+    Ok(server.commit(&resource.store, new))
+}
+
+/// Whether two states differ in nothing but the times of managed-fields entries.
+fn same_but_times(old: &Value, new: &Value) -> bool {
+    if old == new {
+        return true;
+    }
+    let timeless = |object: &Value| {
+        let mut object = object.clone();
+        let entries = object
+            .pointer_mut("/metadata/managedFields")
+            .and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten() {
+            object::members(entry).remove("time");
+        }
+        object
+    };
+    let order_free = |mut object: Value| {
+        if let Some(list) = object
+            .pointer_mut("/metadata/managedFields")
+            .and_then(Value::as_array_mut)
+        {
+            list.sort_by_key(ToString::to_string);
+        }
+        object
+    };
+    order_free(timeless(old)) == order_free(timeless(new))
+}

@@ -1,0 +1,270 @@
+//! Watches: events from a revision on, filtered by selector, as newline-delimited JSON. Events wait
+//! in the server until the client's stream takes them, and wake it in the order of the writes.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::{
+    clock::Job,
+    kinds::StoreKey,
+    object,
+    request::{Reply, SubscriptionId},
+    server::Server,
+    status::ApiError,
+    store::{Change, ChangeType},
+    verbs::{
+        Call, Form,
+        list::{Selection, check_revision, scope},
+    },
+};
+
+/// A running watch.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    call: Call,
+    selection: Selection,
+    bookmarks: bool,
+    queue: VecDeque<Bytes>,
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+impl Subscription {
+    fn push(&mut self, kind: &str, object: &Value) {
+        let mut line = json!({ "type": kind, "object": object }).to_string();
+        line.push('\n');
+        self.queue.push_back(Bytes::from(line));
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn in_scope(&self, object: &Value) -> bool {
+        let scope = scope(&self.call);
+        scope.is_empty() || object::namespace(object) == scope
+    }
+
+    /// What this watch is told of a change: coming to match is an addition, ceasing to match a
+    /// deletion.
+    fn see(&mut self, change: &Change) {
+        if !self.in_scope(&change.object) {
+            return;
+        }
+        let matches = change.kind != ChangeType::Deleted && self.selection.matches(&change.object);
+        let matched = change
+            .previous
+            .as_ref()
+            .is_some_and(|previous| self.selection.matches(previous));
+        let kind = match (matched, matches) {
+            (false, true) => "ADDED",
+            (true, true) => "MODIFIED",
+            (true, false) => "DELETED",
+            (false, false) => return,
+        };
+        let shown = if change.kind == ChangeType::Modified && kind == "DELETED" {
+            // The client knows the old state; only the revision is that of the change.
+            let mut old = change
+                .previous
+                .as_ref()
+                .map(|p| p.as_ref().clone())
+                .unwrap_or_default();
+            object::set_meta(&mut old, "resourceVersion", change.revision.to_string());
+            self.call.show(&old)
+        } else {
+            self.call.show(&change.object)
+        };
+        self.push(kind, &shown);
+    }
+
+    fn bookmark(&mut self, revision: u64, initial_end: bool) {
+        let resource = &self.call.resource;
+        let (kind, api_version) = match self.call.form {
+            Form::Full => (resource.kind.clone(), resource.api_version()),
+            Form::Metadata => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".into()),
+        };
+        let mut meta = json!({ "resourceVersion": revision.to_string() });
+        if initial_end {
+            object::members(&mut meta).insert(
+                "annotations".into(),
+                json!({ "k8s.io/initial-events-end": "true" }),
+            );
+        }
+        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": meta });
+        self.push("BOOKMARK", &object);
+    }
+}
+
+/// Starts a watch.
+pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
+    let query = &call.info.query;
+    let selection = Selection::read(&call.resource, query)?;
+    let asked = query.get("resourceVersion");
+    let initial = query
+        .get("sendInitialEvents")
+        .map(|v| v != "false" && v != "0");
+    let bookmarks = query.flag("allowWatchBookmarks");
+    if initial == Some(true)
+        && (query.get("resourceVersionMatch") != Some("NotOlderThan") || !bookmarks)
+    {
+        let causes = [crate::status::Cause::forbidden(
+            "sendInitialEvents",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan and allowWatchBookmarks to true",
+        )];
+        return Err(ApiError::invalid("ListOptions", "meta.k8s.io", "", &causes));
+    }
+    let mut subscription = Subscription {
+        call: call.clone(),
+        selection,
+        bookmarks,
+        queue: VecDeque::new(),
+        closed: false,
+        waker: None,
+    };
+    let from = match asked {
+        None | Some("0") => None,
+        Some(revision) => Some(check_revision(server, revision)?),
+    };
+    let table = &call.resource.store;
+    match (from, initial) {
+        // Without a revision, or from any: what there is comes first.
+        (None, None | Some(true)) | (Some(_), Some(true)) => {
+            let all: Vec<Arc<Value>> = server
+                .store
+                .list(table, scope(call))
+                .map(|(_, v)| Arc::clone(v))
+                .collect();
+            for object in &all {
+                if subscription.selection.matches(object) {
+                    subscription.push("ADDED", &call.show(object));
+                }
+            }
+            if initial == Some(true) {
+                subscription.bookmark(server.store.revision(), true);
+            }
+        }
+        (None, Some(false)) => {}
+        (Some(revision), _) => match server.store.since(table, revision) {
+            Some(changes) => changes.iter().for_each(|change| subscription.see(change)),
+            None => {
+                let error = ApiError::expired(format!(
+                    "too old resource version: {revision} ({})",
+                    server.store.revision()
+                ));
+                subscription.push("ERROR", &error.status());
+                subscription.closed = true;
+            }
+        },
+    }
+    server.subscribed += 1;
+    let id = SubscriptionId(server.subscribed);
+    let later = |span: SignedDuration| server.now.checked_add(span).unwrap_or(server.now);
+    let life = query
+        .get("timeoutSeconds")
+        .and_then(|v| v.parse().ok())
+        .filter(|seconds| *seconds > 0)
+        .map_or(server.timing.watch, SignedDuration::from_secs);
+    let (end, next) = (later(life), later(server.timing.bookmarks));
+    server.agenda.add(end, Job::CloseWatch(id));
+    if bookmarks && !server.timing.bookmarks.is_zero() {
+        server.agenda.add(next, Job::Bookmark(id));
+    }
+    server.subscriptions.insert(id, subscription);
+    let content_type = "application/json;stream=watch".to_owned();
+    Ok(Reply::Watch {
+        content_type,
+        subscription: id,
+    })
+}
+
+impl Server {
+    pub(crate) fn publish(&mut self, table: &StoreKey, change: &Change) {
+        for subscription in self.subscriptions.values_mut() {
+            if subscription.call.resource.store == *table {
+                subscription.see(change);
+            }
+        }
+    }
+
+    /// The next line of a watch: pending until there is one, `None` after the end.
+    pub fn poll_watch(
+        &mut self,
+        id: SubscriptionId,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Bytes>> {
+        let Some(subscription) = self.subscriptions.get_mut(&id) else {
+            return Poll::Ready(None);
+        };
+        if let Some(line) = subscription.queue.pop_front() {
+            return Poll::Ready(Some(line));
+        }
+        if subscription.closed {
+            self.end_watch(id);
+            return Poll::Ready(None);
+        }
+        subscription.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// All lines of a watch that wait now, without waiting for more.
+    pub fn drain_watch(&mut self, id: SubscriptionId) -> Vec<Bytes> {
+        self.subscriptions
+            .get_mut(&id)
+            .map(|s| s.queue.drain(..).collect())
+            .unwrap_or_default()
+    }
+
+    /// Ends a watch from the client's side.
+    pub fn end_watch(&mut self, id: SubscriptionId) {
+        self.subscriptions.remove(&id);
+        self.agenda.forget_watch(id);
+    }
+
+    /// How many watches are open.
+    pub fn open_watches(&self) -> usize {
+        self.subscriptions.values().filter(|s| !s.closed).count()
+    }
+
+    pub(crate) fn close_watch(&mut self, id: SubscriptionId) {
+        if let Some(subscription) = self.subscriptions.get_mut(&id) {
+            if subscription.bookmarks {
+                subscription.bookmark(self.store.revision(), false);
+            }
+            subscription.closed = true;
+            subscription.wake();
+        }
+    }
+
+    /// Ends every watch of a kind, as the removal of its CRD does.
+    pub(crate) fn close_watches(&mut self, group: &str, plural: &str) {
+        for subscription in self.subscriptions.values_mut() {
+            if subscription.call.resource.is(group, plural) {
+                subscription.closed = true;
+                subscription.wake();
+            }
+        }
+    }
+
+    pub(crate) fn send_bookmark(&mut self, id: SubscriptionId) {
+        let revision = self.store.revision();
+        let Some(subscription) = self.subscriptions.get_mut(&id).filter(|s| !s.closed) else {
+            return;
+        };
+        subscription.bookmark(revision, false);
+        let at = self
+            .now
+            .checked_add(self.timing.bookmarks)
+            .unwrap_or(self.now);
+        self.agenda.add(at, Job::Bookmark(id));
+    }
+}

@@ -1,0 +1,297 @@
+//! Create, read, list, watch, update, delete.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, code, message};
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn map(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name, "labels": { "n": name } }, "data": { "x": "1" } })
+}
+
+#[test]
+fn what_is_created_is_there_with_identity_and_version() {
+    let mut w = World::new();
+    let (code, created) = w.post(MAPS, &map("a"));
+    assert_eq!(code, 201);
+    assert_eq!(created["metadata"]["namespace"], "default");
+    assert_eq!(
+        created["metadata"]["creationTimestamp"],
+        "2026-01-01T00:00:00Z"
+    );
+    assert_eq!(created["metadata"]["uid"].as_str().unwrap().len(), 36);
+    assert!(created["metadata"].get("generation").is_none());
+    assert_eq!(w.get(&format!("{MAPS}/a")).1, created);
+    let again = w.post(MAPS, &map("a"));
+    assert_eq!(
+        (again.0, message(&again)),
+        (409, "configmaps \"a\" already exists")
+    );
+    assert_eq!(again.1["reason"], "AlreadyExists");
+}
+
+#[test]
+fn names_are_made_and_checked() {
+    let mut w = World::new();
+    let (_, made) = w.post(MAPS, &json!({ "metadata": { "generateName": "x-" } }));
+    assert_eq!(made["metadata"]["name"].as_str().unwrap().len(), 7);
+    let wrong = w.post(MAPS, &map("A_b"));
+    assert_eq!(wrong.0, 422);
+    assert!(message(&wrong).starts_with("ConfigMap \"A_b\" is invalid: metadata.name: Invalid value: \"A_b\": a lowercase RFC 1123 subdomain"));
+    let none = w.post(MAPS, &json!({ "metadata": {} }));
+    assert_eq!(
+        message(&none),
+        "ConfigMap \"\" is invalid: metadata.name: Required value: name or generateName is required"
+    );
+}
+
+#[test]
+fn a_namespace_must_be_there() {
+    let mut w = World::new();
+    let missing = w.post("/api/v1/namespaces/no/configmaps", &map("a"));
+    assert_eq!(
+        (missing.0, message(&missing)),
+        (404, "namespaces \"no\" not found")
+    );
+    let other = w.post(
+        MAPS,
+        &json!({ "metadata": { "name": "a", "namespace": "b" } }),
+    );
+    assert_eq!(other.0, 400);
+}
+
+#[test]
+fn an_update_needs_the_version_it_read() {
+    let mut w = World::new();
+    let (_, first) = w.post(MAPS, &map("a"));
+    let mut second = first.clone();
+    second["data"]["x"] = "2".into();
+    let (code, updated) = w.put(&format!("{MAPS}/a"), &second);
+    assert_eq!(code, 200);
+    assert_ne!(
+        updated["metadata"]["resourceVersion"],
+        first["metadata"]["resourceVersion"]
+    );
+    let stale = w.put(&format!("{MAPS}/a"), &first);
+    assert_eq!(stale.0, 409);
+    assert_eq!(
+        message(&stale),
+        "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again"
+    );
+    let (_, unchanged) = w.put(&format!("{MAPS}/a"), &updated);
+    assert_eq!(
+        unchanged, updated,
+        "an update without a change writes nothing"
+    );
+}
+
+#[test]
+fn a_dry_run_leaves_no_trace() {
+    let mut w = World::new();
+    let revision = w.server.revision();
+    assert_eq!(code(&w.post(&format!("{MAPS}?dryRun=All"), &map("a"))), 201);
+    assert_eq!(code(&w.get(&format!("{MAPS}/a"))), 404);
+    w.post(MAPS, &map("b"));
+    let before = w.server.revision();
+    assert_eq!(
+        code(&w.merge(
+            &format!("{MAPS}/b?dryRun=All"),
+            &json!({ "data": { "x": "9" } })
+        )),
+        200
+    );
+    assert_eq!(
+        code(&w.delete(&format!("{MAPS}/b?dryRun=All"), &Value::Null)),
+        200
+    );
+    assert_eq!(w.server.revision(), before);
+    assert_eq!(before, revision + 1);
+    assert_eq!(
+        code(&w.post(&format!("{MAPS}?dryRun=Some"), &map("a"))),
+        422
+    );
+}
+
+#[test]
+fn lists_select_and_page_over_one_revision() {
+    let mut w = World::new();
+    for name in ["a", "b", "c", "d"] {
+        w.post(MAPS, &map(name));
+    }
+    let (_, chosen) = w.get(&format!("{MAPS}?labelSelector=n%20in%20(a,c)"));
+    assert_eq!(chosen["items"].as_array().unwrap().len(), 2);
+    assert_eq!(chosen["kind"], "ConfigMapList");
+    let (_, page) = w.get(&format!("{MAPS}?limit=2"));
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    assert!(page["metadata"]["remainingItemCount"].as_u64().unwrap() >= 2);
+    w.delete(&format!("{MAPS}/c"), &Value::Null);
+    let token = page["metadata"]["continue"].as_str().unwrap().to_owned();
+    let (_, rest) = w.get(&format!("{MAPS}?limit=9&continue={token}"));
+    let names: Vec<&str> = rest["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["metadata"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names[..2],
+        ["c", "d"],
+        "deleted since, and still in this list"
+    );
+    w.server.compact();
+    let gone = w.get(&format!("{MAPS}?limit=9&continue={token}"));
+    assert_eq!((gone.0, gone.1["reason"].as_str()), (410, Some("Expired")));
+}
+
+#[test]
+fn a_watch_tells_what_comes_and_goes_for_its_selector() {
+    let mut w = World::new();
+    let from = w.server.revision();
+    w.post(MAPS, &map("a"));
+    w.merge(
+        &format!("{MAPS}/a"),
+        &json!({ "metadata": { "labels": { "hot": "1" } } }),
+    );
+    w.merge(
+        &format!("{MAPS}/a"),
+        &json!({ "metadata": { "labels": { "hot": null } } }),
+    );
+    w.delete(&format!("{MAPS}/a"), &Value::Null);
+    let types = |events: &Value| -> Vec<String> {
+        events
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["type"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (_, all) = w.get(&format!("{MAPS}?watch=1&resourceVersion={from}"));
+    assert_eq!(types(&all), ["ADDED", "MODIFIED", "MODIFIED", "DELETED"]);
+    let (_, hot) = w.get(&format!(
+        "{MAPS}?watch=1&resourceVersion={from}&labelSelector=hot"
+    ));
+    assert_eq!(types(&hot), ["ADDED", "DELETED"]);
+    w.server.compact();
+    let (_, old) = w.get(&format!("{MAPS}?watch=1&resourceVersion={from}"));
+    assert_eq!(old[0]["type"], "ERROR");
+    assert_eq!(old[0]["object"]["code"], 410);
+}
+
+#[test]
+fn a_streaming_list_ends_with_its_bookmark() {
+    let mut w = World::new();
+    w.post(MAPS, &map("a"));
+    let (_, events) = w.get(&format!(
+        "{MAPS}?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
+    ));
+    let events = events.as_array().unwrap();
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "BOOKMARK");
+    assert_eq!(
+        last["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"],
+        "true"
+    );
+    assert_eq!(events[0]["type"], "ADDED");
+}
+
+#[test]
+fn deletion_respects_preconditions_and_finalizers() {
+    let mut w = World::new();
+    let uri = format!("{MAPS}/a");
+    let mut held = map("a");
+    held["metadata"]["finalizers"] = json!(["x.y/z"]);
+    let (_, created) = w.post(MAPS, &held);
+    let other = w.delete(
+        &uri,
+        &json!({ "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": { "uid": "nope" } }),
+    );
+    assert_eq!(other.0, 409);
+    assert!(
+        message(&other)
+            .contains("Precondition failed: UID in precondition: nope, UID in object meta: ")
+    );
+    let (code, marked) = w.delete(&uri, &Value::Null);
+    assert_eq!(code, 200);
+    assert!(marked["metadata"]["deletionTimestamp"].is_string());
+    let more = w.merge(
+        &uri,
+        &json!({ "metadata": { "finalizers": ["x.y/z", "q.r/s"] } }),
+    );
+    assert_eq!(more.0, 422);
+    assert_eq!(
+        w.merge(&uri, &json!({ "metadata": { "finalizers": null } }))
+            .0,
+        200
+    );
+    assert_eq!(w.get(&uri).0, 404);
+    w.post(MAPS, &map("b"));
+    let (_, status) = w.delete(&format!("{MAPS}/b"), &Value::Null);
+    assert_eq!(
+        (
+            status["status"].as_str(),
+            status["details"]["kind"].as_str()
+        ),
+        (Some("Success"), Some("configmaps"))
+    );
+    let _ = created;
+}
+
+#[test]
+fn metadata_alone_can_be_asked_for() {
+    let mut w = World::new();
+    w.post(MAPS, &map("a"));
+    let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    let (_, partial) = w.send(
+        http::Method::GET,
+        &format!("{MAPS}/a"),
+        &[("accept", accept)],
+        &Value::Null,
+    );
+    assert_eq!(partial["kind"], "PartialObjectMetadata");
+    assert!(partial.get("data").is_none());
+}
+
+#[test]
+fn json_patches_apply_and_merge_patches_remove() {
+    let mut w = World::new();
+    w.post(MAPS, &map("a"));
+    let patch = json!([{ "op": "add", "path": "/data/y", "value": "2" }, { "op": "remove", "path": "/data/x" }]);
+    let (code, patched) = w.send(
+        http::Method::PATCH,
+        &format!("{MAPS}/a"),
+        &[("content-type", "application/json-patch+json")],
+        &patch,
+    );
+    assert_eq!((code, &patched["data"]), (200, &json!({ "y": "2" })));
+}
+
+#[test]
+fn immutable_fields_stay() {
+    let mut w = World::new();
+    let mut sealed = map("a");
+    sealed["immutable"] = true.into();
+    w.post(MAPS, &sealed);
+    let changed = w.merge(&format!("{MAPS}/a"), &json!({ "data": { "x": "2" } }));
+    assert_eq!(
+        message(&changed),
+        "ConfigMap \"a\" is invalid: data: Forbidden: field is immutable when `immutable` is set"
+    );
+}
+
+#[test]
+fn what_is_not_there_and_what_is_not_modelled_differ() {
+    let mut w = World::new();
+    assert_eq!(w.get("/apis/nope.example/v1/things").0, 404);
+    let unmodelled = w.get("/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers");
+    assert_eq!(unmodelled.0, 501);
+    assert!(message(&unmodelled).contains("autoscaling/v1"));
+    assert_eq!(
+        w.post(
+            "/api/v1/namespaces/default/serviceaccounts/default/token",
+            &json!({})
+        )
+        .0,
+        501
+    );
+}

@@ -1,0 +1,138 @@
+//! Custom resources.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, message};
+
+pub(crate) fn crd() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "widgets.example.com" },
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": { "plural": "widgets", "kind": "Widget", "shortNames": ["wd"] },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": { "status": {} },
+                "schema": { "openAPIV3Schema": {
+                    "type": "object",
+                    "properties": {
+                        "spec": {
+                            "type": "object", "required": ["size"],
+                            "properties": {
+                                "size": { "type": "integer", "minimum": 1 },
+                                "color": { "type": "string", "enum": ["red", "blue"], "default": "red" },
+                                "parts": {
+                                    "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+                                    "items": { "type": "object", "required": ["name"], "properties": { "name": { "type": "string" }, "n": { "type": "integer" } } }
+                                }
+                            }
+                        },
+                        "status": { "type": "object", "x-kubernetes-preserve-unknown-fields": true }
+                    }
+                } }
+            }]
+        }
+    })
+}
+
+const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const WIDGETS: &str = "/apis/example.com/v1/namespaces/default/widgets";
+
+fn world() -> World {
+    let mut w = World::new();
+    assert_eq!(w.post(CRDS, &crd()).0, 201);
+    assert_eq!(w.get(WIDGETS).0, 404, "not yet established");
+    w.pass(100);
+    w
+}
+
+fn widget(spec: &Value) -> Value {
+    json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "w" }, "spec": spec })
+}
+
+#[test]
+fn an_established_kind_is_discovered_and_stored() {
+    let mut w = world();
+    let (_, crd) = w.get(&format!("{CRDS}/widgets.example.com"));
+    let conditions = crd["status"]["conditions"].as_array().unwrap();
+    assert!(
+        conditions
+            .iter()
+            .any(|c| c["type"] == "Established" && c["status"] == "True")
+    );
+    let (_, list) = w.get("/apis/example.com/v1");
+    assert_eq!(list["resources"][0]["name"], "widgets");
+    let (code, created) = w.post(WIDGETS, &widget(&json!({ "size": 1, "unknown": true })));
+    assert_eq!(code, 201, "{created}");
+    assert_eq!(
+        created["spec"],
+        json!({ "size": 1, "color": "red" }),
+        "pruned and defaulted"
+    );
+    assert_eq!(created["metadata"]["generation"], 1);
+}
+
+#[test]
+fn what_breaks_the_schema_is_refused_with_all_causes() {
+    let mut w = world();
+    let refused = w.post(WIDGETS, &widget(&json!({ "color": "green" })));
+    assert_eq!(refused.0, 422);
+    let causes = refused.1["details"]["causes"].as_array().unwrap();
+    assert_eq!(causes.len(), 2, "{}", message(&refused));
+    assert!(message(&refused).contains("spec.size: Required value"));
+    assert!(
+        message(&refused).contains(
+            "spec.color: Unsupported value: \"green\": supported values: \"red\", \"blue\""
+        )
+    );
+}
+
+#[test]
+fn status_and_spec_are_written_apart() {
+    let mut w = world();
+    let mut with_status = widget(&json!({ "size": 1 }));
+    with_status["status"] = json!({ "x": 1 });
+    let (_, created) = w.post(WIDGETS, &with_status);
+    assert!(created.get("status").is_none());
+    let (_, updated) = w.merge(
+        &format!("{WIDGETS}/w/status"),
+        &json!({ "status": { "x": 2 }, "spec": { "size": 9 } }),
+    );
+    assert_eq!(
+        (&updated["status"]["x"], &updated["spec"]["size"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(updated["metadata"]["generation"], 1);
+    let (_, updated) = w.merge(&format!("{WIDGETS}/w"), &json!({ "spec": { "size": 9 } }));
+    assert_eq!(updated["metadata"]["generation"], 2);
+    assert_eq!(updated["status"]["x"], 2);
+}
+
+#[test]
+fn list_maps_of_custom_resources_merge_by_key() {
+    let mut w = world();
+    let uri = |m: &str| format!("{WIDGETS}/w?fieldManager={m}");
+    w.apply(
+        &uri("one"),
+        &widget(&json!({ "size": 1, "parts": [{ "name": "a", "n": 1 }] })),
+    );
+    let (_, merged) = w.apply(&uri("two"), &widget(&json!({ "parts": [{ "name": "b" }] })));
+    assert_eq!(
+        merged["spec"]["parts"],
+        json!([{ "name": "a", "n": 1 }, { "name": "b" }]),
+        "{merged}"
+    );
+    let unknown = w.apply(&uri("two"), &widget(&json!({ "what": 1 })));
+    assert_eq!(unknown.0, 500);
+    assert!(message(&unknown).ends_with(".spec.what: field not declared in schema"));
+}
+
+#[test]
+fn a_deleted_definition_takes_its_objects() {
+    let mut w = world();
+    w.post(WIDGETS, &widget(&json!({ "size": 1 })));
+    w.delete(&format!("{CRDS}/widgets.example.com"), &Value::Null);
+    w.pass(1_000);
+    assert_eq!(w.get(WIDGETS).0, 404);
+    assert_eq!(w.get(&format!("{CRDS}/widgets.example.com")).0, 404);
+}

@@ -1,0 +1,10 @@
+//! Scenarios on the simulated API server, most of them through the real `kube` client on a paused
+//! clock.
+
+mod apply;
+mod client;
+mod crud;
+mod custom;
+mod lifecycle;
+mod rights;
+mod world;

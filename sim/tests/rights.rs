@@ -1,0 +1,199 @@
+//! RBAC, impersonation, escalation, reviews.
+
+use http::Method;
+use serde_json::{Value, json};
+use stageset_sim::User;
+
+use crate::world::{World, message};
+
+fn grant(w: &mut World, namespace: &str, account: &str, rules: &Value) {
+    let me = std::mem::replace(&mut w.user, User::admin());
+    w.post(
+        "/api/v1/namespaces",
+        &json!({ "metadata": { "name": namespace } }),
+    );
+    let base = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
+    assert_eq!(
+        w.post(
+            &format!("{base}/roles"),
+            &json!({ "metadata": { "name": account }, "rules": rules })
+        )
+        .0,
+        201
+    );
+    let bound = w.post(
+        &format!("{base}/rolebindings"),
+        &json!({
+            "metadata": { "name": account },
+            "roleRef": { "kind": "Role", "name": account },
+            "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": namespace }]
+        }),
+    );
+    assert_eq!(bound.0, 201, "{}", bound.1);
+    w.user = me;
+}
+
+fn maps(verbs: &[&str]) -> Value {
+    json!([{ "verbs": verbs, "apiGroups": [""], "resources": ["configmaps"] }])
+}
+
+#[test]
+fn nothing_is_allowed_but_what_is_granted() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["get"]));
+    w.user = User::service_account("ns", "sa");
+    assert_eq!(w.get("/api/v1/namespaces/ns/configmaps/x").0, 404);
+    let refused = w.get("/api/v1/namespaces/ns/configmaps");
+    assert_eq!(refused.0, 403);
+    assert_eq!(
+        message(&refused),
+        "configmaps is forbidden: User \"system:serviceaccount:ns:sa\" cannot list resource \"configmaps\" in API group \"\" in the namespace \"ns\""
+    );
+    let cluster = w.get("/api/v1/nodes");
+    assert_eq!(
+        message(&cluster),
+        "nodes is forbidden: User \"system:serviceaccount:ns:sa\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"
+    );
+    assert_eq!(w.get("/version").0, 200);
+    assert_eq!(
+        w.get("/metrics").1["message"],
+        "forbidden: User \"system:serviceaccount:ns:sa\" cannot get path \"/metrics\""
+    );
+}
+
+#[test]
+fn applying_something_new_takes_the_right_to_create() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["patch"]));
+    w.user = User::service_account("ns", "sa");
+    let uri = "/api/v1/namespaces/ns/configmaps/x?fieldManager=m";
+    let config = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } });
+    let refused = w.apply(uri, &config);
+    assert_eq!(refused.0, 403);
+    assert!(
+        message(&refused).contains("cannot create resource \"configmaps\""),
+        "{}",
+        message(&refused)
+    );
+}
+
+#[test]
+fn acting_as_another_needs_the_right_and_gives_the_others_rights() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["list"]));
+    w.user = User::service_account("sys", "controller");
+    let as_sa = [("impersonate-user", "system:serviceaccount:ns:sa")];
+    let uri = "/api/v1/namespaces/ns/configmaps";
+    let refused = w.send(Method::GET, uri, &as_sa, &Value::Null);
+    assert_eq!(refused.0, 403);
+    assert_eq!(
+        message(&refused),
+        "serviceaccounts \"sa\" is forbidden: User \"system:serviceaccount:sys:controller\" cannot impersonate resource \"serviceaccounts\" in API group \"\" in the namespace \"ns\""
+    );
+    w.user = User::admin();
+    let base = "/apis/rbac.authorization.k8s.io/v1";
+    w.post(&format!("{base}/clusterroles"), &json!({
+        "metadata": { "name": "imp" },
+        "rules": [{ "verbs": ["impersonate"], "apiGroups": [""], "resources": ["serviceaccounts"] }]
+    }));
+    w.post(
+        &format!("{base}/clusterrolebindings"),
+        &json!({
+            "metadata": { "name": "imp" }, "roleRef": { "kind": "ClusterRole", "name": "imp" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "controller", "namespace": "sys" }]
+        }),
+    );
+    w.user = User::service_account("sys", "controller");
+    assert_eq!(w.send(Method::GET, uri, &as_sa, &Value::Null).0, 200);
+    assert_eq!(
+        w.get(uri).0,
+        403,
+        "impersonation lends nothing to the impersonator"
+    );
+    let audit = w.server.audit();
+    assert_eq!(
+        audit[audit.len() - 2].impersonated.as_deref(),
+        Some("system:serviceaccount:ns:sa")
+    );
+    let groups = [
+        ("impersonate-user", "system:serviceaccount:ns:sa"),
+        ("impersonate-group", "system:masters"),
+    ];
+    assert_eq!(w.send(Method::GET, uri, &groups, &Value::Null).0, 403);
+}
+
+#[test]
+fn nobody_grants_what_they_do_not_hold() {
+    let mut w = World::new();
+    grant(
+        &mut w,
+        "ns",
+        "sa",
+        &json!([
+            { "verbs": ["create", "update"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"] },
+            { "verbs": ["get"], "apiGroups": [""], "resources": ["configmaps"] },
+        ]),
+    );
+    w.user = User::service_account("ns", "sa");
+    let uri = "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/roles";
+    assert_eq!(
+        w.post(
+            uri,
+            &json!({ "metadata": { "name": "fine" }, "rules": maps(&["get"]) })
+        )
+        .0,
+        201
+    );
+    let refused = w.post(
+        uri,
+        &json!({ "metadata": { "name": "more" }, "rules": maps(&["get", "delete"]) }),
+    );
+    assert_eq!(refused.0, 403);
+    assert_eq!(
+        message(&refused),
+        "roles.rbac.authorization.k8s.io \"more\" is forbidden: user \"system:serviceaccount:ns:sa\" \
+         (groups=[\"system:serviceaccounts\" \"system:serviceaccounts:ns\" \"system:authenticated\"]) \
+         is attempting to grant RBAC permissions not currently held:\n\
+         {APIGroups:[\"\"], Resources:[\"configmaps\"], Verbs:[\"delete\"]}"
+    );
+    let bound = w.post(
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/rolebindings",
+        &json!({
+            "metadata": { "name": "b" }, "roleRef": { "kind": "ClusterRole", "name": "admin" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "sa", "namespace": "ns" }]
+        }),
+    );
+    assert_eq!(bound.0, 403);
+}
+
+#[test]
+fn the_built_in_roles_aggregate() {
+    let mut w = World::new();
+    w.post(
+        "/api/v1/namespaces",
+        &json!({ "metadata": { "name": "ns" } }),
+    );
+    w.post(
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/rolebindings",
+        &json!({
+            "metadata": { "name": "b" }, "roleRef": { "kind": "ClusterRole", "name": "admin" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "sa", "namespace": "ns" }]
+        }),
+    );
+    w.user = User::service_account("ns", "sa");
+    assert_eq!(w.get("/api/v1/namespaces/ns/secrets").0, 200);
+    assert_eq!(w.get("/api/v1/namespaces/default/secrets").0, 403);
+    w.user = User::admin();
+    w.post("/apis/rbac.authorization.k8s.io/v1/clusterroles", &json!({
+        "metadata": { "name": "x", "labels": { "rbac.authorization.k8s.io/aggregate-to-view": "true" } },
+        "rules": [{ "verbs": ["list"], "apiGroups": ["coordination.k8s.io"], "resources": ["leases"] },
+                  { "verbs": ["list"], "apiGroups": ["x.example"], "resources": ["ys"] }]
+    }));
+    w.pass(10);
+    let ask = json!({ "spec": {
+        "user": "system:serviceaccount:ns:sa",
+        "resourceAttributes": { "namespace": "ns", "verb": "list", "group": "x.example", "resource": "ys" }
+    } });
+    let (_, review) = w.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &ask);
+    assert_eq!(review["status"]["allowed"], true, "{review}");
+}
