@@ -78,6 +78,11 @@ fn other_files_are_no_business_of_ours() {
         ("dashboards/big.json", "{not json"),
         ("empty.yaml", ""),
         ("comments.yaml", "# nothing\n---\n# here\n"),
+        ("empty-values.yaml", "{}\n---\n[]\n---\nnull\n"),
+        (
+            "empty-items.yaml",
+            "apiVersion: v1\nkind: List\nitems: [{}, null, []]\n",
+        ),
     ];
     assert_eq!(names(&built(&files, "")), ["one"]);
 }

@@ -101,8 +101,8 @@ fn tags_decide_types() {
              !!float, !!bool, !!null, !!map and !!seq",
             "document 1, line 3: tag !!set is not supported: supported are !!str, !!int, \
              !!float, !!bool, !!null, !!map and !!seq",
-            "document 1, line 4: \"x\" is not a value of !!int",
-            "document 1, line 5: a list is not a value of !!str",
+            "document 1, line 4: another scalar stands here, which is not a value of !!int",
+            "document 1, line 5: a list stands here, which is not a value of !!str",
         ],
     );
 }

@@ -120,6 +120,9 @@ impl Build<'_> {
                 document,
                 line: node.line,
             };
+            if is_empty(&node) {
+                continue;
+            }
             match take_items(node) {
                 Ok(items) => queue.extend(items.into_iter().map(|item| (document, item))),
                 Err(node) => self.object(*node, origin),
@@ -151,6 +154,16 @@ impl Build<'_> {
                 }
             }
         }
+    }
+}
+
+/// Nothing at all, which templates leave behind: kustomize passes over it.
+fn is_empty(node: &Node) -> bool {
+    match &node.data {
+        Data::Null => true,
+        Data::Sequence(items) => items.is_empty(),
+        Data::Mapping(entries) => entries.is_empty(),
+        _ => false,
     }
 }
 

@@ -300,7 +300,7 @@ impl<'a> Composer<'a> {
             Some("") => {}
             Some(name) if name == own => {}
             Some(name @ ("str" | "int" | "float" | "bool" | "null" | "map" | "seq")) => {
-                let (tag, found) = (format!("!!{name}"), found.to_owned());
+                let tag = format!("!!{name}");
                 self.note(line, YamlFault::TagMismatch { tag, found });
             }
             _ => self.note(line, YamlFault::UnsupportedTag { tag: spelled(tag) }),
@@ -383,7 +383,7 @@ fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data
     };
     let mismatch = |name: &str| YamlFault::TagMismatch {
         tag: format!("!!{name}"),
-        found: format!("{:?}", text.chars().take(100).collect::<String>()),
+        found: "another scalar",
     };
     let value = match core_tag(tag) {
         Some("str") => Some(owned()),

@@ -67,13 +67,13 @@ pub enum YamlFault {
         /// The tag.
         tag: String,
     },
-    /// A tag that its value contradicts.
-    #[error("{found} is not a value of {tag}")]
+    /// A tag that its value contradicts. The value itself isn't repeated: it may be a secret.
+    #[error("{found} stands here, which is not a value of {tag}")]
     TagMismatch {
         /// The tag.
         tag: String,
-        /// The value as written, cut to 100 characters, or what it is.
-        found: String,
+        /// What the value is.
+        found: &'static str,
     },
     /// `<<` with something else than mappings, or twice.
     #[error("a merge key (<<) takes a mapping or a list of mappings, once for each mapping")]

@@ -49,24 +49,14 @@ pub(super) fn resolve(text: &str) -> Scalar {
     }
 }
 
-/// The JSON number for a float: an integer where it has no fraction and fits one.
+/// The JSON number for a float: an integer where its shortest decimal form is one, as when Go
+/// prints it and reads it again.
 pub(super) fn number(float: f64) -> Option<Number> {
-    const TWO_63: f64 = 9_223_372_036_854_775_808.0;
-    const TWO_64: f64 = 18_446_744_073_709_551_616.0;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the ranges are checked first"
-    )]
-    #[expect(clippy::cast_sign_loss, reason = "the ranges are checked first")]
-    if float.fract() == 0.0 {
-        if (-TWO_63..TWO_63).contains(&float) {
-            return Some(Number::from(float as i64));
-        }
-        if (TWO_63..TWO_64).contains(&float) {
-            return Some(Number::from(float as u64));
-        }
-    }
-    Number::from_f64(float)
+    let text = float.to_string();
+    let integer = text.parse::<i64>().map(Number::from).ok();
+    integer
+        .or_else(|| text.parse::<u64>().map(Number::from).ok())
+        .or_else(|| Number::from_f64(float))
 }
 
 fn integer(plain: &str) -> Option<Number> {
@@ -172,6 +162,8 @@ mod tests {
             ("+.5", "0.5"),
             (".5_0", "0.5"),
             ("1.5_0", "1.5"),
+            ("1234567890123456789e0", "1234567890123456800"),
+            ("1e19", "10000000000000000000"),
             ("1e-7", "1e-7"),
             ("123456789.5", "123456789.5"),
             ("1.23456789012345678", "1.2345678901234567"),
