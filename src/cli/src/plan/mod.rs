@@ -29,7 +29,7 @@ pub fn command(options: &Plan) -> Result<ExitCode, CommandError> {
         ));
     };
     let scenario = Scenario::load(directory)?;
-    let run = simulation::until_settled(
+    let run = simulation::trace(
         &scenario,
         &Options {
             until: None,

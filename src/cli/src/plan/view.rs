@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use stageset_cluster::{Outcome, StageSetKey};
+use stageset_core::failure::FailureClass;
 use stageset_core::object::ObjectKey;
 use stageset_core::observation::{Phase, Status};
-use stageset_core::plan::{ApplyReason, Operation, RecordOperation, TenantOperation};
+use stageset_core::plan::{ApplyReason, Need, Operation, RecordOperation, TenantOperation};
 
 use crate::simulation::{Happening, Run};
 use crate::timeline::user_of;
@@ -75,8 +76,20 @@ pub(super) fn plans(run: &Run) -> Vec<StageSetPlan> {
         };
         let builder = builders.entry(key.clone()).or_default();
         builder.silent = index < run.reviewed_from;
-        if let Happening::Performed(operation, outcome) = &event.what {
-            builder.performed(operation, outcome);
+        match &event.what {
+            Happening::Performed(operation, outcome) => builder.performed(operation, outcome),
+            Happening::Gathered(Need::DryRun { identity, object }, Outcome::Failed(failure))
+                if failure.class == FailureClass::Denied =>
+            {
+                builder.refused(Planned {
+                    stage: Some(object.stage.to_string()),
+                    what: Do::Refused,
+                    object: Some(object.reference.key.clone()),
+                    identity: Some(user_of(identity)),
+                    why: failure.message.clone(),
+                });
+            }
+            _ => {}
         }
     }
     for key in &run.stage_sets {
@@ -125,15 +138,20 @@ impl Builder {
         }
     }
 
+    /// A refusal that comes again is the same one.
+    fn refused(&mut self, planned: Planned) {
+        if !self.operations.contains(&planned) {
+            self.add(planned);
+        }
+    }
+
     fn performed(&mut self, operation: &Operation, outcome: &Outcome) {
         if let Outcome::Failed(failure) = outcome {
             if let Operation::Tenant(operation) = operation {
                 let mut planned = tenant(operation);
                 planned.what = Do::Refused;
                 planned.why.clone_from(&failure.message);
-                if !self.operations.contains(&planned) {
-                    self.add(planned);
-                }
+                self.refused(planned);
             }
             return;
         }

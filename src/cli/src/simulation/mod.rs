@@ -16,6 +16,13 @@ use stageset_cluster::StageSetKey;
 use crate::scenario::Scenario;
 use crate::timeline::record::{Outcome, Record, Requests};
 
+mod administrator;
+mod artifacts;
+mod cluster;
+mod controller;
+mod engine;
+mod report;
+mod rights;
 mod trace;
 
 pub use trace::{Event, Happening, Trace};
@@ -42,6 +49,12 @@ pub enum SimulationError {
         /// The API server's words.
         message: String,
     },
+    /// Something that this program brings along is refused.
+    #[error("preparing the simulated cluster: {0}")]
+    BuiltIn(String),
+    /// The simulated API server doesn't answer the administrator.
+    #[error("reading the StageSets: {0}")]
+    Lost(String),
     /// The controller ended by itself.
     #[error("the controller ended: {0}")]
     Controller(String),
@@ -84,14 +97,19 @@ pub struct Run {
 ///
 /// # Errors
 /// [`SimulationError`] when the scenario itself is refused, or the controller ends.
-pub fn run(_scenario: &Scenario, _options: &Options) -> Result<Report, SimulationError> {
-    Err(SimulationError::Controller("not yet".into()))
+pub fn run(scenario: &Scenario, options: &Options) -> Result<Report, SimulationError> {
+    engine::run(scenario, options).map(|finished| report::of(scenario, &finished))
 }
 
-/// Runs a scenario until its last change has led to whatever it leads to.
+/// Runs a scenario as raw material for the plan of its last change.
 ///
 /// # Errors
 /// As [`run`].
-pub fn until_settled(_scenario: &Scenario, _options: &Options) -> Result<Run, SimulationError> {
-    Err(SimulationError::Controller("not yet".into()))
+pub fn trace(scenario: &Scenario, options: &Options) -> Result<Run, SimulationError> {
+    let finished = engine::run(scenario, options)?;
+    Ok(Run {
+        events: finished.events,
+        reviewed_from: finished.last_step,
+        stage_sets: report::keys(scenario),
+    })
 }

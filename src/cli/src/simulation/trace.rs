@@ -3,8 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stageset_cluster::{Observer, Outcome, StageSetKey};
-use stageset_core::plan::{Need, Operation, Plan};
+use stageset_core::failure::FailureClass;
+use stageset_core::identity::Identity;
+use stageset_core::object::Reference;
+use stageset_core::plan::{Need, Operation, Plan, TenantOperation};
 use stageset_core::time::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::timeline::user_of;
 
 /// Something that happened, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,11 +38,54 @@ pub enum Happening {
     Fault(String),
 }
 
-/// Collects events; clones share them.
-#[derive(Debug, Clone, Default)]
-pub struct Trace(Arc<Mutex<Vec<Event>>>);
+/// A request of a tenant that RBAC refused.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refused {
+    /// The user that the API server saw.
+    pub(super) user: String,
+    /// The object.
+    pub(super) object: Reference,
+    /// The verbs that what was tried takes.
+    pub(super) verbs: &'static [&'static str],
+}
+
+/// Verbs of a server-side apply: it reads, patches, and creates what isn't there.
+const APPLY: &[&str] = &["get", "create", "patch"];
+/// The verb of a read.
+const READ: &[&str] = &["get"];
+/// Verbs of a deletion: it reads first.
+const DELETE: &[&str] = &["get", "delete"];
+
+/// Collects events, and passes refusals on; clones share them.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    events: Arc<Mutex<Vec<Event>>>,
+    refusals: mpsc::UnboundedSender<Refused>,
+}
 
 impl Trace {
+    /// An empty trace, and where it tells of refusals.
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Refused>) {
+        let (refusals, told) = mpsc::unbounded_channel();
+        (Self { events: Arc::default(), refusals }, told)
+    }
+
+    fn refused(
+        &self,
+        outcome: &Outcome,
+        identity: &Identity,
+        object: &Reference,
+        verbs: &'static [&'static str],
+    ) {
+        if let Outcome::Failed(failure) = outcome
+            && failure.class == FailureClass::Denied
+        {
+            let refused = Refused { user: user_of(identity), object: object.clone(), verbs };
+            // Nobody listens any more when the simulation is over.
+            let _ = self.refusals.send(refused);
+        }
+    }
+
     /// Adds an event.
     pub fn add(&self, at: Timestamp, stage_set: Option<&StageSetKey>, what: Happening) {
         let event = Event {
@@ -44,7 +93,7 @@ impl Trace {
             stage_set: stage_set.cloned(),
             what,
         };
-        self.0
+        self.events
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(event);
@@ -52,7 +101,7 @@ impl Trace {
 
     /// How many there are by now.
     pub fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether nothing happened yet.
@@ -62,7 +111,7 @@ impl Trace {
 
     /// All of them so far.
     pub fn events(&self) -> Vec<Event> {
-        self.0
+        self.events
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -75,11 +124,14 @@ impl Observer for Trace {
     }
 
     fn need(&self, at: Timestamp, stage_set: &StageSetKey, need: &Need, outcome: &Outcome) {
-        self.add(
-            at,
-            Some(stage_set),
-            Happening::Gathered(need.clone(), outcome.clone()),
-        );
+        match need {
+            Need::DryRun { identity, object } => {
+                self.refused(outcome, identity, &object.reference, APPLY);
+            }
+            Need::Read { identity, object, .. } => self.refused(outcome, identity, object, READ),
+            _ => {}
+        }
+        self.add(at, Some(stage_set), Happening::Gathered(need.clone(), outcome.clone()));
     }
 
     fn operation(
@@ -89,11 +141,16 @@ impl Observer for Trace {
         operation: &Operation,
         outcome: &Outcome,
     ) {
-        self.add(
-            at,
-            Some(stage_set),
-            Happening::Performed(operation.clone(), outcome.clone()),
-        );
+        match operation {
+            Operation::Tenant(TenantOperation::Apply { identity, object, .. }) => {
+                self.refused(outcome, identity, &object.reference, APPLY);
+            }
+            Operation::Tenant(TenantOperation::Delete { identity, object, .. }) => {
+                self.refused(outcome, identity, object, DELETE);
+            }
+            Operation::Record(_) => {}
+        }
+        self.add(at, Some(stage_set), Happening::Performed(operation.clone(), outcome.clone()));
     }
 
     fn skipped_entries(&self, at: Timestamp, stage_set: &StageSetKey, count: usize) {
@@ -101,8 +158,8 @@ impl Observer for Trace {
         self.add(at, Some(stage_set), Happening::Fault(text));
     }
 
-    fn panicked(&self, at: Timestamp, stage_set: &StageSetKey, message: &str) {
-        let text = format!("the decision panicked: {message}");
+    fn defect(&self, at: Timestamp, stage_set: &StageSetKey, message: &str) {
+        let text = format!("a defect of the controller: {message}");
         self.add(at, Some(stage_set), Happening::Fault(text));
     }
 }

@@ -15,7 +15,7 @@ mod tell;
 pub(crate) mod words;
 
 pub(crate) use print::wrap;
-pub(crate) use tell::{Cures, user_of};
+pub(crate) use tell::{records, user_of};
 
 /// Runs a folder and prints its timeline.
 ///

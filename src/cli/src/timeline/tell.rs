@@ -36,7 +36,7 @@ struct Said {
 }
 
 /// Tells a trace as records.
-pub(super) fn records(events: &[Event], start: Timestamp, cures: &Cures) -> Vec<Record> {
+pub(crate) fn records(events: &[Event], start: Timestamp, cures: &Cures) -> Vec<Record> {
     let mut teller = Teller {
         start,
         cures,
