@@ -149,7 +149,7 @@ fn resource_list(registry: &Registry, group: &str, version: &str) -> Value {
     for resource in in_version(registry, group, version) {
         let mut entry = json!({
             "name": resource.plural, "singularName": resource.singular,
-            "namespaced": resource.namespaced, "kind": resource.kind, "verbs": resource.verbs(),
+            "namespaced": resource.namespaced, "kind": resource.kind, "verbs": resource.verbs,
         });
         let map = crate::object::members(&mut entry);
         if !resource.short_names.is_empty() {
@@ -209,7 +209,7 @@ fn aggregated_resource(resource: &Resource) -> Value {
     let mut out = json!({
         "resource": resource.plural, "responseKind": kind,
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
-        "singularResource": resource.singular, "verbs": resource.verbs(),
+        "singularResource": resource.singular, "verbs": resource.verbs,
     });
     let map = crate::object::members(&mut out);
     if !resource.short_names.is_empty() {

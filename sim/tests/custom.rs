@@ -136,3 +136,75 @@ fn a_deleted_definition_takes_its_objects() {
     assert_eq!(w.get(WIDGETS).0, 404);
     assert_eq!(w.get(&format!("{CRDS}/widgets.example.com")).0, 404);
 }
+
+#[test]
+fn cel_rules_judge_and_unknown_ones_are_named() {
+    let mut w = World::new();
+    let mut crd = crd();
+    let spec = crd
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+        .unwrap();
+    spec["x-kubernetes-validations"] = json!([
+        { "rule": "!has(self.parts) || self.size >= size(self.parts)", "message": "too small" },
+        { "rule": "self.size >= oldSelf.size", "message": "never shrinks" },
+    ]);
+    w.post(CRDS, &crd);
+    w.pass(100);
+    let refused = w.post(
+        WIDGETS,
+        &widget(&json!({ "size": 1, "parts": [{ "name": "a" }, { "name": "b" }] })),
+    );
+    assert_eq!(
+        message(&refused),
+        "Widget.example.com \"w\" is invalid: spec: Invalid value: \"object\": too small"
+    );
+    assert_eq!(w.post(WIDGETS, &widget(&json!({ "size": 3 }))).0, 201);
+    assert_eq!(
+        w.merge(&format!("{WIDGETS}/w"), &json!({ "spec": { "size": 2 } }))
+            .0,
+        422
+    );
+    assert_eq!(
+        w.merge(&format!("{WIDGETS}/w"), &json!({ "spec": { "size": 4 } }))
+            .0,
+        200
+    );
+
+    let spec = crd
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+        .unwrap();
+    spec["x-kubernetes-validations"] = json!([{ "rule": "isURL(self.color)" }]);
+    let (_, now) = w.get(&format!("{CRDS}/widgets.example.com"));
+    crd["metadata"] = now["metadata"].clone();
+    assert_eq!(w.put(&format!("{CRDS}/widgets.example.com"), &crd).0, 200);
+    let unknown = w.merge(&format!("{WIDGETS}/w"), &json!({ "spec": { "size": 5 } }));
+    assert_eq!(unknown.0, 501);
+    assert!(message(&unknown).contains("isURL(self.color)"));
+}
+
+#[test]
+fn the_projects_own_definitions_are_served() {
+    let mut w = World::new();
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../charts/stageset-controller/files/crds"
+    );
+    let mut served = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let answer = w.send_text(http::Method::POST, CRDS, "application/yaml", text);
+        assert_eq!(answer.0, 201, "{}", answer.1);
+        served += 1;
+    }
+    w.pass(100);
+    let (_, list) = w.get(CRDS);
+    for crd in list["items"].as_array().unwrap() {
+        let conditions = crd["status"]["conditions"].as_array().unwrap();
+        assert!(
+            conditions
+                .iter()
+                .any(|c| c["type"] == "Established" && c["status"] == "True")
+        );
+    }
+    assert_eq!(list["items"].as_array().unwrap().len(), served);
+}

@@ -82,6 +82,31 @@ impl World {
         }
     }
 
+    pub(crate) fn send_text(
+        &mut self,
+        method: Method,
+        uri: &str,
+        content_type: &str,
+        text: String,
+    ) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", content_type.parse().unwrap());
+        let request = Request {
+            method,
+            uri: uri.parse().unwrap(),
+            headers,
+            body: text.into(),
+            user: self.user.clone(),
+        };
+        let Reply::Response(response) = self.server.handle(&request, self.at) else {
+            panic!("a watch")
+        };
+        (
+            response.status.as_u16(),
+            response.value().unwrap_or_default(),
+        )
+    }
+
     pub(crate) fn get(&mut self, uri: &str) -> Answer {
         self.send(Method::GET, uri, &[], &Value::Null)
     }

@@ -1,14 +1,30 @@
-//! CEL rules of custom resources.
+//! CEL rules of custom resources (`x-kubernetes-validations`), evaluated by the `cel` crate.
 //!
-//! Not evaluated yet: a write that a rule would judge is refused with 501 and the rule's text,
-//! unless one of the few forms read here decides it.
+//! A rule that the crate can't read, or that calls a function it lacks (Kubernetes' own libraries:
+//! `isURL`, `quantity`, …), answers a write that it would judge with 501 and its text. So does
+//! `messageExpression`. Rules on the old state run on updates only.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use cel::{
+    Context, Env, ExecutionError, Program,
+    objects::{Key, Map, Value as Cel},
+};
 use serde_json::Value;
 
-use super::schema::Schema;
+use super::schema::{CelRule, Schema};
 use crate::status::{ApiError, Cause};
 
-/// Judges all rules of a schema.
+fn env() -> &'static Arc<Env> {
+    static ENV: OnceLock<Arc<Env>> = OnceLock::new();
+    ENV.get_or_init(|| Arc::new(Env::stdlib()))
+}
+
+/// Judges all rules of a schema on a value and what lies below it. Fails only where a rule can't
+/// be evaluated here; broken rules become causes.
 pub(crate) fn check(
     schema: &Schema,
     old: Option<&Value>,
@@ -16,12 +32,174 @@ pub(crate) fn check(
     path: &str,
     causes: &mut Vec<Cause>,
 ) -> Result<(), ApiError> {
-    let _ = (old, new, path, causes);
+    if !schema.has_rules() || new.is_null() {
+        return Ok(());
+    }
     for rule in &schema.rules {
-        return Err(ApiError::not_modelled(format!(
-            "the CEL rule {:?}",
-            rule.rule
-        )));
+        judge(rule, schema, old, new, path, causes)?;
+    }
+    match new {
+        Value::Object(map) => {
+            for (key, child) in map {
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                let old = old.and_then(|o| o.get(key));
+                if let Some(schema) = schema.properties.get(key) {
+                    check(schema, old, child, &below, causes)?;
+                } else if let Some(schema) = &schema.additional {
+                    let below = format!("{path}[{key}]");
+                    check(schema, old, child, &below, causes)?;
+                }
+            }
+        }
+        Value::Array(list) => {
+            let Some(items) = &schema.items else {
+                return Ok(());
+            };
+            for (i, child) in list.iter().enumerate() {
+                let before = old_item(schema, old, child);
+                check(items, before, child, &format!("{path}[{i}]"), causes)?;
+            }
+        }
+        _ => {}
     }
     Ok(())
+}
+
+/// Items of lists with keys have an old state, others have none.
+fn old_item<'a>(schema: &Schema, old: Option<&'a Value>, item: &Value) -> Option<&'a Value> {
+    if schema.list_type != "map" {
+        return None;
+    }
+    let same = |other: &Value| {
+        schema
+            .list_keys
+            .iter()
+            .all(|key| other.get(key) == item.get(key))
+    };
+    old?.as_array()?.iter().find(|other| same(other))
+}
+
+fn judge(
+    rule: &CelRule,
+    schema: &Schema,
+    old: Option<&Value>,
+    new: &Value,
+    path: &str,
+    causes: &mut Vec<Cause>,
+) -> Result<(), ApiError> {
+    let about_change = rule.rule.contains("oldSelf");
+    if about_change && old.is_none() && !rule.optional_old_self {
+        return Ok(());
+    }
+    let unable = |why: String| {
+        ApiError::not_modelled(format!("the CEL rule {:?} at {path:?}: {why}", rule.rule))
+    };
+    if about_change && rule.optional_old_self {
+        return Err(unable("optionalOldSelf".into()));
+    }
+    let program = Program::compile(&rule.rule).map_err(|e| unable(e.to_string()))?;
+    let mut context = Context::with_env(Arc::clone(env()));
+    context.add_variable_from_value("self", convert(new, schema));
+    if let Some(old) = old {
+        context.add_variable_from_value("oldSelf", convert(old, schema));
+    }
+    let result = program.execute(&context);
+    let broken = match result {
+        Ok(Cel::Bool(true)) => return Ok(()),
+        Ok(Cel::Bool(false)) => message(rule).ok_or_else(|| unable("messageExpression".into()))?,
+        Ok(other) => return Err(unable(format!("it gives {other:?}, not a boolean"))),
+        Err(
+            e @ (ExecutionError::UndeclaredReference(_)
+            | ExecutionError::NoSuchOverload(_)
+            | ExecutionError::NotSupportedAsMethod { .. }
+            | ExecutionError::InternalError(_)),
+        ) => return Err(unable(e.to_string())),
+        Err(ExecutionError::NoSuchKey(key)) => {
+            format!(
+                "rule evaluation error: no such key: {key} evaluating rule: {}",
+                rule.rule
+            )
+        }
+        Err(e) => return Err(unable(e.to_string())),
+    };
+    let at = match rule.field_path.strip_prefix('.') {
+        Some(below) if path.is_empty() => below.to_owned(),
+        _ => format!("{path}{}", rule.field_path),
+    };
+    let at = if at.is_empty() {
+        "<nil>".to_owned()
+    } else {
+        at
+    };
+    let cause = match rule.reason.as_str() {
+        "FieldValueForbidden" => Cause::forbidden(at, &broken),
+        "FieldValueRequired" => Cause::required(at, &broken),
+        "FieldValueDuplicate" => Cause::duplicate(at, new),
+        _ => {
+            let shown = match new {
+                Value::Object(_) => "\"object\"".to_owned(),
+                Value::Array(_) => "\"array\"".to_owned(),
+                other => other.to_string(),
+            };
+            Cause::new(
+                "FieldValueInvalid",
+                at,
+                format!("Invalid value: {shown}: {broken}"),
+            )
+        }
+    };
+    causes.push(cause);
+    Ok(())
+}
+
+/// The message of a broken rule; none if it would have to be computed.
+fn message(rule: &CelRule) -> Option<String> {
+    if rule.message_expression {
+        None
+    } else if rule.message.is_empty() {
+        Some(format!("failed rule: {}", rule.rule))
+    } else {
+        Some(rule.message.clone())
+    }
+}
+
+/// A value as CEL has it: numbers are of the type that the schema says.
+fn convert(value: &Value, schema: &Schema) -> Cel {
+    match value {
+        Value::Null => Cel::Null,
+        Value::Bool(b) => Cel::Bool(*b),
+        Value::Number(n) => match n.as_i64().filter(|_| schema.types != "number") {
+            Some(int) => Cel::Int(int),
+            None => Cel::Float(n.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => Cel::String(Arc::new(text.clone())),
+        Value::Array(list) => {
+            let any = Schema::default();
+            let items = schema.items.as_deref().unwrap_or(&any);
+            Cel::List(Arc::new(
+                list.iter().map(|item| convert(item, items)).collect(),
+            ))
+        }
+        Value::Object(map) => {
+            let any = Schema::default();
+            // The order of this map never shows: only the rule's verdict does.
+            let converted: HashMap<Key, Cel> = map
+                .iter()
+                .map(|(key, value)| {
+                    let below = schema.properties.get(key).or(schema.additional.as_deref());
+                    (
+                        Key::String(Arc::new(key.clone())),
+                        convert(value, below.unwrap_or(&any)),
+                    )
+                })
+                .collect();
+            Cel::Map(Map {
+                map: Arc::new(converted),
+            })
+        }
+    }
 }

@@ -239,6 +239,18 @@ fn serve(server: &mut Server, crd: &Value) {
             namespaced: text(crd, "/spec/scope") == "Namespaced",
             short_names: list("shortNames"),
             categories: list("categories"),
+            verbs: [
+                "delete",
+                "deletecollection",
+                "get",
+                "list",
+                "patch",
+                "create",
+                "update",
+                "watch",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             stored: true,
             status: version.pointer("/subresources/status").is_some(),
             subresources,

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use regex::Regex;
 use serde_json::Value;
 
-use crate::managed::{
-    builtin,
-    types::{ListRule, Node, Type},
-};
+use crate::managed::types::{Keys, ListRule, Node, Type};
 
 /// A CEL rule of `x-kubernetes-validations`.
 #[derive(Clone, Debug)]
@@ -184,16 +181,13 @@ impl Schema {
                     .map_or(Type::Untyped, |items| items.merge_type());
                 let rule = match self.list_type.as_str() {
                     "set" => ListRule::Set,
-                    "map" => ListRule::Map(
-                        self.list_keys
-                            .iter()
-                            .map(|key| {
-                                let schema =
-                                    self.items.as_ref().and_then(|i| i.properties.get(key));
-                                (key.clone(), schema.and_then(|s| s.default.clone()))
-                            })
-                            .collect(),
-                    ),
+                    "map" => {
+                        let keys = self.list_keys.iter().map(|key| {
+                            let schema = self.items.as_ref().and_then(|i| i.properties.get(key));
+                            (key.clone(), schema.and_then(|s| s.default.clone()))
+                        });
+                        ListRule::Map(Keys::Declared(Arc::new(keys.collect())))
+                    }
                     _ => ListRule::Atomic,
                 };
                 Type::Declared(Arc::new(Node::List { rule, item }))
@@ -210,7 +204,7 @@ impl Schema {
             .iter()
             .map(|(k, v)| (k.clone(), v.merge_type()))
             .collect();
-        fields.insert("metadata".into(), builtin::field("ConfigMap", "metadata").0);
+        fields.insert("metadata".into(), Type::object_meta());
         for field in ["apiVersion", "kind"] {
             fields.insert(field.into(), Type::Declared(Arc::new(Node::Scalar)));
         }

@@ -12,8 +12,6 @@ use crate::{
     status::{self, ApiError},
 };
 
-pub(crate) use table::UNSERVED;
-
 /// Where a resource comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
@@ -32,6 +30,8 @@ pub(crate) struct Resource {
     pub(crate) namespaced: bool,
     pub(crate) short_names: Vec<String>,
     pub(crate) categories: Vec<String>,
+    /// Verbs as discovery lists them.
+    pub(crate) verbs: Vec<String>,
     /// Answers verbs on stored objects (reviews aren't stored).
     pub(crate) stored: bool,
     /// Has a `status` subresource, so that the main resource ignores `status`.
@@ -99,24 +99,6 @@ impl Resource {
         match &self.origin {
             Origin::Custom(custom) => Some(custom),
             Origin::BuiltIn => None,
-        }
-    }
-
-    /// Verbs as discovery lists them.
-    pub(crate) fn verbs(&self) -> Vec<&'static str> {
-        if self.stored {
-            vec![
-                "create",
-                "delete",
-                "deletecollection",
-                "get",
-                "list",
-                "patch",
-                "update",
-                "watch",
-            ]
-        } else {
-            vec!["create"]
         }
     }
 }
@@ -189,10 +171,7 @@ impl Registry {
         if let Some(resource) = self.get(group, version, plural) {
             return Ok(resource);
         }
-        if UNSERVED
-            .iter()
-            .any(|(g, v, p)| *g == group && *v == version && (*p == plural || *p == "*"))
-        {
+        if table::is_unserved(group, version, plural) {
             let what = format!("resource {plural} of {}", join_api_version(group, version));
             return Err(ApiError::not_modelled(what));
         }

@@ -254,7 +254,6 @@ pub(crate) fn update(writer: &Writer<'_>, live: &Value, new: &mut Value, from_re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::managed::builtin;
 
     fn manager(name: &str, apply: bool) -> Manager {
         Manager {
@@ -266,7 +265,7 @@ mod tests {
     }
 
     fn run(name: &str, live: &Value, config: &Value, force: bool) -> Result<Value, ApiError> {
-        let ty = builtin::object_type("ConfigMap");
+        let ty = Type::of_kind("", "v1", "ConfigMap");
         let ignored = FieldSet::default();
         let writer = Writer {
             manager: manager(name, true),

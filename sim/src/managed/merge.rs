@@ -61,11 +61,11 @@ fn merge_at(
             }
             Ok(Some(Value::Object(out)))
         }
-        Atom::List { rule, item } if !hollow && *rule != ListRule::Atomic => {
+        Atom::List { rule, item } if !hollow && rule != ListRule::Atomic => {
             if let Some(value) = config.filter(|v| !v.is_array() && !v.is_null()) {
                 return Err(format!("{path}: expected list, got {value}"));
             }
-            merge_lists(live, config, rule, &item, path).map(Some)
+            merge_lists(live, config, &rule, &item, path).map(Some)
         }
         _ => leaf(),
     }
@@ -155,7 +155,6 @@ fn merge_lists(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::managed::builtin;
     use serde_json::json;
 
     #[test]
@@ -166,7 +165,7 @@ mod tests {
         let config = json!({ "spec": { "template": { "spec": { "containers": [
             { "name": "app", "image": "2" }, { "name": "new" }
         ] } } } });
-        let merged = merge(&live, &config, &builtin::object_type("Deployment")).unwrap();
+        let merged = merge(&live, &config, &Type::of_kind("apps", "v1", "Deployment")).unwrap();
         assert_eq!(
             merged["spec"]["template"]["spec"]["containers"],
             json!([
@@ -180,6 +179,6 @@ mod tests {
     #[test]
     fn duplicates_in_a_configuration_are_refused() {
         let config = json!({ "metadata": { "finalizers": ["a", "a"] } });
-        assert!(merge(&json!({}), &config, &builtin::object_type("ConfigMap")).is_err());
+        assert!(merge(&json!({}), &config, &Type::of_kind("", "v1", "ConfigMap")).is_err());
     }
 }

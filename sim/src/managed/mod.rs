@@ -5,7 +5,6 @@
 //! a trie ([`set`]), and everything else (merge, compare, remove, apply) is set arithmetic.
 
 pub(crate) mod apply;
-pub(crate) mod builtin;
 pub(crate) mod entries;
 pub(crate) mod merge;
 pub(crate) mod set;

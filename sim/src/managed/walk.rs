@@ -16,20 +16,12 @@ pub(crate) fn element(rule: &ListRule, index: usize, item: &Value) -> Result<Ele
         ListRule::Atomic => Ok(Element::Index(index as u64)),
         ListRule::Set => Ok(Element::Value(item.to_string())),
         ListRule::Map(keys) => {
-            let mut key = Map::new();
-            for (name, default) in keys {
-                let value = item.get(name).filter(|v| !v.is_null()).or(default.as_ref());
-                if let Some(value) = value {
-                    key.insert(name.clone(), value.clone());
-                }
-            }
-            if key.is_empty() {
-                let names: Vec<&str> = keys.iter().map(|(name, _)| name.as_str()).collect();
-                return Err(format!(
+            let key = keys.of(item).map_err(|names| {
+                format!(
                     "associative list with keys has an element that omits key field \"{}\" (and doesn't have default value)",
                     names.join("\", \"")
-                ));
-            }
+                )
+            })?;
             Ok(Element::Key(Value::Object(key).to_string()))
         }
     }
@@ -63,7 +55,7 @@ fn collect(value: &Value, ty: &Type, path: &mut Vec<Element>, set: &mut FieldSet
         }
         Atom::List { rule, item } => {
             for (index, child) in value.as_array().into_iter().flatten().enumerate() {
-                let Ok(step) = element(rule, index, child) else {
+                let Ok(step) = element(&rule, index, child) else {
                     continue;
                 };
                 path.push(step);
@@ -137,7 +129,7 @@ fn compare_at(
         }
         | Atom::Map { atomic: true } => true,
         Atom::List { rule, item } if !hollow => {
-            compare_lists(old, new, rule, &item, path, out);
+            compare_lists(old, new, &rule, &item, path, out);
             false
         }
         Atom::Map { atomic: false } if !hollow => {
@@ -233,7 +225,7 @@ pub(crate) fn remove(value: &Value, ty: &Type, gone: &FieldSet) -> Value {
             let mut kept = Vec::new();
             let mut touched = false;
             for (index, child) in list.iter().enumerate() {
-                let Ok(step) = element(rule, index, child) else {
+                let Ok(step) = element(&rule, index, child) else {
                     kept.push(child.clone());
                     continue;
                 };
@@ -315,7 +307,7 @@ pub(crate) fn with_named_fields(set: &FieldSet, ty: &Type, value: &Value) -> Fie
                     .into_iter()
                     .flatten()
                     .enumerate()
-                    .find(|(i, child)| element(rule, *i, child).is_ok_and(|e| e == *step));
+                    .find(|(i, child)| element(&rule, *i, child).is_ok_and(|e| e == *step));
                 (item, found.map(|(_, v)| v.clone()).unwrap_or_default())
             }
             _ => (Type::Untyped, Value::Null),

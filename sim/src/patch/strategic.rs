@@ -1,37 +1,39 @@
-//! Strategic merge patch, as far as list types alone decide: lists with keys merge by key, sets
-//! merge, other lists are replaced, `$patch: replace|delete` and `$deleteFromPrimitiveList` work.
-//! `$setElementOrder` and `$retainKeys` are read over, as they change order and unions only.
+//! Strategic merge patch: lists merge where the type says so (by its merge key), otherwise they are
+//! replaced; `$patch`, `$deleteFromPrimitiveList`, `$setElementOrder` and `$retainKeys` direct it.
 
 use serde_json::{Map, Value};
+use stageset_schema::SchemaRef;
 
-use crate::{
-    managed::{
-        types::{Atom, ListRule, Type},
-        walk::element,
-    },
-    status::ApiError,
-};
+use crate::status::ApiError;
 
 /// The patched value.
-pub(crate) fn apply(target: &Value, patch: &Value, ty: &Type) -> Result<Value, ApiError> {
+pub(crate) fn apply(
+    target: &Value,
+    patch: &Value,
+    schema: Option<SchemaRef>,
+) -> Result<Value, ApiError> {
     if !patch.is_object() {
         return Err(ApiError::bad_request(
             "error decoding patch: it must be an object",
         ));
     }
-    Ok(merge(target, patch, ty).unwrap_or(Value::Null))
+    Ok(merge(target, patch, schema).unwrap_or(Value::Null))
 }
 
-fn merge(target: &Value, patch: &Value, ty: &Type) -> Option<Value> {
+fn merge(target: &Value, patch: &Value, schema: Option<SchemaRef>) -> Option<Value> {
     match patch {
         Value::Null => None,
-        Value::Object(patch) => merge_maps(target, patch, ty),
-        Value::Array(items) => Some(merge_lists(target, items, ty)),
+        Value::Object(patch) => merge_maps(target, patch, schema),
+        Value::Array(items) => Some(merge_lists(target, items, schema, None)),
         scalar => Some(scalar.clone()),
     }
 }
 
-fn merge_maps(target: &Value, patch: &Map<String, Value>, ty: &Type) -> Option<Value> {
+fn merge_maps(
+    target: &Value,
+    patch: &Map<String, Value>,
+    schema: Option<SchemaRef>,
+) -> Option<Value> {
     let directive = patch.get("$patch").and_then(Value::as_str);
     if directive == Some("delete") {
         return None;
@@ -40,6 +42,9 @@ fn merge_maps(target: &Value, patch: &Map<String, Value>, ty: &Type) -> Option<V
         Value::Object(map) if directive != Some("replace") => map.clone(),
         _ => Map::new(),
     };
+    if let Some(kept) = patch.get("$retainKeys").and_then(Value::as_array) {
+        out.retain(|key, _| kept.iter().any(|k| k == key));
+    }
     for (key, value) in patch {
         if let Some(field) = key.strip_prefix("$deleteFromPrimitiveList/") {
             let gone: Vec<Value> = value.as_array().cloned().unwrap_or_default();
@@ -51,8 +56,21 @@ fn merge_maps(target: &Value, patch: &Map<String, Value>, ty: &Type) -> Option<V
         if key.starts_with('$') {
             continue;
         }
-        let (child, _) = ty.field(key);
-        match merge(out.get(key).unwrap_or(&Value::Null), value, &child) {
+        let below = schema.and_then(|s| s.child(key));
+        let old = out.get(key).unwrap_or(&Value::Null);
+        let merged = match value {
+            Value::Array(items) => {
+                let order = patch.get(&format!("$setElementOrder/{key}"));
+                Some(merge_lists(
+                    old,
+                    items,
+                    below,
+                    order.and_then(Value::as_array),
+                ))
+            }
+            _ => merge(old, value, below),
+        };
+        match merged {
             Some(merged) => {
                 out.insert(key.clone(), merged);
             }
@@ -64,16 +82,17 @@ fn merge_maps(target: &Value, patch: &Map<String, Value>, ty: &Type) -> Option<V
     Some(Value::Object(out))
 }
 
-fn merge_lists(target: &Value, items: &[Value], ty: &Type) -> Value {
-    let probe = Value::Array(items.to_vec());
-    let (rule, item_type) = match ty.atom(&probe) {
-        Atom::List { rule, item } => (rule.clone(), item),
-        _ => (ListRule::Atomic, Type::Untyped),
-    };
+fn merge_lists(
+    target: &Value,
+    items: &[Value],
+    schema: Option<SchemaRef>,
+    order: Option<&Vec<Value>>,
+) -> Value {
+    let merges = schema.is_some_and(|s| s.patch_strategy().merge);
     let replaces = items
         .iter()
         .any(|i| i.get("$patch").and_then(Value::as_str) == Some("replace"));
-    if rule == ListRule::Atomic || replaces {
+    if !merges || replaces {
         let kept = items
             .iter()
             .filter(|i| i.get("$patch").is_none())
@@ -81,15 +100,16 @@ fn merge_lists(target: &Value, items: &[Value], ty: &Type) -> Value {
             .collect();
         return Value::Array(kept);
     }
+    let key = schema.and_then(|s| s.merge_key());
+    let item_schema = schema.and_then(|s| s.items());
+    let same = |a: &Value, b: &Value| match key {
+        Some(key) => a.get(key).is_some() && a.get(key) == b.get(key),
+        None => a == b,
+    };
     let mut out = target.as_array().cloned().unwrap_or_default();
     for item in items {
-        let Ok(key) = element(&rule, 0, item) else {
-            continue;
-        };
-        let place = out
-            .iter()
-            .position(|old| element(&rule, 0, old).is_ok_and(|k| k == key));
-        let merged = merge(place.map_or(&Value::Null, |i| &out[i]), item, &item_type);
+        let place = out.iter().position(|old| same(old, item));
+        let merged = merge(place.map_or(&Value::Null, |i| &out[i]), item, item_schema);
         match (place, merged) {
             (Some(i), Some(value)) => out[i] = value,
             (Some(i), None) => {
@@ -99,24 +119,34 @@ fn merge_lists(target: &Value, items: &[Value], ty: &Type) -> Value {
             (None, None) => {}
         }
     }
+    if let Some(order) = order {
+        let rank = |item: &Value| {
+            let found = order.iter().position(|wanted| match key {
+                Some(key) => wanted.get(key) == item.get(key),
+                None => wanted == item,
+            });
+            found.unwrap_or(usize::MAX)
+        };
+        out.sort_by_key(rank);
+    }
     Value::Array(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::managed::builtin;
     use serde_json::json;
 
     #[test]
     fn containers_merge_by_name_and_directives_delete() {
+        let schema = stageset_schema::kind("apps", "v1", "Deployment").map(|k| k.schema());
         let target = json!({ "spec": { "template": { "spec": { "containers": [
             { "name": "a", "image": "1" }, { "name": "b", "image": "1" }
         ] } } } });
         let patch = json!({ "spec": { "template": { "spec": { "containers": [
             { "name": "a", "image": "2" }, { "name": "b", "$patch": "delete" }
         ] } } } });
-        let out = apply(&target, &patch, &builtin::object_type("Deployment")).unwrap();
+        let out = apply(&target, &patch, schema).unwrap();
         assert_eq!(
             out["spec"]["template"]["spec"]["containers"],
             json!([{ "name": "a", "image": "2" }])

@@ -16,7 +16,6 @@ use crate::{
     kinds::{Origin, Resource},
     managed::{
         apply::{self, Writer},
-        builtin,
         entries::Manager,
         set::{Element, FieldSet},
         types::Type,
@@ -252,7 +251,7 @@ pub(crate) fn stored(server: &Server, call: &Call) -> Result<Arc<Value>, ApiErro
 pub(crate) fn merge_type(resource: &Resource) -> Type {
     match &resource.origin {
         Origin::Custom(custom) => custom.merge_type.clone(),
-        Origin::BuiltIn => builtin::object_type(&resource.kind),
+        Origin::BuiltIn => Type::of_kind(&resource.group, &resource.version, &resource.kind),
     }
 }
 

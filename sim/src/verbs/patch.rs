@@ -61,7 +61,9 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
                      application/apply-patch+yaml, application/apply-patch+cbor",
                 ));
             }
-            strategic::apply(&shown, &parse()?, &merge_type(&call.resource))?
+            let resource = &call.resource;
+            let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
+            strategic::apply(&shown, &parse()?, kind.map(stageset_schema::Kind::schema))?
         }
         other => {
             return Err(ApiError::unsupported_media_type(format!(
