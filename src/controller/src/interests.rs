@@ -60,8 +60,14 @@ impl Index {
         self.take_out(key);
         for source in &interests.sources {
             let entry = (source.clone(), key.clone());
-            self.sources.entry(SourceKey::of(source)).or_default().insert(entry);
-            self.kinds.entry(Resource::of_source(source)).or_default().insert(key.clone());
+            self.sources
+                .entry(SourceKey::of(source))
+                .or_default()
+                .insert(entry);
+            self.kinds
+                .entry(Resource::of_source(source))
+                .or_default()
+                .insert(key.clone());
         }
         for account in &interests.accounts {
             let place = (key.namespace.clone(), account.clone());
@@ -104,20 +110,39 @@ impl Index {
     }
 
     fn take_out(&mut self, key: &Key) {
-        let Some(interests) = self.of.remove(key) else { return };
+        let Some(interests) = self.of.remove(key) else {
+            return;
+        };
         for source in &interests.sources {
-            remove(&mut self.sources, &SourceKey::of(source), &(source.clone(), key.clone()));
+            remove(
+                &mut self.sources,
+                &SourceKey::of(source),
+                &(source.clone(), key.clone()),
+            );
             remove(&mut self.kinds, &Resource::of_source(source), key);
         }
         for account in &interests.accounts {
-            remove(&mut self.accounts, &(key.namespace.clone(), account.clone()), key);
+            remove(
+                &mut self.accounts,
+                &(key.namespace.clone(), account.clone()),
+                key,
+            );
         }
     }
 
     fn difference(&self, before: &BTreeSet<Resource>) -> Kinds {
         Kinds {
-            engage: self.kinds.keys().filter(|kind| !before.contains(kind)).cloned().collect(),
-            release: before.iter().filter(|kind| !self.kinds.contains_key(kind)).cloned().collect(),
+            engage: self
+                .kinds
+                .keys()
+                .filter(|kind| !before.contains(kind))
+                .cloned()
+                .collect(),
+            release: before
+                .iter()
+                .filter(|kind| !self.kinds.contains_key(kind))
+                .cloned()
+                .collect(),
         }
     }
 }
@@ -135,7 +160,10 @@ fn producer_of(artifact: &Value, namespace: &str) -> Option<SourceKey> {
     let text = |pointer: &str| artifact.pointer(pointer).and_then(Value::as_str);
     let api_version = text("/spec/sourceRef/apiVersion").unwrap_or_default();
     Some(SourceKey {
-        group: api_version.split_once('/').map_or("", |(group, _)| group).to_owned(),
+        group: api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
+            .to_owned(),
         kind: text("/spec/sourceRef/kind")?.to_owned(),
         namespace: namespace.to_owned(),
         name: text("/spec/sourceRef/name")?.to_owned(),
@@ -152,7 +180,10 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> Key {
-        Key { namespace: "payments".into(), name: name.into() }
+        Key {
+            namespace: "payments".into(),
+            name: name.into(),
+        }
     }
 
     fn source(api_version: &str, kind: &str, name: &str) -> SourceReference {
@@ -178,31 +209,56 @@ mod tests {
     fn a_source_wakes_those_who_refer_to_it_and_no_others() {
         let mut index = Index::default();
         let git = source("source.toolkit.fluxcd.io/v1", "GitRepository", "app");
-        let one = Interests { sources: [git.clone()].into(), ..Interests::default() };
+        let one = Interests {
+            sources: [git.clone()].into(),
+            ..Interests::default()
+        };
         let kinds = index.set(&key("a"), one.clone());
         assert_eq!(kinds.engage, [Resource::of_source(&git)]);
         assert_eq!(index.set(&key("b"), one.clone()), Kinds::default());
         let woken = index.of_source(&change("GitRepository", "app", None, Some(json!({}))));
         assert_eq!(woken.len(), 2);
-        assert!(index.of_source(&change("GitRepository", "other", None, None)).is_empty());
-        assert!(index.of_source(&change("Bucket", "app", None, None)).is_empty());
+        assert!(
+            index
+                .of_source(&change("GitRepository", "other", None, None))
+                .is_empty()
+        );
+        assert!(
+            index
+                .of_source(&change("Bucket", "app", None, None))
+                .is_empty()
+        );
         assert_eq!(index.forget(&key("a")), Kinds::default());
         assert_eq!(index.forget(&key("b")).release, [Resource::of_source(&git)]);
-        assert!(index.of_source(&change("GitRepository", "app", None, None)).is_empty());
+        assert!(
+            index
+                .of_source(&change("GitRepository", "app", None, None))
+                .is_empty()
+        );
     }
 
     #[test]
     fn an_external_artifact_wakes_those_who_refer_to_its_producer_now_or_before() {
         let mut index = Index::default();
         let snippet = source("jaas.metio.wtf/v1", "JsonnetSnippet", "app");
-        let interests = Interests { sources: [snippet.clone()].into(), ..Interests::default() };
-        assert_eq!(index.set(&key("a"), interests).engage, [Resource::external_artifacts()]);
+        let interests = Interests {
+            sources: [snippet.clone()].into(),
+            ..Interests::default()
+        };
+        assert_eq!(
+            index.set(&key("a"), interests).engage,
+            [Resource::external_artifacts()]
+        );
         let names = |name: &str| {
             json!({ "spec": { "sourceRef": {
                 "apiVersion": "jaas.metio.wtf/v2", "kind": "JsonnetSnippet", "name": name,
             }}})
         };
-        let woken = |old, new| index.of_source(&change("ExternalArtifact", "x", old, new)).len();
+        let woken = |old, new| {
+            index
+                .of_source(&change("ExternalArtifact", "x", old, new))
+                .len()
+        };
         assert_eq!(woken(None, Some(names("app"))), 1);
         assert_eq!(woken(Some(names("app")), Some(names("other"))), 1);
         assert_eq!(woken(Some(names("app")), None), 1);

@@ -7,10 +7,12 @@ pub mod flags;
 pub mod http;
 pub mod interests;
 pub mod leader;
+pub mod logs;
 pub mod metrics;
 pub mod queue;
 pub mod report;
 pub mod run;
+pub mod start;
 pub mod watch;
 mod work;
 

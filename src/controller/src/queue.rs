@@ -82,7 +82,11 @@ impl<T: Ord + Copy> Queue<T> {
     pub fn wake_by(&mut self, key: &Key, at: T) {
         if self.running.contains(key) {
             self.again.insert(key.clone());
-        } else if self.timer_of.get(key).is_none_or(|(earlier, _)| *earlier > at) {
+        } else if self
+            .timer_of
+            .get(key)
+            .is_none_or(|(earlier, _)| *earlier > at)
+        {
             self.wake_at(key, at);
         }
     }
@@ -200,7 +204,10 @@ mod tests {
 
     fn key(text: &str) -> Key {
         let (namespace, name) = text.split_once('/').unwrap();
-        Key { namespace: namespace.into(), name: name.into() }
+        Key {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     fn started(queue: &mut Queue<u64>) -> Vec<String> {
@@ -247,7 +254,10 @@ mod tests {
         queue.expire(5);
         assert_eq!(started(&mut queue), ["a/1"]);
         queue.wake_by(&key("a/1"), 30);
-        assert!(queue.finish(&key("a/1")), "it may have missed what the wish is about");
+        assert!(
+            queue.finish(&key("a/1")),
+            "it may have missed what the wish is about"
+        );
     }
 
     #[test]

@@ -10,9 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stageset_cluster::{Observer, Outcome, Pass};
 use stageset_core::observation::{Phase, Status};
-use stageset_core::plan::{
-    ApplyReason, Need, Operation, Plan, RecordOperation, TenantOperation,
-};
+use stageset_core::plan::{ApplyReason, Need, Operation, Plan, RecordOperation, TenantOperation};
 use stageset_core::time::Timestamp;
 use tracing::{debug, error, info, warn};
 
@@ -45,7 +43,11 @@ pub struct Report {
 impl Report {
     /// Counts in `metrics`, passes on to `next`.
     pub fn new(metrics: Metrics, next: Arc<dyn Observer>) -> Self {
-        Self { metrics, next, told: Mutex::default() }
+        Self {
+            metrics,
+            next,
+            told: Mutex::default(),
+        }
     }
 
     /// A StageSet as the cluster has it: what it says was told by an earlier process.
@@ -54,7 +56,10 @@ impl Report {
             if told.ready.is_none() {
                 told.ready = ready_of(object);
                 told.stages = stages_of(object);
-                let stages = told.stages.iter().map(|(name, (phase, _))| (&**name, phase == "Ready"));
+                let stages = told
+                    .stages
+                    .iter()
+                    .map(|(name, (phase, _))| (&**name, phase == "Ready"));
                 self.metrics.stages(key, stages);
             }
         });
@@ -68,7 +73,9 @@ impl Report {
     /// Whether it is ready in all its stages, as far as told.
     pub fn is_ready(&self, key: &Key) -> bool {
         self.with(key, |told| {
-            told.ready.as_ref().is_some_and(|(status, ..)| status == "True")
+            told.ready
+                .as_ref()
+                .is_some_and(|(status, ..)| status == "True")
                 && told.stages.values().all(|(phase, _)| phase == "Ready")
         })
     }
@@ -77,7 +84,10 @@ impl Report {
     pub fn passed(&self, key: &Key, pass: &Pass, took: Duration) {
         let (reason, operations) = self.with(key, |told| {
             let reason = told.ready.as_ref().map(|(_, reason, _)| reason.clone());
-            (reason.unwrap_or_default(), std::mem::take(&mut told.operations))
+            (
+                reason.unwrap_or_default(),
+                std::mem::take(&mut told.operations),
+            )
         });
         self.metrics.passed(key, &reason, took);
         let milliseconds = took.as_millis();
@@ -93,7 +103,10 @@ impl Report {
 
     /// The StageSet is gone.
     pub fn forget(&self, key: &Key) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
         self.metrics.forget(key);
     }
 
@@ -105,12 +118,21 @@ impl Report {
     fn recorded(&self, key: &Key, status: &Status) {
         let (namespace, name) = (&key.namespace, &key.name);
         let ready = status.condition("Ready").map(|condition| {
-            (condition.status.as_str().to_owned(), condition.reason.clone(), condition.message.clone())
+            (
+                condition.status.as_str().to_owned(),
+                condition.reason.clone(),
+                condition.message.clone(),
+            )
         });
         let stages: BTreeMap<_, _> = status
             .stages
             .iter()
-            .map(|stage| (stage.name.to_string(), (format!("{:?}", stage.phase), stage.run.clone())))
+            .map(|stage| {
+                (
+                    stage.name.to_string(),
+                    (format!("{:?}", stage.phase), stage.run.clone()),
+                )
+            })
             .collect();
         let before = self.with(key, |told| {
             let before = told.clone();
@@ -129,10 +151,19 @@ impl Report {
                 self.metrics.stage_applied(key, stage_name);
             }
             let message = stage.message.as_deref().unwrap_or_default();
-            info!(namespace, name, stage = stage_name, phase = now.0, message, "stage");
+            info!(
+                namespace,
+                name,
+                stage = stage_name,
+                phase = now.0,
+                message,
+                "stage"
+            );
         }
-        let ready_stages =
-            status.stages.iter().map(|stage| (stage.name.as_str(), stage.phase == Phase::Ready));
+        let ready_stages = status
+            .stages
+            .iter()
+            .map(|stage| (stage.name.as_str(), stage.phase == Phase::Ready));
         self.metrics.stages(key, ready_stages);
         if let Some((ready, reason, message)) = &ready
             && before.ready.as_ref() != Some(&(ready.clone(), reason.clone(), message.clone()))
@@ -174,8 +205,12 @@ impl Observer for Report {
                     self.metrics.teardown_forced(stage_set, "timed_out");
                 }
                 Operation::Tenant(TenantOperation::Apply {
-                    object, why: ApplyReason::Drift(_), ..
-                }) => self.metrics.drift_corrected(stage_set, object.stage.as_str(), 1),
+                    object,
+                    why: ApplyReason::Drift(_),
+                    ..
+                }) => self
+                    .metrics
+                    .drift_corrected(stage_set, object.stage.as_str(), 1),
                 _ => {}
             }
         }
@@ -184,16 +219,23 @@ impl Observer for Report {
 
     fn skipped_entries(&self, at: Timestamp, stage_set: &Key, count: usize) {
         let (namespace, name) = (&stage_set.namespace, &stage_set.name);
-        warn!(namespace, name, count, "inventory entries that can't be read were left out");
+        warn!(
+            namespace,
+            name, count, "inventory entries that can't be read were left out"
+        );
         let count_ = u64::try_from(count).unwrap_or(u64::MAX);
-        self.metrics.inventory_entries_skipped(stage_set, "", count_);
+        self.metrics
+            .inventory_entries_skipped(stage_set, "", count_);
         self.next.skipped_entries(at, stage_set, count);
     }
 
-    fn panicked(&self, at: Timestamp, stage_set: &Key, message: &str) {
+    fn defect(&self, at: Timestamp, stage_set: &Key, message: &str) {
         let (namespace, name) = (&stage_set.namespace, &stage_set.name);
-        error!(namespace, name, message, "a decision failed by a defect of the controller; please report it");
-        self.next.panicked(at, stage_set, message);
+        error!(
+            namespace,
+            name, message, "a decision failed by a defect of the controller; please report it"
+        );
+        self.next.defect(at, stage_set, message);
     }
 }
 
@@ -202,7 +244,13 @@ fn ready_of(object: &Value) -> Option<(String, String, String)> {
     let ready = conditions
         .iter()
         .find(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"))?;
-    let text = |key: &str| ready.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |key: &str| {
+        ready
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     Some((text("status"), text("reason"), text("message")))
 }
 
@@ -213,8 +261,10 @@ fn stages_of(object: &Value) -> BTreeMap<String, (String, Option<String>)> {
         .flatten()
         .filter_map(|stage| {
             let text = |key: &str| stage.get(key).and_then(Value::as_str).map(str::to_owned);
-            Some((text("name")?, (text("phase").unwrap_or_default(), text("run"))))
+            Some((
+                text("name")?,
+                (text("phase").unwrap_or_default(), text("run")),
+            ))
         })
         .collect()
 }
-

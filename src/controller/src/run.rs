@@ -67,7 +67,11 @@ pub async fn run(
     process: Process,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let Process { metrics, missing, candidate } = process;
+    let Process {
+        metrics,
+        missing,
+        candidate,
+    } = process;
     let (signal, mut signals) = mpsc::unbounded_channel();
     let covered = Arc::new(Covered::default());
     let stores = Arc::new(Stores::new(Some(Arc::clone(&covered) as _)));
@@ -77,7 +81,11 @@ pub async fn run(
     ports.config = Arc::new(config(options));
     ports.settings.inventory_shard_cap = options.inventory_shard_cap;
 
-    let namespaces: Vec<String> = options.watch_namespaces.iter().map(ToString::to_string).collect();
+    let namespaces: Vec<String> = options
+        .watch_namespaces
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let connection = ports.connection.clone();
     let mut engaged = Engaged::new(
         connection.clone(),
@@ -155,7 +163,10 @@ pub async fn run(
 /// Lets running passes end, within bounds, and while we lead.
 async fn drain(work: &mut Work, election: &mut Option<InOffice>) {
     if work.running() > 0 {
-        info!(passes = work.running(), "stopping: waiting for running passes");
+        info!(
+            passes = work.running(),
+            "stopping: waiting for running passes"
+        );
     }
     let drained = async {
         while work.running() > 0 {
@@ -172,7 +183,10 @@ async fn drain(work: &mut Work, election: &mut Option<InOffice>) {
         }
     };
     if timeout(DRAIN, drained).await.is_err() {
-        warn!(passes = work.running(), "stopping: passes were cut off; they go on after the start");
+        warn!(
+            passes = work.running(),
+            "stopping: passes were cut off; they go on after the start"
+        );
     }
     work.abort().await;
 }
@@ -220,7 +234,11 @@ impl InOffice {
                 warn!(%error, "the lease could not be released; it runs out by itself");
             }
         });
-        Self { leadership, stop, task }
+        Self {
+            leadership,
+            stop,
+            task,
+        }
     }
 
     fn leadership(&self) -> Leadership {

@@ -157,7 +157,10 @@ impl Work {
             self.queue.finish(&key);
             return;
         };
-        let mut session = entry.session.take().unwrap_or_else(|| Session::new(key.clone()));
+        let mut session = entry
+            .session
+            .take()
+            .unwrap_or_else(|| Session::new(key.clone()));
         let object = Arc::clone(&entry.object);
         let wake = std::mem::take(&mut entry.wake);
         if wake.refresh {
@@ -167,7 +170,9 @@ impl Work {
         let ports = self.ports.clone();
         self.passes.spawn(async move {
             let begun = Instant::now();
-            let pass = AssertUnwindSafe(session.pass(&ports, object, wake)).catch_unwind().await;
+            let pass = AssertUnwindSafe(session.pass(&ports, object, wake))
+                .catch_unwind()
+                .await;
             Finished {
                 key,
                 uid,
@@ -178,13 +183,23 @@ impl Work {
     }
 
     fn finish(&mut self, finished: Finished) {
-        let Finished { key, uid: uid_then, took, outcome } = finished;
+        let Finished {
+            key,
+            uid: uid_then,
+            took,
+            outcome,
+        } = finished;
         let again = self.queue.finish(&key);
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
         let now = Instant::now();
         let Some((session, pass)) = outcome else {
-            error!(namespace = key.namespace, name = key.name,
-                   "a pass failed by a defect of the controller; please report it");
+            error!(
+                namespace = key.namespace,
+                name = key.name,
+                "a pass failed by a defect of the controller; please report it"
+            );
             entry.wake.refresh = true;
             self.queue.wake_at(&key, now + DEFECT);
             return;
@@ -213,10 +228,13 @@ impl Work {
             Next::Again => self.queue.wake_at(&key, now + DEFECT),
         }
         self.tenants.set(&key, &interests.objects);
-        let kinds = self.index.set(&key, stageset_cluster::Interests {
-            objects: std::collections::BTreeSet::new(),
-            ..interests
-        });
+        let kinds = self.index.set(
+            &key,
+            stageset_cluster::Interests {
+                objects: std::collections::BTreeSet::new(),
+                ..interests
+            },
+        );
         self.engage(kinds);
     }
 
@@ -230,7 +248,10 @@ impl Work {
     }
 
     fn stage_set_changed(&mut self, change: Change) {
-        let key = Key { namespace: change.namespace, name: change.name };
+        let key = Key {
+            namespace: change.namespace,
+            name: change.name,
+        };
         let Some(object) = change.new else {
             debug!(namespace = key.namespace, name = key.name, "gone");
             self.entries.remove(&key);
@@ -262,8 +283,16 @@ impl Work {
             _ => {
                 self.report.forget(&key);
                 self.report.seen(&key, &object);
-                let wake = Wake { refresh: true, hints: Vec::new() };
-                let entry = Entry { object, session: None, wake, refresh_at: None };
+                let wake = Wake {
+                    refresh: true,
+                    hints: Vec::new(),
+                };
+                let entry = Entry {
+                    object,
+                    session: None,
+                    wake,
+                    refresh_at: None,
+                };
                 self.entries.insert(key.clone(), entry);
                 self.queue.wake(&key);
             }
@@ -271,13 +300,14 @@ impl Work {
     }
 
     fn account_changed(&mut self, change: &Change) {
-        let identity = |object: &Option<Arc<Value>>| {
-            object.as_ref().map(|object| uid(object).to_owned())
-        };
+        let identity =
+            |object: &Option<Arc<Value>>| object.as_ref().map(|object| uid(object).to_owned());
         if identity(&change.old) == identity(&change.new) {
             return;
         }
-        let Ok(account) = ServiceAccountName::new(change.name.as_str()) else { return };
+        let Ok(account) = ServiceAccountName::new(change.name.as_str()) else {
+            return;
+        };
         for key in self.index.of_account(&change.namespace, &account) {
             self.hint(&key, Hint::Account(account.clone()));
         }
@@ -297,7 +327,11 @@ impl Work {
     }
 
     fn tenant_object_changed(&mut self, event: Event) {
-        let Event { owners, hint, touched } = event;
+        let Event {
+            owners,
+            hint,
+            touched,
+        } = event;
         for key in owners {
             if !self.entries.contains_key(&key) {
                 continue;
@@ -320,11 +354,21 @@ impl Work {
 
     /// Keeps a hint for the next pass; a newer one about the same object takes its place.
     fn remember(&mut self, key: &Key, hint: Hint) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
         let about_same = |other: &Hint| match (other, &hint) {
             (
-                Hint::Object { identity: a, key: b, .. },
-                Hint::Object { identity: c, key: d, .. },
+                Hint::Object {
+                    identity: a,
+                    key: b,
+                    ..
+                },
+                Hint::Object {
+                    identity: c,
+                    key: d,
+                    ..
+                },
             ) => a == c && b == d,
             (other, hint) => other == hint,
         };
@@ -339,7 +383,10 @@ impl Work {
 }
 
 fn uid(object: &Value) -> &str {
-    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer("/metadata/uid")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// What a new version of the same StageSet means.
@@ -364,7 +411,11 @@ impl Changed {
             || differs("/metadata/deletionTimestamp")
             || (has_finalizer(old) && !has_finalizer(new))
             || our_annotations(old) != our_annotations(new);
-        if wish { Self::Wish { requested } } else { Self::Record }
+        if wish {
+            Self::Wish { requested }
+        } else {
+            Self::Record
+        }
     }
 }
 
@@ -374,18 +425,28 @@ fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
 
 /// All annotations of our group: each may be a wish (`api.md` §10).
 fn our_annotations(object: &Value) -> BTreeMap<&str, &Value> {
-    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    let annotations = object
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object);
     annotations
         .into_iter()
         .flatten()
-        .filter(|(key, _)| key.split_once('/').is_some_and(|(group, _)| group == names::GROUP))
+        .filter(|(key, _)| {
+            key.split_once('/')
+                .is_some_and(|(group, _)| group == names::GROUP)
+        })
         .map(|(key, value)| (key.as_str(), value))
         .collect()
 }
 
 fn has_finalizer(object: &Value) -> bool {
-    let finalizers = object.pointer("/metadata/finalizers").and_then(Value::as_array);
-    finalizers.is_some_and(|all| all.iter().any(|each| each.as_str() == Some(names::FINALIZER)))
+    let finalizers = object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    finalizers.is_some_and(|all| {
+        all.iter()
+            .any(|each| each.as_str() == Some(names::FINALIZER))
+    })
 }
 
 #[cfg(test)]
@@ -406,12 +467,24 @@ mod tests {
         let wish = Changed::Wish { requested: false };
         assert_eq!(with("/metadata/generation", json!(2)), wish);
         assert_eq!(with("/metadata/finalizers", json!([])), wish);
-        assert_eq!(with("/metadata/annotations", json!({ "stages.metio.wtf/promote": "a@1" })), wish);
         assert_eq!(
-            with("/metadata/annotations", json!({ "reconcile.fluxcd.io/requestedAt": "now" })),
+            with(
+                "/metadata/annotations",
+                json!({ "stages.metio.wtf/promote": "a@1" })
+            ),
+            wish
+        );
+        assert_eq!(
+            with(
+                "/metadata/annotations",
+                json!({ "reconcile.fluxcd.io/requestedAt": "now" })
+            ),
             Changed::Wish { requested: true }
         );
-        assert_eq!(with("/metadata/annotations", json!({ "x/y": "2" })), Changed::Record);
+        assert_eq!(
+            with("/metadata/annotations", json!({ "x/y": "2" })),
+            Changed::Record
+        );
         let mut deleted = old.clone();
         deleted["metadata"]["deletionTimestamp"] = json!("2026-11-23T21:00:00Z");
         assert_eq!(Changed::between(&old, &deleted), wish);

@@ -13,7 +13,11 @@ pub struct Backoff {
 impl Backoff {
     /// From `first`, doubling, up to `last`.
     pub fn new(first: Duration, last: Duration) -> Self {
-        Self { first, last, next: first }
+        Self {
+            first,
+            last,
+            next: first,
+        }
     }
 
     /// The pause to make now.

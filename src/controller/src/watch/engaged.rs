@@ -48,12 +48,19 @@ pub struct Missing {
 impl Missing {
     /// Nothing is known to be missing; `told` gets every change.
     pub fn new(told: watch::Sender<Vec<String>>) -> Self {
-        Self { labels: Arc::default(), told }
+        Self {
+            labels: Arc::default(),
+            told,
+        }
     }
 
     fn set(&self, label: &str, missing: bool) {
         let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = if missing { labels.insert(label.to_owned()) } else { labels.remove(label) };
+        let changed = if missing {
+            labels.insert(label.to_owned())
+        } else {
+            labels.remove(label)
+        };
         if changed {
             self.told.send_replace(labels.iter().cloned().collect());
         }
@@ -88,7 +95,15 @@ impl Engaged {
         } else {
             namespaces.iter().cloned().map(Some).collect()
         };
-        Self { connection, stores, signals, metrics, missing, scopes, running: BTreeMap::new() }
+        Self {
+            connection,
+            stores,
+            signals,
+            metrics,
+            missing,
+            scopes,
+            running: BTreeMap::new(),
+        }
     }
 
     /// Starts the watches that every replica needs.
@@ -155,8 +170,12 @@ impl Engaged {
 
     fn spawn<S: Sink>(&mut self, on: WatchOn, sink: S) {
         let poke = Arc::new(Notify::new());
-        let task =
-            tokio::spawn(reflect(self.connection.clone(), on.clone(), Arc::clone(&poke), sink));
+        let task = tokio::spawn(reflect(
+            self.connection.clone(),
+            on.clone(),
+            Arc::clone(&poke),
+            sink,
+        ));
         self.running.insert(on, (poke, task));
     }
 
@@ -222,10 +241,17 @@ impl Standing {
             }
             if let Some(metrics) = &self.metrics {
                 let gvk = &self.on.resource.gvk;
-                metrics.watch_engagement_failed(&format!("{}, Kind={}", gvk.api_version(), gvk.kind));
+                metrics.watch_engagement_failed(&format!(
+                    "{}, Kind={}",
+                    gvk.api_version(),
+                    gvk.kind
+                ));
             }
         }
-        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_PAUSE) {
+        if self
+            .logged
+            .is_none_or(|logged| logged.elapsed() >= LOG_PAUSE)
+        {
             self.logged = Some(Instant::now());
             let what = match error.status() {
                 Some(404) => "the API server doesn't serve this kind: install its definition",
@@ -312,8 +338,17 @@ impl Sink for Inventories {
     fn reduce(&self, object: Value) -> Option<Self::Item> {
         let metadata = object.get("metadata")?;
         let namespace = metadata.get("namespace")?.as_str()?;
-        let name = metadata.get("labels")?.get(names::LABEL_STAGE_SET)?.as_str()?;
-        Some(Inventory { key: Key { namespace: namespace.into(), name: name.into() }, foreign: written_by_others(metadata) })
+        let name = metadata
+            .get("labels")?
+            .get(names::LABEL_STAGE_SET)?
+            .as_str()?;
+        Some(Inventory {
+            key: Key {
+                namespace: namespace.into(),
+                name: name.into(),
+            },
+            foreign: written_by_others(metadata),
+        })
     }
 
     fn take(&mut self, news: News<Self::Item>) {
@@ -391,9 +426,18 @@ mod tests {
         let metadata = |entries: Vec<Value>| json!({ "managedFields": entries });
         let ours = names::FIELD_MANAGER;
         let (early, late) = ("2026-11-23T21:00:00Z", "2026-11-23T21:00:01Z");
-        assert!(!written_by_others(&metadata(vec![entry(ours, late), entry("kubectl", early)])));
-        assert!(written_by_others(&metadata(vec![entry(ours, early), entry("kubectl", late)])));
-        assert!(written_by_others(&metadata(vec![entry(ours, late), entry("kubectl", late)])));
+        assert!(!written_by_others(&metadata(vec![
+            entry(ours, late),
+            entry("kubectl", early)
+        ])));
+        assert!(written_by_others(&metadata(vec![
+            entry(ours, early),
+            entry("kubectl", late)
+        ])));
+        assert!(written_by_others(&metadata(vec![
+            entry(ours, late),
+            entry("kubectl", late)
+        ])));
         assert!(written_by_others(&json!({})));
     }
 }

@@ -187,7 +187,9 @@ async fn cycle<S: Sink>(
     sink.take(News::Live);
     let silence = Duration::from_secs(u64::from(seconds)) + OVERDUE;
     loop {
-        let event = timeout(silence, stream.next()).await.map_err(|_| WatchError::Silent)?;
+        let event = timeout(silence, stream.next())
+            .await
+            .map_err(|_| WatchError::Silent)?;
         match event.transpose()? {
             None => return Ok(()),
             Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
@@ -210,7 +212,10 @@ async fn cycle<S: Sink>(
                 return Ok(());
             }
             Some(WatchEvent::Error(status)) => {
-                return Err(WatchError::Ended { code: status.code, message: status.message });
+                return Err(WatchError::Ended {
+                    code: status.code,
+                    message: status.message,
+                });
             }
         }
     }
@@ -223,12 +228,18 @@ async fn list<S: Sink>(
     sink: &S,
 ) -> Result<(Vec<S::Item>, String), WatchError> {
     let mut objects = Vec::new();
-    let mut params = ListParams { label_selector: on.selector.clone(), ..ListParams::default() };
+    let mut params = ListParams {
+        label_selector: on.selector.clone(),
+        ..ListParams::default()
+    };
     params.limit = Some(PAGE);
     loop {
         let request = Request::new(on.path());
-        let request =
-            if on.metadata_only { request.list_metadata(&params) } else { request.list(&params) };
+        let request = if on.metadata_only {
+            request.list_metadata(&params)
+        } else {
+            request.list(&params)
+        };
         let request = request.map_err(|error| WatchError::Invalid(error.to_string()))?;
         let mut page: Value = client.request(request).await?;
         let items = page.get_mut("items").map(Value::take);
@@ -236,7 +247,10 @@ async fn list<S: Sink>(
             objects.extend(items.into_iter().filter_map(|object| sink.reduce(object)));
         }
         let text = |pointer| {
-            page.pointer(pointer).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned)
+            page.pointer(pointer)
+                .and_then(Value::as_str)
+                .filter(|t| !t.is_empty())
+                .map(str::to_owned)
         };
         match text("/metadata/continue") {
             Some(token) => params.continue_token = Some(token),
@@ -249,7 +263,10 @@ async fn list<S: Sink>(
 }
 
 fn advance(version: &mut Option<String>, object: &Value) {
-    if let Some(newer) = object.pointer("/metadata/resourceVersion").and_then(Value::as_str) {
+    if let Some(newer) = object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+    {
         *version = Some(newer.to_owned());
     }
 }

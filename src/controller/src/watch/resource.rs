@@ -31,7 +31,12 @@ impl Resource {
 
     /// `StageSets`.
     pub fn stage_sets() -> Self {
-        Self::new(names::GROUP, names::VERSION, names::KIND_STAGE_SET, names::PLURAL_STAGE_SETS)
+        Self::new(
+            names::GROUP,
+            names::VERSION,
+            names::KIND_STAGE_SET,
+            names::PLURAL_STAGE_SETS,
+        )
     }
 
     /// `StageInventories`.
@@ -64,10 +69,22 @@ impl Resource {
     pub fn of_source(source: &SourceReference) -> Self {
         let gvk = GroupVersionKind::from_manifest(&source.api_version, &source.kind);
         match (source.is_direct(), source.kind.as_str()) {
-            (true, "GitRepository") => Self { gvk, plural: "gitrepositories".to_owned() },
-            (true, "OCIRepository") => Self { gvk, plural: "ocirepositories".to_owned() },
-            (true, "Bucket") => Self { gvk, plural: "buckets".to_owned() },
-            (true, _) => Self { gvk, plural: "externalartifacts".to_owned() },
+            (true, "GitRepository") => Self {
+                gvk,
+                plural: "gitrepositories".to_owned(),
+            },
+            (true, "OCIRepository") => Self {
+                gvk,
+                plural: "ocirepositories".to_owned(),
+            },
+            (true, "Bucket") => Self {
+                gvk,
+                plural: "buckets".to_owned(),
+            },
+            (true, _) => Self {
+                gvk,
+                plural: "externalartifacts".to_owned(),
+            },
             (false, _) => Self::external_artifacts(),
         }
     }
@@ -76,7 +93,10 @@ impl Resource {
     pub fn external_artifacts() -> Self {
         let default = names::DEFAULT_SOURCE_API_VERSION;
         let gvk = GroupVersionKind::from_manifest(default, names::DEFAULT_SOURCE_KIND);
-        Self { gvk, plural: "externalartifacts".to_owned() }
+        Self {
+            gvk,
+            plural: "externalartifacts".to_owned(),
+        }
     }
 
     /// The name that a definition of this resource has.
@@ -124,7 +144,10 @@ impl WatchOn {
 
     /// Metadata, as the controller.
     pub fn metadata(resource: Resource, namespace: Option<String>) -> Self {
-        Self { metadata_only: true, ..Self::whole(resource, namespace) }
+        Self {
+            metadata_only: true,
+            ..Self::whole(resource, namespace)
+        }
     }
 
     /// The path of the collection.

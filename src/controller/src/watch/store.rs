@@ -38,7 +38,11 @@ struct Kind {
 impl Kind {
     fn covers(&self, namespace: &str) -> bool {
         self.live.contains(&None)
-            || self.live.iter().flatten().any(|covered| covered == namespace)
+            || self
+                .live
+                .iter()
+                .flatten()
+                .any(|covered| covered == namespace)
     }
 }
 
@@ -64,7 +68,10 @@ impl std::fmt::Debug for Stores {
 impl Stores {
     /// Empty stores; `tenants` answers for objects of the target.
     pub fn new(tenants: Option<Arc<dyn Coverage>>) -> Self {
-        Self { kinds: RwLock::default(), tenants }
+        Self {
+            kinds: RwLock::default(),
+            tenants,
+        }
     }
 
     /// Replaces everything in a watch's scope by what was listed; returns what differs, in order.
@@ -81,7 +88,9 @@ impl Stores {
             .iter()
             .filter(|(namespace, _)| on.namespace.as_ref().is_none_or(|only| only == *namespace))
             .flat_map(|(namespace, names)| {
-                names.keys().map(move |name| (namespace.clone(), name.clone()))
+                names
+                    .keys()
+                    .map(move |name| (namespace.clone(), name.clone()))
             })
             .filter(|place| !listed.contains_key(place))
             .collect();
@@ -126,7 +135,12 @@ impl Stores {
     }
 
     /// An object as last seen, whether or not its watch stands.
-    pub fn last_seen(&self, gvk: &GroupVersionKind, namespace: &str, name: &str) -> Option<Arc<Value>> {
+    pub fn last_seen(
+        &self,
+        gvk: &GroupVersionKind,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Value>> {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         kinds.get(gvk)?.objects.get(namespace)?.get(name).cloned()
     }
@@ -137,7 +151,10 @@ impl WatchedObjects for Stores {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         match kinds.get(kind) {
             Some(kind) if kind.covers(namespace) => Watched::Synced(
-                kind.objects.get(namespace).and_then(|names| names.get(name)).cloned(),
+                kind.objects
+                    .get(namespace)
+                    .and_then(|names| names.get(name))
+                    .cloned(),
             ),
             _ => Watched::NotWatched,
         }
@@ -147,14 +164,21 @@ impl WatchedObjects for Stores {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         match kinds.get(kind) {
             Some(kind) if kind.covers(namespace) => WatchedList::Synced(
-                kind.objects.get(namespace).into_iter().flat_map(BTreeMap::values).cloned().collect(),
+                kind.objects
+                    .get(namespace)
+                    .into_iter()
+                    .flat_map(BTreeMap::values)
+                    .cloned()
+                    .collect(),
             ),
             _ => WatchedList::NotWatched,
         }
     }
 
     fn covers(&self, identity: &Identity, object: &Reference) -> bool {
-        self.tenants.as_ref().is_some_and(|tenants| tenants.covers(identity, object))
+        self.tenants
+            .as_ref()
+            .is_some_and(|tenants| tenants.covers(identity, object))
     }
 }
 
@@ -181,18 +205,30 @@ fn set(
         }
     };
     let version = |object: &Option<Arc<Value>>| {
-        object.as_ref().map(|object| object.pointer("/metadata/resourceVersion").cloned())
+        object
+            .as_ref()
+            .map(|object| object.pointer("/metadata/resourceVersion").cloned())
     };
     if version(&old) == version(&new) {
         return None;
     }
-    Some(Change { gvk: gvk.clone(), namespace, name, old, new })
+    Some(Change {
+        gvk: gvk.clone(),
+        namespace,
+        name,
+        old,
+        new,
+    })
 }
 
 /// Namespace and name.
 fn place(object: &Value) -> (String, String) {
     let text = |pointer: &str| {
-        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
     (text("/metadata/namespace"), text("/metadata/name"))
 }
@@ -204,7 +240,10 @@ pub fn whole(resource: &Resource, mut object: Value) -> Option<Arc<Value>> {
     let fields = object.as_object_mut()?;
     fields.insert("apiVersion".to_owned(), resource.gvk.api_version().into());
     fields.insert("kind".to_owned(), resource.gvk.kind.clone().into());
-    fields.get_mut("metadata")?.as_object_mut()?.remove("managedFields");
+    fields
+        .get_mut("metadata")?
+        .as_object_mut()?
+        .remove("managedFields");
     Some(Arc::new(object))
 }
 
@@ -214,7 +253,13 @@ pub fn bare(resource: &Resource, object: &Value) -> Option<Arc<Value>> {
     let metadata = object.get("metadata")?;
     metadata.get("name")?.as_str()?;
     let mut kept = serde_json::Map::new();
-    for key in ["name", "namespace", "uid", "resourceVersion", "deletionTimestamp"] {
+    for key in [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "deletionTimestamp",
+    ] {
         if let Some(value) = metadata.get(key) {
             kept.insert(key.to_owned(), value.clone());
         }
@@ -258,10 +303,20 @@ mod tests {
         stores.replace(&on, vec![object("a", "x", "1")]);
         assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
         stores.set_live(&on, true);
-        assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::Synced(Some(object("a", "x", "1"))));
+        assert_eq!(
+            stores.get(&resource.gvk, "a", "x"),
+            Watched::Synced(Some(object("a", "x", "1")))
+        );
         assert_eq!(stores.get(&resource.gvk, "a", "y"), Watched::Synced(None));
-        assert_eq!(stores.get(&resource.gvk, "b", "x"), Watched::NotWatched, "another namespace");
-        assert_eq!(stores.list(&resource.gvk, "a"), WatchedList::Synced(vec![object("a", "x", "1")]));
+        assert_eq!(
+            stores.get(&resource.gvk, "b", "x"),
+            Watched::NotWatched,
+            "another namespace"
+        );
+        assert_eq!(
+            stores.list(&resource.gvk, "a"),
+            WatchedList::Synced(vec![object("a", "x", "1")])
+        );
         stores.set_live(&on, false);
         assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
     }
@@ -277,9 +332,18 @@ mod tests {
         stores.replace(&in_b, vec![object("b", "z", "1")]);
         let second = stores.replace(&in_a, vec![object("a", "x", "2"), object("a", "w", "1")]);
         assert_eq!(names(&second), ["-a/y", "+a/w", "~a/x"]);
-        assert!(stores.upsert(&resource, object("a", "x", "2")).is_none(), "known already");
-        assert!(stores.remove(&resource, &object("a", "q", "2")).is_none(), "never known");
-        assert_eq!(names(&[stores.remove(&resource, &object("b", "z", "1")).unwrap()]), ["-b/z"]);
+        assert!(
+            stores.upsert(&resource, object("a", "x", "2")).is_none(),
+            "known already"
+        );
+        assert!(
+            stores.remove(&resource, &object("a", "q", "2")).is_none(),
+            "never known"
+        );
+        assert_eq!(
+            names(&[stores.remove(&resource, &object("b", "z", "1")).unwrap()]),
+            ["-b/z"]
+        );
     }
 
     #[test]

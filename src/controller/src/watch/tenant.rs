@@ -53,7 +53,10 @@ impl Id {
     fn of(identity: &Identity, object: &Reference) -> Self {
         Self {
             identity: identity.clone(),
-            resource: Resource { gvk: object.gvk(), plural: object.plural.clone() },
+            resource: Resource {
+                gvk: object.gvk(),
+                plural: object.plural.clone(),
+            },
             namespace: object.key.namespace.clone(),
         }
     }
@@ -137,15 +140,20 @@ impl Tenants {
 
     /// The objects that a StageSet depends on are these now.
     pub fn set(&mut self, key: &Key, objects: &BTreeSet<(Identity, Reference)>) {
-        let ids: BTreeSet<Id> =
-            objects.iter().map(|(identity, object)| Id::of(identity, object)).collect();
+        let ids: BTreeSet<Id> = objects
+            .iter()
+            .map(|(identity, object)| Id::of(identity, object))
+            .collect();
         let before = self.of.remove(key).unwrap_or_default();
         if ids == before {
             self.of.insert(key.clone(), ids);
             return;
         }
         for id in ids.difference(&before) {
-            self.wanted.entry(id.clone()).or_default().insert(key.clone());
+            self.wanted
+                .entry(id.clone())
+                .or_default()
+                .insert(key.clone());
         }
         for id in before.difference(&ids) {
             self.release(id, key);
@@ -162,7 +170,9 @@ impl Tenants {
     }
 
     fn release(&mut self, id: &Id, key: &Key) {
-        let Some(keys) = self.wanted.get_mut(id) else { return };
+        let Some(keys) = self.wanted.get_mut(id) else {
+            return;
+        };
         keys.remove(key);
         if keys.is_empty() {
             self.wanted.remove(id);
@@ -228,18 +238,23 @@ impl Tenant {
     fn changed(&mut self, seen: Seen) {
         let place = (seen.namespace.clone(), seen.name.clone());
         let before = self.known.insert(place, seen.clone());
-        if before.as_ref().is_some_and(|before| before.version == seen.version) {
+        if before
+            .as_ref()
+            .is_some_and(|before| before.version == seen.version)
+        {
             return;
         }
-        let touched = before.as_ref().is_none_or(|before| {
-            before.entry != seen.entry || before.owner != seen.owner
-        });
+        let touched = before
+            .as_ref()
+            .is_none_or(|before| before.entry != seen.entry || before.owner != seen.owner);
         let owners = [before.and_then(|before| before.owner), seen.owner.clone()];
         self.tell(owners, &seen, touched, false);
     }
 
     fn deleted(&mut self, seen: &Seen) {
-        let before = self.known.remove(&(seen.namespace.clone(), seen.name.clone()));
+        let before = self
+            .known
+            .remove(&(seen.namespace.clone(), seen.name.clone()));
         let owners = [before.and_then(|before| before.owner), seen.owner.clone()];
         self.tell(owners, seen, true, true);
     }
@@ -262,7 +277,11 @@ impl Tenant {
             deleted,
         };
         // Nobody listens any more only when the process ends.
-        let _ = self.signals.send(Signal::Tenant(Event { owners, hint, touched }));
+        let _ = self.signals.send(Signal::Tenant(Event {
+            owners,
+            hint,
+            touched,
+        }));
     }
 }
 
@@ -273,9 +292,12 @@ impl Sink for Tenant {
         let metadata = object.get("metadata")?;
         let text = |key: &str| metadata.get(key).and_then(Value::as_str);
         let label = |key: &str| metadata.get("labels")?.get(key)?.as_str();
-        let owner = label(names::LABEL_NAMESPACE).zip(label(names::LABEL_NAME)).map(
-            |(namespace, name)| Key { namespace: namespace.to_owned(), name: name.to_owned() },
-        );
+        let owner = label(names::LABEL_NAMESPACE)
+            .zip(label(names::LABEL_NAME))
+            .map(|(namespace, name)| Key {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            });
         Some(Seen {
             namespace: text("namespace").map(str::to_owned),
             name: text("name")?.to_owned(),
@@ -288,8 +310,10 @@ impl Sink for Tenant {
     fn take(&mut self, news: News<Self::Item>) {
         match news {
             News::Listed(objects) => {
-                let listed: BTreeSet<_> =
-                    objects.iter().map(|seen| (seen.namespace.clone(), seen.name.clone())).collect();
+                let listed: BTreeSet<_> = objects
+                    .iter()
+                    .map(|seen| (seen.namespace.clone(), seen.name.clone()))
+                    .collect();
                 let gone: Vec<Seen> = self
                     .known
                     .iter()
@@ -317,7 +341,6 @@ impl Sink for Tenant {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
     use stageset_core::identity::Tenancy;
     use stageset_core::names::{Namespace, ServiceAccountName};
 
@@ -336,7 +359,15 @@ mod tests {
             resource: Resource::new("", "v1", "ConfigMap", "configmaps"),
             namespace: Some("payments".into()),
         };
-        (Tenant { id, covered: Arc::default(), signals, known: BTreeMap::new() }, received)
+        (
+            Tenant {
+                id,
+                covered: Arc::default(),
+                signals,
+                known: BTreeMap::new(),
+            },
+            received,
+        )
     }
 
     fn seen(version: &str, entry: &str, owner: &str) -> Seen {
@@ -345,16 +376,20 @@ mod tests {
             name: "settings".into(),
             version: version.into(),
             entry: Some(entry.into()),
-            owner: Some(Key { namespace: "payments".into(), name: owner.into() }),
+            owner: Some(Key {
+                namespace: "payments".into(),
+                name: owner.into(),
+            }),
         }
     }
 
     fn told(received: &mut mpsc::UnboundedReceiver<Signal>) -> Vec<(Vec<String>, bool)> {
         std::iter::from_fn(|| received.try_recv().ok())
             .map(|signal| match signal {
-                Signal::Tenant(event) => {
-                    (event.owners.into_iter().map(|key| key.name).collect(), event.touched)
-                }
+                Signal::Tenant(event) => (
+                    event.owners.into_iter().map(|key| key.name).collect(),
+                    event.touched,
+                ),
                 other => panic!("{other:?}"),
             })
             .collect()
@@ -365,7 +400,11 @@ mod tests {
         let (mut sink, mut received) = sink();
         let shop = || vec!["shop".to_owned()];
         sink.take(News::Listed(vec![seen("1", "e", "shop")]));
-        assert_eq!(told(&mut received), [(shop(), true)], "what was read before may be older");
+        assert_eq!(
+            told(&mut received),
+            [(shop(), true)],
+            "what was read before may be older"
+        );
         sink.take(News::Changed(seen("1", "e", "shop")));
         assert_eq!(told(&mut received), []);
         sink.take(News::Changed(seen("2", "e", "shop")));
@@ -382,7 +421,10 @@ mod tests {
         sink.take(News::Listed(vec![seen("1", "e", "shop")]));
         told(&mut received);
         sink.take(News::Changed(seen("2", "e", "thief")));
-        assert_eq!(told(&mut received), [(vec!["shop".to_owned(), "thief".to_owned()], true)]);
+        assert_eq!(
+            told(&mut received),
+            [(vec!["shop".to_owned(), "thief".to_owned()], true)]
+        );
     }
 
     #[test]
@@ -398,7 +440,10 @@ mod tests {
     fn the_selector_is_the_tenants_own_namespace() {
         let (sink, _received) = sink();
         let on = sink.id.on();
-        assert_eq!(on.selector.as_deref(), Some("stages.metio.wtf/namespace=payments"));
+        assert_eq!(
+            on.selector.as_deref(),
+            Some("stages.metio.wtf/namespace=payments")
+        );
         assert_eq!(on.path(), "/api/v1/namespaces/payments/configmaps");
         assert!(on.metadata_only);
     }
@@ -423,7 +468,10 @@ mod tests {
         assert!(covered.covers(&identity, &object("payments")));
         assert!(!covered.covers(&identity, &object("other")));
         let error = super::super::reflector::WatchError::Silent;
-        sink.take(News::Broken { error, pause: Duration::ZERO });
+        sink.take(News::Broken {
+            error,
+            pause: Duration::ZERO,
+        });
         assert!(!covered.covers(&identity, &object("payments")));
     }
 }

@@ -1,0 +1,66 @@
+//! Log lines: JSON or text to stderr, our own and the libraries' through one handler.
+
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+use crate::flags::{LogFormat, LogLevel};
+
+/// Where libraries of the HTTP stack log each frame; below debug there is nothing for operators.
+const LIBRARIES: [&str; 6] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "kube_client",
+    "rustls",
+    "tower",
+];
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+/// When logging was started before.
+pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(targets(level)))
+        .try_init()
+}
+
+fn targets(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Error => Level::ERROR,
+    };
+    let libraries = level.min(Level::WARN);
+    LIBRARIES.iter().fold(
+        Targets::new().with_default(LevelFilter::from_level(level)),
+        |targets, library| targets.with_target(*library, LevelFilter::from_level(libraries)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_stay_quiet_at_debug() {
+        let debug = targets(LogLevel::Debug);
+        assert!(debug.would_enable("stageset_controller::run", &Level::DEBUG));
+        assert!(!debug.would_enable("h2::codec", &Level::DEBUG));
+        assert!(debug.would_enable("h2::codec", &Level::WARN));
+        assert!(!targets(LogLevel::Error).would_enable("h2::codec", &Level::WARN));
+    }
+}

@@ -1,0 +1,43 @@
+//! The binary: flags, logs, a runtime, exit codes.
+//!
+//! 0: stopped when asked, or `--help`; 1: could not start, or had to end; 2: a flag is wrong.
+
+use std::process::ExitCode;
+
+use stageset_controller::flags::{Exit, Options};
+use stageset_controller::{logs, start};
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args_os(), |name| std::env::var(name).ok()) {
+        Ok(options) => options,
+        Err(Exit::Told(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Exit::Refused(line)) => {
+            eprintln!("{line}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(error) = logs::init(options.log_level, options.log_format) {
+        eprintln!("logging could not be started: {error}");
+        return ExitCode::from(1);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(start::start(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "ending");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The production loop on the simulated cluster, on a paused clock.
+
+mod harness;
+mod leadership;
+mod news;
+mod releases;
+mod resilience;
+mod steady;

@@ -1,0 +1,169 @@
+//! One that is broken harms itself alone.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stageset_controller::Options;
+
+use crate::harness::{World, config_map, loose_definition, stage_set};
+
+/// What no schema would let through, as a definition that was loosened would.
+fn poison() -> Vec<Value> {
+    let with = |name: &str, pointer: &str, value: Value| {
+        let mut object = stage_set("payments", name, &["app"]);
+        match pointer {
+            "" => object["spec"] = value,
+            key => object["spec"][key] = value,
+        }
+        object
+    };
+    vec![
+        with("poison-interval", "interval", json!("eternity")),
+        with("poison-interval-type", "interval", json!({ "a": [1] })),
+        with("poison-stages-null", "stages", Value::Null),
+        with("poison-stages-text", "stages", json!("app")),
+        with("poison-stage-null", "stages", json!([null, 3, "x", {}])),
+        with("poison-spec-empty", "", json!({})),
+        with(
+            "poison-deep",
+            "stages",
+            (0..80).fold(json!(1), |deep, _| json!([deep])),
+        ),
+        with(
+            "poison-account",
+            "serviceAccountName",
+            json!("a\r\nImpersonate-Group: system:masters"),
+        ),
+        with("poison-large", "suspend", json!("x".repeat(200_000))),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn poison_parks_itself_alone_also_after_a_restart() {
+    let world = World::bare();
+    world.put(&loose_definition(
+        "stages.metio.wtf",
+        "StageSet",
+        "stagesets",
+    ));
+    for definition in stageset_api::crd::definitions() {
+        if !definition.file.starts_with("stagesets") {
+            world.put(&definition.definition);
+        }
+    }
+    world.install_sources();
+    world.until_established("stagesets.stages.metio.wtf").await;
+    world
+        .until_established("gitrepositories.source.toolkit.fluxcd.io")
+        .await;
+    world.tenant("payments", &["*"]);
+    for object in poison() {
+        world.put(&object);
+    }
+    for index in 0..30 {
+        let name = format!("app-{index}");
+        let file = config_map(&name, "1");
+        world.source("payments", &name, &[("a.yaml", &file)]);
+        world.stage_set("payments", &name, &[&name]);
+    }
+    for round in 0..2 {
+        let controller = world.controller(Options::default());
+        for index in 0..30 {
+            world
+                .until_ready_says("payments", &format!("app-{index}"), "True Succeeded")
+                .await;
+        }
+        for object in poison() {
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            let parked = || world.ready("payments", &name).starts_with("False");
+            world
+                .until(&format!("{name} says what is wrong, round {round}"), parked)
+                .await;
+        }
+        controller.kill().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_that_never_get_healthy_hold_nobody_up() {
+    let world = World::new().await;
+    for namespace in ["slow", "quick"] {
+        world.tenant(namespace, &["*"]);
+    }
+    for index in 0..20 {
+        let name = format!("hangs-{index}");
+        let file = crate::harness::deployment(&name, "never");
+        world.source("slow", &name, &[("a.yaml", &file)]);
+        world.stage_set("slow", &name, &[&name]);
+    }
+    let controller = world.controller(Options::default());
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let begun = tokio::time::Instant::now();
+    for index in 0..5 {
+        let name = format!("app-{index}");
+        world.source("quick", &name, &[("a.yaml", &config_map(&name, "1"))]);
+        world.stage_set("quick", &name, &[&name]);
+    }
+    for index in 0..5 {
+        world
+            .until_ready_says("quick", &format!("app-{index}"), "True Succeeded")
+            .await;
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+    controller.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_somebody_else_wrote_is_put_right() {
+    let world = World::new().await;
+    world.tenant("payments", &["*"]);
+    world.source("payments", "app", &[("a.yaml", &config_map("a", "1"))]);
+    world.stage_set("payments", "shop", &["app"]);
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    let status = json!({ "conditions": [{
+        "type": "Ready", "status": "False", "reason": "Forged", "message": "not by us",
+        "lastTransitionTime": "2026-11-23T21:00:00Z",
+    }]});
+    let kind = ("stages.metio.wtf/v1", "StageSet");
+    world
+        .cluster
+        .patch_status(kind.0, kind.1, "payments", "shop", &status)
+        .unwrap();
+    assert_eq!(world.ready("payments", "shop"), "False Forged");
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    controller.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_controller_goes_on_after_its_start() {
+    let world = World::new().await;
+    world.tenant("payments", &["*"]);
+    world.source(
+        "payments",
+        "app",
+        &[(
+            "a.yaml",
+            &crate::harness::deployment("app", "ready-after=60s"),
+        )],
+    );
+    world.stage_set("payments", "shop", &["app"]);
+    for _ in 0..5 {
+        let controller = world.controller(Options::default());
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        controller.kill().await;
+    }
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    controller.stop().await.unwrap();
+}

@@ -1,0 +1,156 @@
+//! Steady state is silent: what watches tell isn't asked for (K17, K18).
+
+use std::time::Duration;
+
+use serde_json::json;
+use stageset_controller::Options;
+use tokio::time::sleep;
+
+use crate::harness::{World, config_map, deployment, within};
+
+async fn released(verbs: &[&str]) -> World {
+    let world = World::new().await;
+    world.tenant("payments", verbs);
+    let files = [
+        ("a.yaml", &*config_map("settings", "1")),
+        ("b.yaml", &*deployment("app", "ready-after=1s")),
+    ];
+    world.source("payments", "app", &files);
+    world.stage_set("payments", "shop", &["app"]);
+    world
+}
+
+fn asked(world: &World) -> Vec<String> {
+    world
+        .requests()
+        .iter()
+        .filter(|record| record.verb != "watch")
+        .map(|record| format!("{} {} {}", record.verb, record.resource, record.path))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_tick_over_unchanged_objects_costs_no_request() {
+    let world = released(&["*"]).await;
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    sleep(Duration::from_secs(30)).await;
+    let before = asked(&world).len();
+    sleep(Duration::from_secs(3600)).await;
+    let after = asked(&world);
+    assert_eq!(after[before..], [""; 0], "an hour of ticks");
+    controller.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_corrected_at_once_where_the_tenant_may_watch() {
+    let world = released(&["*"]).await;
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    sleep(Duration::from_secs(30)).await;
+    let data = json!({ "data": { "key": "changed" } });
+    world
+        .cluster
+        .patch("v1", "ConfigMap", "payments", "settings", &data)
+        .unwrap();
+    let corrected = || {
+        let found = world.cluster.get("v1", "ConfigMap", "payments", "settings");
+        found.unwrap_or_default()["data"] == json!({ "key": "1" })
+    };
+    assert!(within(Duration::from_secs(2), corrected).await);
+    world
+        .cluster
+        .delete("v1", "ConfigMap", "payments", "settings")
+        .unwrap();
+    assert!(
+        within(Duration::from_secs(2), corrected).await,
+        "deleted ones come back too"
+    );
+    let drift = r#"stageset_drift_corrected_total{namespace="payments",name="shop",stage="app"} 2"#;
+    let counted = || controller.metrics.expose().contains(drift);
+    assert!(
+        within(Duration::from_secs(2), counted).await,
+        "{}",
+        controller.metrics.expose()
+    );
+    controller.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_corrected_by_the_interval_where_the_tenant_may_not_watch() {
+    let world = released(&["get", "create", "update", "patch", "delete"]).await;
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    sleep(Duration::from_secs(30)).await;
+    let data = json!({ "data": { "key": "changed" } });
+    world
+        .cluster
+        .patch("v1", "ConfigMap", "payments", "settings", &data)
+        .unwrap();
+    let corrected = || {
+        let found = world.cluster.get("v1", "ConfigMap", "payments", "settings");
+        found.unwrap_or_default()["data"] == json!({ "key": "1" })
+    };
+    assert!(
+        !within(Duration::from_secs(60), corrected).await,
+        "nothing told it"
+    );
+    assert!(within(Duration::from_secs(600), corrected).await);
+    controller.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cap_on_watches_as_tenants_holds() {
+    let world = released(&["*"]).await;
+    let options = Options {
+        max_tenant_watches: 1,
+        ..Options::default()
+    };
+    let controller = world.controller(options);
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    sleep(Duration::from_secs(60)).await;
+    let watched: std::collections::BTreeSet<String> = world
+        .requests()
+        .iter()
+        .filter(|record| record.verb == "watch" && record.impersonated.is_some())
+        .map(|record| record.resource.clone())
+        .collect();
+    assert_eq!(watched.len(), 1, "{watched:?}");
+    assert!(
+        controller
+            .metrics
+            .expose()
+            .contains("stageset_tenant_watches 1")
+    );
+    controller.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_are_renewed_within_five_minutes() {
+    let world = released(&["*"]).await;
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    sleep(Duration::from_secs(1800)).await;
+    let mut last = std::collections::BTreeMap::new();
+    for record in world.requests() {
+        if record.verb == "watch" && record.impersonated.is_some() {
+            let resource = record.resource.clone();
+            if let Some(before) = last.insert(resource, record.at) {
+                let gap = record.at.duration_since(before);
+                assert!(gap.as_secs() <= 300, "{gap:?}: {record:?}");
+            }
+        }
+    }
+    assert!(!last.is_empty());
+    controller.stop().await.unwrap();
+}
