@@ -79,17 +79,21 @@ impl AddressPolicy {
 
 /// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64 or 6to4.
 fn embedded(address: IpAddr) -> Option<IpAddr> {
-    let IpAddr::V6(v6) = address else { return None };
-    let [a, b, c, d, e, f, g, h] = v6.segments();
-    let v4 = |high: u16, low: u16| {
-        let bits = (u32::from(high) << 16) | u32::from(low);
-        Some(IpAddr::V4(Ipv4Addr::from_bits(bits)))
+    let IpAddr::V6(v6) = address else {
+        return None;
     };
-    match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(g, h),
-        // :: and ::1 are themselves.
-        (0, 0, 0, 0, 0, 0) if g != 0 || h > 1 => v4(g, h),
-        (0x2002, high, low, ..) => v4(high, low),
+    let bits = v6.to_bits();
+    let v4 = |bits: u128| {
+        let low = u32::try_from(bits & u128::from(u32::MAX)).unwrap_or(u32::MAX);
+        Some(IpAddr::V4(Ipv4Addr::from_bits(low)))
+    };
+    match (bits >> 32, bits >> 112) {
+        // ::ffff:a.b.c.d and 64:ff9b::a.b.c.d
+        (0xffff | 0x0064_ff9b_0000_0000_0000_0000, _) => v4(bits),
+        // ::a.b.c.d; :: and ::1 are themselves.
+        (0, _) if bits > 1 => v4(bits),
+        // 2002:aabb:ccdd::
+        (_, 0x2002) => v4(bits >> 80),
         _ => None,
     }
 }

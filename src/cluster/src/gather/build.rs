@@ -30,15 +30,11 @@ pub(super) async fn from_one_artifact<'a>(
         let Need::Build { key, artifact } = need else {
             continue;
         };
-        let state = match &tree {
-            Some(tree) => built(gather, tree.clone(), key).await,
-            None => {
-                let fetched = fetched(gather, artifact).await;
-                let state = built(gather, fetched.clone(), key).await;
-                tree = Some(fetched);
-                state
-            }
+        let fetched = match &tree {
+            Some(tree) => tree.clone(),
+            None => tree.insert(fetched(gather, artifact).await).clone(),
         };
+        let state = built(gather, fetched, key).await;
         found.push((need, at, Found::Build(key.clone(), state)));
     }
     found

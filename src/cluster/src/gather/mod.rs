@@ -161,22 +161,22 @@ impl<'a> Gather<'a> {
 impl Found {
     /// How it ended, for observers.
     pub(crate) fn outcome(&self) -> Outcome {
-        let failure = match self {
-            Self::Account(_, AccountState::Unreadable(failure))
-            | Self::Namespace(NamespaceState::Unreadable(failure))
-            | Self::Inventories(Err(failure))
-            | Self::Source(_, SourceState::Unreadable(failure))
-            | Self::Kind(_, KindState::Unreadable(failure))
-            | Self::Build(_, BuildState::Failed(failure))
-            | Self::DryRun {
-                state: DryRun::Refused(failure),
-                ..
-            }
-            | Self::Read {
-                state: LiveState::Unreadable(failure),
-                ..
-            } => failure,
-            _ => return Outcome::Done,
+        let (Self::Account(_, AccountState::Unreadable(failure))
+        | Self::Namespace(NamespaceState::Unreadable(failure))
+        | Self::Inventories(Err(failure))
+        | Self::Source(_, SourceState::Unreadable(failure))
+        | Self::Kind(_, KindState::Unreadable(failure))
+        | Self::Build(_, BuildState::Failed(failure))
+        | Self::DryRun {
+            state: DryRun::Refused(failure),
+            ..
+        }
+        | Self::Read {
+            state: LiveState::Unreadable(failure),
+            ..
+        }) = self
+        else {
+            return Outcome::Done;
         };
         Outcome::Failed(failure.clone())
     }

@@ -199,9 +199,9 @@ impl Inventories {
                         spec,
                     };
                     if gains_some {
-                        gains.push(write)
+                        gains.push(write);
                     } else {
-                        losses.push(write)
+                        losses.push(write);
                     }
                 }
             }

@@ -6,7 +6,7 @@
 //! | 403 by quota, limit range, pod security or an admission webhook or policy | Rejected |
 //! | 403 with cause `NamespaceTerminating` | Transient: it ends with the namespace, and a new one of the name may follow |
 //! | 404 that names an object | Missing, with resource and name |
-//! | 404 otherwise | UnknownKind: the path isn't served |
+//! | 404 otherwise | `UnknownKind`: the path isn't served |
 //! | 409 | Conflict |
 //! | 400, 405, 406, 413, 415, 422 | Rejected |
 //! | 408, 410, 429, 5xx, 3xx, everything else | Transient, with Retry-After |
@@ -65,12 +65,11 @@ fn class(answer: &Answer, status: &Value, said: &str) -> FailureClass {
         return FailureClass::Rejected;
     }
     match answer.status.as_u16() {
-        401 => FailureClass::Denied,
         403 if causes(status).any(|cause| cause["reason"] == "NamespaceTerminating") => {
             FailureClass::Transient { retry_after: None }
         }
         403 if by_admission(said) => FailureClass::Rejected,
-        403 => FailureClass::Denied,
+        401 | 403 => FailureClass::Denied,
         404 => match (
             status.pointer("/details/kind"),
             status.pointer("/details/name"),

@@ -8,6 +8,7 @@ use stageset_core::object::Reference;
 use stageset_core::spec::SourceReference;
 
 use super::Session;
+use crate::records::stage_set;
 
 /// What to watch for a StageSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,11 +25,17 @@ impl Session {
     /// What its rest depends on, as of the last pass.
     pub fn interests(&self) -> Interests {
         let mut interests = Interests::default();
-        let spec = self
-            .read
+        // A pass that ends with a write of ours has not read the object anew: its spec still says what
+        // to watch.
+        let known = || {
+            let known = self.known.as_ref()?;
+            stage_set::read(&known.object).ok()
+        };
+        let read = self.read.clone().or_else(known);
+        if let Some(spec) = read
             .as_ref()
-            .and_then(|stage_set| stage_set.spec.as_ref().ok());
-        if let Some(spec) = spec {
+            .and_then(|stage_set| stage_set.spec.as_ref().ok())
+        {
             interests.accounts.extend(spec.service_account.clone());
             for stage in &spec.stages {
                 interests.sources.insert(stage.source.clone());

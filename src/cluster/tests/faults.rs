@@ -1,0 +1,218 @@
+//! Requests that fail, answers that are lost, and a driver that dies.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+use stageset_cluster::Wake;
+use stageset_sim::{Interceptor, Reply, Request, Response, Verdict};
+
+use crate::world::{CONTROLLER, World, config_map, deployment};
+
+/// Answers nothing any more after some requests of the driver, as if it had died.
+struct Dead {
+    left: Arc<AtomicUsize>,
+    user: fn(&Request) -> bool,
+}
+
+fn of_driver(request: &Request) -> bool {
+    request.user.name == CONTROLLER
+}
+
+fn failing(status: u16) -> Response {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status,
+        "message": "injected fault", "reason": "InternalError",
+    });
+    Response {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: http::HeaderMap::new(),
+        body: body.to_string().into(),
+    }
+}
+
+impl Interceptor for Dead {
+    fn before(&mut self, request: &Request) -> Verdict {
+        if !(self.user)(request) {
+            return Verdict::Pass;
+        }
+        let left = self.left.load(Ordering::SeqCst);
+        if left == 0 {
+            return Verdict::Answer(failing(503));
+        }
+        self.left.store(left - 1, Ordering::SeqCst);
+        Verdict::Pass
+    }
+}
+
+/// Lets the driver make that many requests, then none; then lets the API server live again.
+pub(crate) async fn crash_after(world: &mut World, name: &str, survived: usize) {
+    let left = Arc::new(AtomicUsize::new(survived));
+    let dead = Dead {
+        left: Arc::clone(&left),
+        user: of_driver,
+    };
+    world
+        .cluster
+        .with_server(|server| server.intercept(Box::new(dead)));
+    for _ in 0..4 {
+        world.pass(name, Wake::default()).await;
+        if left.load(Ordering::SeqCst) == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+    left.store(usize::MAX, Ordering::SeqCst);
+}
+
+/// Fails the nth request of the driver, before or after it took effect.
+struct Nth {
+    count: usize,
+    nth: usize,
+    lost: bool,
+    status: u16,
+    hit: Arc<Mutex<Option<String>>>,
+}
+
+impl Interceptor for Nth {
+    fn before(&mut self, request: &Request) -> Verdict {
+        if !of_driver(request) {
+            return Verdict::Pass;
+        }
+        self.count += 1;
+        if self.count == self.nth {
+            *self.hit.lock().unwrap() = Some(format!("{} {}", request.method, request.uri));
+            if !self.lost {
+                return Verdict::Answer(failing(self.status));
+            }
+        }
+        Verdict::Pass
+    }
+
+    fn after(&mut self, request: &Request, reply: Reply) -> Reply {
+        if of_driver(request) && self.lost && self.count == self.nth {
+            return Reply::Response(failing(self.status));
+        }
+        reply
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failed_or_lost_answer_anywhere_is_survived() {
+    for (status, lost) in [
+        (503, false),
+        (503, true),
+        (409, false),
+        (429, false),
+        (504, true),
+    ] {
+        let mut reached = 0;
+        for nth in 1..80 {
+            let mut world = World::new().await;
+            world.publish(
+                "config",
+                "r1",
+                &[("a.yaml", &config_map("settings", "one"))],
+            );
+            world.publish(
+                "app",
+                "r1",
+                &[("b.yaml", &deployment("web", "web:1", "ready-after=5s"))],
+            );
+            world.stage_set("web", &["config", "app"]);
+            let hit = Arc::new(Mutex::new(None));
+            let fault = Nth {
+                count: 0,
+                nth,
+                lost,
+                status,
+                hit: Arc::clone(&hit),
+            };
+            world
+                .cluster
+                .with_server(|server| server.intercept(Box::new(fault)));
+            world.until_ready("web").await;
+            if hit.lock().unwrap().is_none() {
+                break;
+            }
+            reached = nth;
+            assert!(
+                world.config_map("settings").is_some(),
+                "{status} {lost} {nth}"
+            );
+        }
+        assert!(
+            reached > 10,
+            "only {reached} requests were tried with {status}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_digest_applies_nothing_and_a_new_revision_heals_it() {
+    let mut world = World::new().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world
+        .artifacts
+        .replace("http://artifacts/app/r1.tar.gz", b"something else");
+    world.stage_set("web", &["app"]);
+    world
+        .run_until("web", Duration::from_secs(60), |world| {
+            world.ready("web") == "False StageFailed"
+        })
+        .await;
+    assert!(world.config_map("settings").is_none());
+    assert!(world.inventories().is_empty());
+    world.publish("app", "r2", &[("a.yaml", &config_map("settings", "two"))]);
+    world
+        .pass(
+            "web",
+            Wake {
+                refresh: true,
+                hints: Vec::new(),
+            },
+        )
+        .await;
+    world.until_ready("web").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreachable_artifact_server_is_tried_again() {
+    let mut world = World::new().await;
+    let (url, digest) = (
+        "http://artifacts/none.tar.gz",
+        format!("sha256:{}", "0".repeat(64)),
+    );
+    world.apply(json!({
+        "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact",
+        "metadata": { "namespace": "shop", "name": "app" },
+        "status": {
+            "conditions": [{ "type": "Ready", "status": "True" }],
+            "artifact": { "url": url, "digest": digest, "revision": "r0" },
+        },
+    }));
+    world.stage_set("web", &["app"]);
+    world
+        .run_until("web", Duration::from_secs(60), |world| {
+            world.ready("web") == "False StageFailed"
+        })
+        .await;
+    assert!(
+        world.message("web").contains("404"),
+        "{}",
+        world.message("web")
+    );
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world
+        .pass(
+            "web",
+            Wake {
+                refresh: true,
+                hints: Vec::new(),
+            },
+        )
+        .await;
+    world.until_ready("web").await;
+}

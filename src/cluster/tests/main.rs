@@ -1,0 +1,14 @@
+//! The driver on the simulated API server: the production adapter, unchanged, on a paused clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests stop where they fail"
+)]
+
+mod delivery;
+mod faults;
+mod odd_objects;
+mod tenancy;
+mod world;
