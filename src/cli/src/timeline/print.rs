@@ -65,7 +65,7 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
             line.time, line.stage_set, line.stage
         );
         if line.identity.is_empty() {
-            let mut wrapped = wrap(&line.text, WIDTH.saturating_sub(indent).max(40)).into_iter();
+            let mut wrapped = wrap(&line.text, WIDTH - indent.min(76)).into_iter();
             push(
                 &mut out,
                 &format!("{head}{}", wrapped.next().unwrap_or_default()),
@@ -80,7 +80,9 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
             );
         }
         for message in &line.below {
-            for part in wrap(message, WIDTH.saturating_sub(indent).max(40)) {
+            // A rule stays in one line, so that it can be copied.
+            let width = if message.starts_with("- {") { usize::MAX } else { WIDTH - indent.min(76) };
+            for part in wrap(message, width) {
                 push(&mut out, &format!("{:indent$}{part}", ""));
             }
         }
@@ -116,23 +118,15 @@ fn summary(out: &mut String, report: &Report, paint: Paint) {
         );
         push(out, &line);
     }
-    let requests: Vec<String> = report
-        .requests
-        .iter()
-        .map(|(user, requests)| format!("{} {}", words::user(user), requests_words(requests)))
-        .collect();
-    let line = format!(
-        "{} of virtual time; requests: {}",
-        time(report.ended),
-        if requests.is_empty() {
-            "none".to_owned()
-        } else {
-            requests.join("; ")
-        }
-    );
-    for part in wrap(&line, WIDTH) {
-        push(out, &paint.apply(Style::Faint, &part));
+    let users: Vec<String> = report.requests.keys().map(|user| words::user(user)).collect();
+    let width = users.iter().map(|user| user.chars().count()).max().unwrap_or(0);
+    for (index, (user, requests)) in users.iter().zip(report.requests.values()).enumerate() {
+        let title = if index == 0 { "requests" } else { "" };
+        let line = format!("{title:8}  {user:width$}  {}", requests_words(requests));
+        push(out, &paint.apply(Style::Faint, &line));
     }
+    let line = format!("ended after {} of virtual time", time(report.ended));
+    push(out, &paint.apply(Style::Faint, &line));
 }
 
 fn outcome_words(outcome: &Outcome) -> String {
@@ -145,7 +139,8 @@ fn outcome_words(outcome: &Outcome) -> String {
         text.push_str(", nothing written");
     }
     for (user, count) in &outcome.writes {
-        let _ = write!(text, ", {count} written as {}", words::user(user));
+        let writes = if *count == 1 { "write" } else { "writes" };
+        let _ = write!(text, ", {count} {writes} as {}", words::user(user));
     }
     text
 }
@@ -218,9 +213,10 @@ fn line(record: &Record) -> Line {
             line.verb = ("refused", Style::Bad);
             line.text = format!("{verb} {}", words::object(object));
             line.identity = words::user(identity);
-            line.below.push(message.clone());
-            if let Some(cure) = cure {
-                line.below.extend(cure_words(cure));
+            // The condition that follows has the API server's own words.
+            match cure {
+                Some(cure) => line.below.extend(cure_words(cure)),
+                None => line.below.push(message.clone()),
             }
         }
         What::Failed { attempt, message } => {
@@ -250,7 +246,8 @@ fn line(record: &Record) -> Line {
             }
             if !message.is_empty() {
                 line.text.push_str(": ");
-                line.text.push_str(message);
+                // One problem of the spec a line.
+                line.text.push_str(&message.replace("; spec.", ";\nspec."));
             }
         }
         What::Gone => {

@@ -4,6 +4,7 @@
 //! often the controller comes back to it. Reads are summarised by user at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use stageset_cluster::{Outcome, StageSetKey};
 use stageset_core::failure::{Failure, FailureClass};
@@ -22,6 +23,9 @@ use crate::simulation::{Event, Happening};
 
 /// Reason of the Ready condition while a stage is on its way; the stage's own message says more.
 const ON_ITS_WAY: &str = "StageProgressing";
+
+/// Waits of one stage that follow each other within this are one.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Which verbs a refused user lacked on a resource.
 pub(crate) type Cures = BTreeMap<(String, ObjectKey), Cure>;
@@ -111,12 +115,52 @@ impl Teller<'_> {
     }
 
     fn add(&mut self, event: &Event, stage: Option<&StageName>, what: What) {
-        self.records.push(Record {
+        let record = Record {
             at: event.at.since(self.start),
             stage_set: event.stage_set.as_ref().map(ToString::to_string),
             stage: stage.map(ToString::to_string),
             what,
-        });
+        };
+        match &record.what {
+            What::Waits { .. } => self.add_wait(record),
+            What::Pinned { .. } => self.add_pins(record),
+            _ => self.records.push(record),
+        }
+    }
+
+    /// The first looks at something new come in quick succession; the last of them says most.
+    fn add_wait(&mut self, record: Record) {
+        let mine = self.records.iter_mut().rev().filter(|r| r.stage_set == record.stage_set);
+        let before = mine
+            .take_while(|r| matches!(r.what, What::Condition { .. } | What::Waits { .. }))
+            .find(|r| r.stage == record.stage && matches!(r.what, What::Waits { .. }));
+        match before {
+            Some(before) if record.at.saturating_sub(before.at) <= MOMENT => {
+                before.what = record.what;
+            }
+            _ => self.records.push(record),
+        }
+    }
+
+    /// The pins are recorded with the first result of a run; they are told where the run began.
+    fn add_pins(&mut self, mut record: Record) {
+        let begun = self
+            .records
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, r)| r.stage_set == record.stage_set)
+            .take_while(|(_, r)| {
+                matches!(r.what, What::Wrote { .. } | What::Refused { .. } | What::Failed { .. })
+            })
+            .last();
+        match begun {
+            Some((index, first)) => {
+                record.at = first.at;
+                self.records.insert(index, record);
+            }
+            None => self.records.push(record),
+        }
     }
 
     fn said(&mut self, key: &StageSetKey) -> &mut Said {
