@@ -47,8 +47,9 @@ impl Interceptor for Dead {
     }
 }
 
-/// Lets the driver make that many requests, then none; then lets the API server live again.
-pub(crate) async fn crash_after(world: &mut World, name: &str, survived: usize) {
+/// Lets the driver make that many requests, then none; then lets the API server live again. Says
+/// whether it came to that.
+pub(crate) async fn crash_after(world: &mut World, name: &str, survived: usize) -> bool {
     let left = Arc::new(AtomicUsize::new(survived));
     let dead = Dead {
         left: Arc::clone(&left),
@@ -64,7 +65,7 @@ pub(crate) async fn crash_after(world: &mut World, name: &str, survived: usize) 
         }
         tokio::time::sleep(Duration::from_secs(6)).await;
     }
-    left.store(usize::MAX, Ordering::SeqCst);
+    left.swap(usize::MAX, Ordering::SeqCst) == 0
 }
 
 /// Fails the nth request of the driver, before or after it took effect.
@@ -109,19 +110,14 @@ async fn one_failed_or_lost_answer_anywhere_is_survived() {
         (504, true),
     ] {
         let mut reached = 0;
+        let mut world = World::new().await;
         for nth in 1..80 {
-            let mut world = World::new().await;
-            world.publish(
-                "config",
-                "r1",
-                &[("a.yaml", &config_map("settings", "one"))],
-            );
-            world.publish(
-                "app",
-                "r1",
-                &[("b.yaml", &deployment("web", "web:1", "ready-after=5s"))],
-            );
-            world.stage_set("web", &["config", "app"]);
+            let (config, app) = (format!("config{nth}"), format!("app{nth}"));
+            world.publish(&config, "r1", &[("a.yaml", &config_map(&config, "one"))]);
+            let web = deployment(&app, "web:1", "ready-after=5s");
+            world.publish(&app, "r1", &[("b.yaml", &web)]);
+            let name = format!("web{nth}");
+            world.stage_set(&name, &[&config, &app]);
             let hit = Arc::new(Mutex::new(None));
             let fault = Nth {
                 count: 0,
@@ -133,15 +129,13 @@ async fn one_failed_or_lost_answer_anywhere_is_survived() {
             world
                 .cluster
                 .with_server(|server| server.intercept(Box::new(fault)));
-            world.until_ready("web").await;
+            world.until_ready(&name).await;
+            assert!(world.config_map(&config).is_some(), "{status} {lost} {nth}");
+            world.crash();
             if hit.lock().unwrap().is_none() {
                 break;
             }
             reached = nth;
-            assert!(
-                world.config_map("settings").is_some(),
-                "{status} {lost} {nth}"
-            );
         }
         assert!(
             reached > 10,
