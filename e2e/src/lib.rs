@@ -19,6 +19,7 @@ pub mod kubeconfig;
 pub mod kubectl;
 pub mod pki;
 pub mod process;
+pub mod rules;
 pub mod tools;
 
 pub use control_plane::{ControlPlane, Options};

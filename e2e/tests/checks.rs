@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use stageset_e2e::audit::Event;
 use stageset_e2e::chart;
+use stageset_e2e::rules::violation;
 
 use crate::world::World;
 
@@ -68,56 +69,4 @@ pub(crate) fn about(world: &World, namespace: &str) -> Result<Option<Vec<Event>>
             })
             .collect()
     }))
-}
-
-/// Why a request should not have been sent the way it was; none when it is right.
-pub(crate) fn violation(event: &Event) -> Option<String> {
-    let wrong = match &event.impersonated {
-        Some(user) => wrong_tenant(event, user),
-        None if own_plane(event) => None,
-        None => Some("not impersonated".to_owned()),
-    };
-    wrong.map(|wrong| {
-        format!(
-            "{} {} ({}) as {:?}: {wrong}",
-            event.verb, event.uri, event.code, event.impersonated
-        )
-    })
-}
-
-fn wrong_tenant(event: &Event, user: &str) -> Option<String> {
-    let namespace = user
-        .strip_prefix("system:serviceaccount:")
-        .and_then(|rest| rest.split_once(':').map(|(namespace, _)| namespace));
-    match namespace {
-        None => Some("not a ServiceAccount".to_owned()),
-        // A tenant may be refused elsewhere, but what it is allowed to touch in these scenarios is
-        // its own namespace.
-        Some(own) if !event.namespace.is_empty() && event.namespace != own && event.code < 400 => {
-            Some(format!(
-                "an account of {own} in the namespace {}",
-                event.namespace
-            ))
-        }
-        Some(_) if event.group == "stages.metio.wtf" => {
-            Some("the controller's own records are not the tenant's to touch".to_owned())
-        }
-        Some(_) => None,
-    }
-}
-
-/// Whether a request without impersonation is one that the controller makes for itself.
-fn own_plane(event: &Event) -> bool {
-    let reads = matches!(event.verb.as_str(), "get" | "list" | "watch");
-    match (event.group.as_str(), event.resource.as_str()) {
-        ("stages.metio.wtf", _) => true,
-        // Discovery, version and health; what StageSets refer to; what kinds there are.
-        ("", "")
-        | ("source.toolkit.fluxcd.io" | "jaas.metio.wtf", _)
-        | ("apiextensions.k8s.io", "customresourcedefinitions") => reads,
-        ("", "serviceaccounts" | "namespaces") => reads && event.subresource.is_empty(),
-        ("coordination.k8s.io", "leases") => event.namespace == chart::NAMESPACE,
-        ("" | "events.k8s.io", "events") => matches!(event.verb.as_str(), "create" | "patch"),
-        _ => false,
-    }
 }

@@ -66,7 +66,8 @@ pub(crate) fn run(world: &World) -> Result<()> {
     checks::namespace(world, NAMESPACE, &tenant.user())
 }
 
-/// A field that somebody changes is put back.
+/// A field that somebody changed is put back by a pass that is asked for, so that this shows the
+/// correction and not how soon drift is noticed.
 fn drift_is_corrected(world: &World) -> Result<()> {
     let kubectl = world.kubectl();
     kubectl.run(&[
@@ -78,6 +79,14 @@ fn drift_is_corrected(world: &World) -> Result<()> {
         "--type=merge",
         "-p",
         r#"{"data":{"value":"drifted"}}"#,
+    ])?;
+    kubectl.run(&[
+        "-n",
+        NAMESPACE,
+        "annotate",
+        "stagesets.stages.metio.wtf/release",
+        "reconcile.fluxcd.io/requestedAt=drift",
+        "--overwrite",
     ])?;
     kubectl.wait_for(
         &format!("/api/v1/namespaces/{NAMESPACE}/configmaps/a"),

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use stageset_e2e::fixtures::{Tenant, artifacts};
+use stageset_e2e::rules::violation;
 
 use crate::checks;
 use crate::stageset::{StageSet, config_map, spec};
@@ -51,7 +52,7 @@ pub(crate) fn run(world: &World) -> Result<()> {
             event.impersonated.is_none(),
             "a request as a tenant: {event:?}"
         );
-        if let Some(wrong) = checks::violation(event) {
+        if let Some(wrong) = violation(event) {
             anyhow::bail!("a request to the tenant's objects: {wrong}");
         }
     }
