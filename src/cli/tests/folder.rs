@@ -39,12 +39,12 @@ fn a_missing_folder() {
         "{}",
         ended.stderr
     );
-    let ended = stagesetctl(&["simulate", "README.md"]);
+    let ended = stagesetctl(&["simulate", "Cargo.toml"]);
     assert_eq!(ended.code, Some(3));
     assert!(
         ended
             .stderr
-            .starts_with("Error: README.md: Not a directory"),
+            .starts_with("Error: Cargo.toml: Not a directory"),
         "{}",
         ended.stderr
     );
