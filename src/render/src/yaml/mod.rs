@@ -12,6 +12,7 @@
 //!   `!!omap` among them;
 //! - a document after `...` is read (kustomize drops it), and so is one that begins on the line
 //!   of its `---` (kustomize refuses it);
+//! - an empty value in a flow mapping (`{a: }`) is null (kustomize makes it empty text);
 //! - a `%YAML` directive and the escape `\/` are read (kustomize refuses them);
 //! - a tab right after a key's colon is refused (kustomize takes it as a space);
 //! - the bounds are those of [`Limits`] (kustomize has a ratio for aliases only).
