@@ -235,10 +235,10 @@ impl Work {
                 ..interests
             },
         );
-        self.engage(kinds);
+        self.engage(&kinds);
     }
 
-    fn engage(&mut self, kinds: Kinds) {
+    fn engage(&mut self, kinds: &Kinds) {
         for kind in &kinds.engage {
             self.engaged.engage(kind);
         }
@@ -259,7 +259,7 @@ impl Work {
             self.report.forget(&key);
             self.tenants.forget(&key);
             let kinds = self.index.forget(&key);
-            self.engage(kinds);
+            self.engage(&kinds);
             return;
         };
         match self.entries.get_mut(&key) {

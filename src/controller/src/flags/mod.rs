@@ -45,7 +45,7 @@ struct Flags {
     leader_elect: bool,
 
     /// Namespaces to watch, separated by commas; empty means all.
-    /// Falls back to STAGESET_WATCH_NAMESPACES.
+    /// The environment variable `STAGESET_WATCH_NAMESPACES` serves when it is empty.
     #[arg(long, value_name = "NAMESPACES", default_value = "")]
     watch_namespaces: String,
 

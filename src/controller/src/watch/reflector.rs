@@ -252,12 +252,11 @@ async fn list<S: Sink>(
                 .filter(|t| !t.is_empty())
                 .map(str::to_owned)
         };
-        match text("/metadata/continue") {
-            Some(token) => params.continue_token = Some(token),
-            None => {
-                let version = text("/metadata/resourceVersion").ok_or(WatchError::NoVersion)?;
-                return Ok((objects, version));
-            }
+        if let Some(token) = text("/metadata/continue") {
+            params.continue_token = Some(token);
+        } else {
+            let version = text("/metadata/resourceVersion").ok_or(WatchError::NoVersion)?;
+            return Ok((objects, version));
         }
     }
 }

@@ -189,20 +189,16 @@ fn set(
     (namespace, name): (String, String),
     new: Option<Arc<Value>>,
 ) -> Option<Change> {
-    let old = match &new {
-        Some(object) => kind
-            .objects
-            .entry(namespace.clone())
-            .or_default()
-            .insert(name.clone(), Arc::clone(object)),
-        None => {
-            let names = kind.objects.get_mut(&namespace)?;
-            let old = names.remove(&name);
-            if names.is_empty() {
-                kind.objects.remove(&namespace);
-            }
-            old
+    let old = if let Some(object) = &new {
+        let names = kind.objects.entry(namespace.clone()).or_default();
+        names.insert(name.clone(), Arc::clone(object))
+    } else {
+        let names = kind.objects.get_mut(&namespace)?;
+        let old = names.remove(&name);
+        if names.is_empty() {
+            kind.objects.remove(&namespace);
         }
+        old
     };
     let version = |object: &Option<Arc<Value>>| {
         object

@@ -235,7 +235,7 @@ struct Tenant {
 }
 
 impl Tenant {
-    fn changed(&mut self, seen: Seen) {
+    fn changed(&mut self, seen: &Seen) {
         let place = (seen.namespace.clone(), seen.name.clone());
         let before = self.known.insert(place, seen.clone());
         if before
@@ -248,7 +248,7 @@ impl Tenant {
             .as_ref()
             .is_none_or(|before| before.entry != seen.entry || before.owner != seen.owner);
         let owners = [before.and_then(|before| before.owner), seen.owner.clone()];
-        self.tell(owners, &seen, touched, false);
+        self.tell(owners, seen, touched, false);
     }
 
     fn deleted(&mut self, seen: &Seen) {
@@ -320,10 +320,14 @@ impl Sink for Tenant {
                     .filter(|(place, _)| !listed.contains(*place))
                     .map(|(_, seen)| seen.clone())
                     .collect();
-                gone.iter().for_each(|seen| self.deleted(seen));
-                objects.into_iter().for_each(|seen| self.changed(seen));
+                for seen in &gone {
+                    self.deleted(seen);
+                }
+                for seen in &objects {
+                    self.changed(seen);
+                }
             }
-            News::Changed(seen) => self.changed(seen),
+            News::Changed(seen) => self.changed(&seen),
             News::Deleted(seen) => self.deleted(&seen),
             News::Live => self.covered.set(&self.id, true),
             News::Broken { error, pause } => {
