@@ -4,3 +4,4 @@ mod command_line;
 mod examples;
 mod folder;
 mod harness;
+mod simulate;

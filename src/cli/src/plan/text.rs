@@ -45,7 +45,7 @@ fn one(out: &mut String, plan: &StageSetPlan) {
         out.push_str("\n  nothing to do\n");
     }
     out.push('\n');
-    let mut lines = wrap(&format!("ends: {}", plan.ends), WIDTH - 2).into_iter();
+    let mut lines = wrap(&format!("ends: {}", plan.ends), WIDTH - 8).into_iter();
     let _ = writeln!(out, "  {}", lines.next().unwrap_or_default());
     for line in lines {
         let _ = writeln!(out, "        {line}");
@@ -62,23 +62,29 @@ fn operation(out: &mut String, planned: &Planned) {
         Do::Wait => "wait",
         Do::Refused => "refused",
     };
-    let user = planned.identity.as_deref().map(words::user);
-    match (&planned.object, user) {
-        (Some(object), user) => {
-            let user = user.unwrap_or_default();
-            let _ = writeln!(out, "    {verb:7} {} as {user}", words::object(object));
-            // That an object is created because it doesn't exist goes without saying.
-            if planned.what != Do::Create {
-                below(out, &planned.why, INDENT);
-            }
+    let subject = match (&planned.object, &planned.record) {
+        (Some(object), _) => Some(words::object(object)),
+        (None, record) => record.clone(),
+    };
+    let (first, why) = match subject {
+        Some(subject) => {
+            let user = planned
+                .identity
+                .as_deref()
+                .map(words::user)
+                .unwrap_or_default();
+            (format!("{subject} as {user}"), planned.why.as_str())
         }
-        (None, _) => {
-            let mut lines = wrap(&planned.why, WIDTH - INDENT).into_iter();
-            let _ = writeln!(out, "    {verb:7} {}", lines.next().unwrap_or_default());
-            for line in lines {
-                let _ = writeln!(out, "{:INDENT$}{line}", "");
-            }
-        }
+        None => (planned.why.clone(), ""),
+    };
+    let mut lines = wrap(&first, WIDTH - INDENT).into_iter();
+    let _ = writeln!(out, "    {verb:7} {}", lines.next().unwrap_or_default());
+    for line in lines {
+        let _ = writeln!(out, "{:INDENT$}{line}", "");
+    }
+    // That an object is created because it doesn't exist goes without saying.
+    if planned.what != Do::Create && !why.is_empty() {
+        below(out, why, INDENT);
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Planned {
     /// The object, for operations on objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectKey>,
+    /// What is recorded, for operations on the controller's own records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
     /// The user that the API server will see; none for a wait.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
@@ -85,6 +88,7 @@ pub(super) fn plans(run: &Run) -> Vec<StageSetPlan> {
                     stage: Some(object.stage.to_string()),
                     what: Do::Refused,
                     object: Some(object.reference.key.clone()),
+                    record: None,
                     identity: Some(user_of(identity)),
                     why: failure.message.clone(),
                 });
@@ -126,7 +130,7 @@ impl Builder {
                 "Ready={}, {}: {}",
                 ready.status.as_str(),
                 ready.reason,
-                words::without_runbook(&ready.message)
+                words::by_line(words::without_runbook(&ready.message))
             ),
             None => "nothing is known of it".to_owned(),
         }
@@ -181,6 +185,7 @@ impl Builder {
                 stage: Some(stage.name.to_string()),
                 what: Do::Wait,
                 object: None,
+                record: None,
                 identity: None,
                 why: message.clone(),
             });
@@ -203,6 +208,7 @@ fn tenant(operation: &TenantOperation) -> Planned {
                 ApplyReason::Drift(_) => Do::Correct,
             },
             object: Some(object.reference.key.clone()),
+            record: None,
             identity: Some(user_of(identity)),
             why: why.to_string(),
         },
@@ -216,6 +222,7 @@ fn tenant(operation: &TenantOperation) -> Planned {
             stage: Some(stage.to_string()),
             what: Do::Delete,
             object: Some(object.key.clone()),
+            record: None,
             identity: Some(user_of(identity)),
             why: why.to_string(),
         },
@@ -223,7 +230,7 @@ fn tenant(operation: &TenantOperation) -> Planned {
 }
 
 fn record(operation: &RecordOperation) -> Planned {
-    let (stage, why) = match operation {
+    let (stage, record, why) = match operation {
         RecordOperation::Inventory {
             stage,
             inventory,
@@ -233,20 +240,35 @@ fn record(operation: &RecordOperation) -> Planned {
             let objects = if count == 1 { "object" } else { "objects" };
             (
                 Some(stage.to_string()),
-                format!("{count} {objects} in the inventory: {why}"),
+                format!("{count} {objects} in the inventory"),
+                *why,
             )
         }
         RecordOperation::DropInventory { stage } => (
             Some(stage.to_string()),
-            "drop the inventory: nothing is left in it".to_owned(),
+            "no inventory".to_owned(),
+            "nothing is left in it",
         ),
-        other => (None, other.to_string()),
+        RecordOperation::AddFinalizer => (
+            None,
+            "the finalizer".to_owned(),
+            "so that deletion can tear down",
+        ),
+        RecordOperation::RemoveFinalizer => (
+            None,
+            "no finalizer".to_owned(),
+            "nothing is left to look after",
+        ),
+        RecordOperation::Status(_) | RecordOperation::Announce(_) => {
+            (None, operation.to_string(), "")
+        }
     };
     Planned {
         stage,
         what: Do::Record,
         object: None,
+        record: Some(record),
         identity: Some(words::CONTROLLER.to_owned()),
-        why,
+        why: why.to_owned(),
     }
 }

@@ -31,17 +31,23 @@ impl Administrator {
         content_type: &str,
         body: Option<&Value>,
     ) -> Result<Value, Refusal> {
-        let body = body.map(ToString::to_string).unwrap_or_default().into_bytes();
+        let body = body
+            .map(ToString::to_string)
+            .unwrap_or_default()
+            .into_bytes();
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(http::header::CONTENT_TYPE, content_type)
             .body(body)
             .map_err(|error| error.to_string())?;
-        self.client.request(request).await.map_err(|error| match error {
-            kube::Error::Api(status) => status.message.clone(),
-            other => other.to_string(),
-        })
+        self.client
+            .request(request)
+            .await
+            .map_err(|error| match error {
+                kube::Error::Api(status) => status.message.clone(),
+                other => other.to_string(),
+            })
     }
 
     /// The path of an object, or of its collection; kinds are looked up each time, since a step may
@@ -51,19 +57,32 @@ impl Administrator {
             true => format!("/apis/{}", object.api_version),
             false => format!("/api/{}", object.api_version),
         };
-        let list = self.send(Method::GET, &root, "application/json", None).await;
+        let list = self
+            .send(Method::GET, &root, "application/json", None)
+            .await;
         let list = list.map_err(|_| {
-            format!("the cluster doesn't serve {} {}", object.api_version, object.kind)
+            format!(
+                "the cluster doesn't serve {} {}",
+                object.api_version, object.kind
+            )
         })?;
-        let resources = list["resources"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let resources = list["resources"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let resource = resources
             .iter()
             .find(|resource| {
                 resource["kind"] == object.kind.as_str()
-                    && resource["name"].as_str().is_some_and(|name| !name.contains('/'))
+                    && resource["name"]
+                        .as_str()
+                        .is_some_and(|name| !name.contains('/'))
             })
             .ok_or_else(|| {
-                format!("the cluster doesn't serve {} {}", object.api_version, object.kind)
+                format!(
+                    "the cluster doesn't serve {} {}",
+                    object.api_version, object.kind
+                )
             })?;
         let plural = resource["name"].as_str().unwrap_or_default();
         let mut path = root;
@@ -82,10 +101,20 @@ impl Administrator {
 
     /// Applies an object, whoever owned its fields.
     pub(super) async fn apply(&self, body: &Value) -> Result<(), Refusal> {
-        let object = Manifest { origin: String::new(), body: body.clone() }.object();
+        let object = Manifest {
+            origin: String::new(),
+            body: body.clone(),
+        }
+        .object();
         let path = self.path(&object, Some(&object.name)).await?;
         let path = format!("{path}?fieldManager={MANAGER}&force=true");
-        self.send(Method::PATCH, &path, "application/apply-patch+yaml", Some(body)).await?;
+        self.send(
+            Method::PATCH,
+            &path,
+            "application/apply-patch+yaml",
+            Some(body),
+        )
+        .await?;
         Ok(())
     }
 
@@ -97,7 +126,13 @@ impl Administrator {
     ) -> Result<(), Refusal> {
         let path = self.path(object, Some(&object.name)).await? + "/status";
         let body = json!({"status": status});
-        self.send(Method::PATCH, &path, "application/merge-patch+json", Some(&body)).await?;
+        self.send(
+            Method::PATCH,
+            &path,
+            "application/merge-patch+json",
+            Some(&body),
+        )
+        .await?;
         Ok(())
     }
 
@@ -105,7 +140,13 @@ impl Administrator {
     pub(super) async fn patch(&self, object: &ObjectName, merge: &Value) -> Result<(), Refusal> {
         let path = self.path(object, Some(&object.name)).await?;
         let path = format!("{path}?fieldManager={MANAGER}");
-        self.send(Method::PATCH, &path, "application/merge-patch+json", Some(merge)).await?;
+        self.send(
+            Method::PATCH,
+            &path,
+            "application/merge-patch+json",
+            Some(merge),
+        )
+        .await?;
         Ok(())
     }
 
@@ -117,7 +158,8 @@ impl Administrator {
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
         });
-        self.send(Method::DELETE, &path, "application/json", Some(&body)).await?;
+        self.send(Method::DELETE, &path, "application/json", Some(&body))
+            .await?;
         Ok(())
     }
 
@@ -128,7 +170,9 @@ impl Administrator {
         verb: &str,
         object: &Reference,
     ) -> Result<bool, Refusal> {
-        let namespace = user.strip_prefix("system:serviceaccount:").and_then(|u| u.split(':').next());
+        let namespace = user
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|u| u.split(':').next());
         let mut groups = vec!["system:authenticated".to_owned()];
         if let Some(namespace) = namespace {
             groups.push("system:serviceaccounts".to_owned());
@@ -151,23 +195,29 @@ impl Administrator {
             },
         });
         let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        let answer = self.send(Method::POST, path, "application/json", Some(&review)).await?;
+        let answer = self
+            .send(Method::POST, path, "application/json", Some(&review))
+            .await?;
         Ok(answer["status"]["allowed"] == true)
     }
 
     /// All StageSets.
     pub(super) async fn stage_sets(&self) -> Result<Vec<Value>, Refusal> {
         let path = "/apis/stages.metio.wtf/v1/stagesets";
-        let list = self.send(Method::GET, path, "application/json", None).await?;
+        let list = self
+            .send(Method::GET, path, "application/json", None)
+            .await?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
     /// Applies a manifest; the error names its place.
     pub(super) async fn manifest(&self, manifest: &Manifest) -> Result<(), SimulationError> {
-        self.apply(&manifest.body).await.map_err(|message| SimulationError::Refused {
-            origin: manifest.origin.clone(),
-            attempt: format!("apply {}", manifest.object()),
-            message,
-        })
+        self.apply(&manifest.body)
+            .await
+            .map_err(|message| SimulationError::Refused {
+                origin: manifest.origin.clone(),
+                attempt: format!("apply {}", manifest.object()),
+                message,
+            })
     }
 }

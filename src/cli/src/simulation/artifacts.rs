@@ -36,9 +36,14 @@ impl Artifacts {
             for (revision, tree) in &revisions.by_name {
                 let (bytes, digest) = pack(tree);
                 let url = format!("http://artifacts.simulated/{source}/{revision}.tar.gz");
-                let offer =
-                    Offer { url: url.clone(), digest: digest.to_string(), size: bytes.len() };
-                artifacts.offers.insert((source.clone(), revision.clone()), offer);
+                let offer = Offer {
+                    url: url.clone(),
+                    digest: digest.to_string(),
+                    size: bytes.len(),
+                };
+                artifacts
+                    .offers
+                    .insert((source.clone(), revision.clone()), offer);
                 artifacts.by_url.insert(url, Bytes::from(bytes));
             }
         }
@@ -80,7 +85,10 @@ impl ArtifactSource for Artifacts {
             )),
             Some(bytes) if bytes.len() as u64 > limit => Err(Failure::new(
                 FailureClass::Terminal,
-                format!("GET {url}: {} bytes, more than the limit of {limit}", bytes.len()),
+                format!(
+                    "GET {url}: {} bytes, more than the limit of {limit}",
+                    bytes.len()
+                ),
             )),
             Some(bytes) => Ok(bytes.clone()),
         };

@@ -33,8 +33,15 @@ impl Controller {
         trace: Trace,
         options: &Options,
     ) -> Self {
-        let tenancy = if options.single_tenant { Tenancy::Single } else { Tenancy::Multi };
-        let flags = Flags { tenancy, ..Flags::default() };
+        let tenancy = if options.single_tenant {
+            Tenancy::Single
+        } else {
+            Tenancy::Multi
+        };
+        let flags = Flags {
+            tenancy,
+            ..Flags::default()
+        };
         let ports = Ports {
             connection: cluster.controller(),
             budget: Budget::default(),
@@ -49,7 +56,11 @@ impl Controller {
             settings: Settings::default(),
         };
         let (missing, _) = watch::channel(Vec::new());
-        let process = Process { metrics: Metrics::new(), missing, candidate: None };
+        let process = Process {
+            metrics: Metrics::new(),
+            missing,
+            candidate: None,
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async {

@@ -80,22 +80,45 @@ async fn simulate(scenario: &Scenario, options: &Options) -> Result<Finished, Si
     let (trace, refusals) = Trace::new();
     let cures = Arc::new(Mutex::new(BTreeMap::new()));
     let reviews = tokio::spawn(review(administrator.clone(), refusals, Arc::clone(&cures)));
-    let world = World { administrator: &administrator, artifacts: &artifacts, scenario, clock: &clock, began, trace: &trace };
-    let mut controller =
-        Controller::start(&cluster, clock.clone(), artifacts.clone(), trace.clone(), options);
+    let world = World {
+        administrator: &administrator,
+        artifacts: &artifacts,
+        scenario,
+        clock: &clock,
+        began,
+        trace: &trace,
+    };
+    let mut controller = Controller::start(
+        &cluster,
+        clock.clone(),
+        artifacts.clone(),
+        trace.clone(),
+        options,
+    );
     let last_step = tokio::select! {
         biased;
         error = controller.ended() => return Err(SimulationError::Controller(error)),
         last_step = world.turn(options) => last_step?,
     };
     let end = clock.now();
-    let stage_sets = administrator.stage_sets().await.map_err(SimulationError::Lost)?;
+    let stage_sets = administrator
+        .stage_sets()
+        .await
+        .map_err(SimulationError::Lost)?;
     let audit = cluster.audit().split_off(requests_before);
     let events = trace.events();
     controller.stop().await;
     reviews.abort();
     let cures = cures.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Finished { events, last_step, start, end, cures, stage_sets, audit })
+    Ok(Finished {
+        events,
+        last_step,
+        start,
+        end,
+        cures,
+        stage_sets,
+        audit,
+    })
 }
 
 /// What is there before virtual time 0: the definitions, and the controller's own objects.
@@ -105,7 +128,10 @@ async fn prepare(administrator: &Administrator, options: &Options) -> Result<(),
         let documents = yaml::documents(text.as_bytes(), &Limits::default())
             .map_err(|errors| built_in(format!("{errors:?}")))?;
         for document in documents {
-            administrator.apply(&document.value).await.map_err(built_in)?;
+            administrator
+                .apply(&document.value)
+                .await
+                .map_err(built_in)?;
         }
     }
     let objects = rights::objects(options.single_tenant)
@@ -124,12 +150,19 @@ async fn populate(
     now: Timestamp,
 ) -> Result<(), SimulationError> {
     let first = |manifest: &&Manifest| {
-        matches!(manifest.object().kind.as_str(), "Namespace" | "CustomResourceDefinition")
+        matches!(
+            manifest.object().kind.as_str(),
+            "Namespace" | "CustomResourceDefinition"
+        )
     };
     for manifest in scenario.cluster.iter().filter(first) {
         administrator.manifest(manifest).await?;
     }
-    if scenario.cluster.iter().any(|m| m.object().kind == "CustomResourceDefinition") {
+    if scenario
+        .cluster
+        .iter()
+        .any(|m| m.object().kind == "CustomResourceDefinition")
+    {
         tokio::time::sleep(SETTLE).await;
     }
     for manifest in scenario.cluster.iter().filter(|manifest| !first(manifest)) {
@@ -155,11 +188,14 @@ async fn offer(
 ) -> Result<(), SimulationError> {
     let Some(status) = status else { return Ok(()) };
     let object = manifest.object();
-    administrator.set_status(&object, &status).await.map_err(|message| SimulationError::Refused {
-        origin: manifest.origin.clone(),
-        attempt: format!("set the status of {object}"),
-        message,
-    })
+    administrator
+        .set_status(&object, &status)
+        .await
+        .map_err(|message| SimulationError::Refused {
+            origin: manifest.origin.clone(),
+            attempt: format!("set the status of {object}"),
+            message,
+        })
 }
 
 /// The scenario's steps, and the end of the simulation.
@@ -202,23 +238,35 @@ impl World<'_> {
     }
 
     async fn everything_is_ready(&self) -> Result<bool, SimulationError> {
-        let stage_sets = self.administrator.stage_sets().await.map_err(SimulationError::Lost)?;
+        let stage_sets = self
+            .administrator
+            .stage_sets()
+            .await
+            .map_err(SimulationError::Lost)?;
         Ok(stage_sets.iter().all(is_ready))
     }
 
     async fn step(&self, step: &Step) -> Result<(), SimulationError> {
         let refused = |attempt: String| {
             let origin = step.origin.clone();
-            move |message| SimulationError::Refused { origin, attempt, message }
+            move |message| SimulationError::Refused {
+                origin,
+                attempt,
+                message,
+            }
         };
         match &step.action {
             Action::Publish(publication) => {
-                self.say(format!("{} offers revision {}", publication.source, publication.revision));
+                self.say(format!(
+                    "{} offers revision {}",
+                    publication.source, publication.revision
+                ));
                 let sources = self.scenario.sources.iter();
                 for source in sources.filter(|s| s.artifacts == publication.source) {
                     let now = self.clock.now();
                     let status =
-                        self.artifacts.status(&publication.source, &publication.revision, now);
+                        self.artifacts
+                            .status(&publication.source, &publication.revision, now);
                     offer(self.administrator, &source.manifest, status).await?;
                 }
             }
@@ -236,14 +284,18 @@ impl World<'_> {
             Action::Patch(object, merge) => {
                 self.say(format!("somebody changes {object}: {merge}"));
                 let attempt = refused(format!("patch {object}"));
-                self.administrator.patch(object, merge).await.map_err(attempt)?;
+                self.administrator
+                    .patch(object, merge)
+                    .await
+                    .map_err(attempt)?;
             }
         }
         Ok(())
     }
 
     fn say(&self, text: String) {
-        self.trace.add(self.clock.now(), None, Happening::World(text));
+        self.trace
+            .add(self.clock.now(), None, Happening::World(text));
     }
 }
 
@@ -266,7 +318,9 @@ async fn review(
     while let Some(refused) = refusals.recv().await {
         let mut missing = Vec::new();
         for verb in refused.verbs {
-            let allowed = administrator.may(&refused.user, verb, &refused.object).await;
+            let allowed = administrator
+                .may(&refused.user, verb, &refused.object)
+                .await;
             if allowed == Ok(false) {
                 missing.push((*verb).to_owned());
             }
@@ -285,5 +339,92 @@ async fn review(
             .unwrap_or_else(PoisonError::into_inner)
             .entry((refused.user, refused.object.key))
             .or_insert(cure);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::timeline::words::CONTROLLER;
+
+    fn finished(example: &str) -> Finished {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../examples")
+            .join(example);
+        run(&Scenario::load(&folder).unwrap(), &Options::default()).unwrap()
+    }
+
+    /// Kinds that only tenants may touch: everything that the examples deliver.
+    const TENANTS: [&str; 5] = [
+        "configmaps",
+        "services",
+        "deployments",
+        "jobs",
+        "certificates",
+    ];
+
+    /// I1, from the API server's own records: whatever touches a tenant's object is sent as that
+    /// tenant's account, for every example.
+    #[test]
+    fn what_the_timeline_calls_as_is_what_the_api_server_saw() {
+        let mut seen = BTreeSet::new();
+        for example in
+            std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")).unwrap()
+        {
+            let name = example.unwrap().file_name().into_string().unwrap();
+            for record in finished(&name)
+                .audit
+                .iter()
+                .filter(|record| record.user == CONTROLLER)
+            {
+                if TENANTS.contains(&record.resource.as_str()) {
+                    let user = record.impersonated.clone().unwrap_or_default();
+                    let deployer = user
+                        .strip_prefix("system:serviceaccount:")
+                        .and_then(|user| user.strip_suffix(":deployer"));
+                    assert!(deployer.is_some(), "{name}: {record:?}");
+                    seen.insert(user);
+                } else {
+                    assert_eq!(record.impersonated, None, "{name}: {record:?}");
+                }
+            }
+        }
+        assert!(seen.len() >= 9, "{seen:?}");
+    }
+
+    /// I2: a StageSet without an account costs not one request to the tenant's world.
+    #[test]
+    fn without_an_account_nothing_is_asked_of_the_tenants_world() {
+        let finished = finished("no-account");
+        let asked: Vec<_> = finished
+            .audit
+            .iter()
+            .filter(|record| record.user == CONTROLLER)
+            .filter(|record| {
+                record.impersonated.is_some() || TENANTS.contains(&record.resource.as_str())
+            })
+            .collect();
+        assert!(asked.is_empty(), "{asked:?}");
+        assert!(!finished.audit.is_empty());
+    }
+
+    /// What RBAC lacks is asked of RBAC: granting exactly that rule lets the release through.
+    #[test]
+    fn the_cure_is_what_was_missing() {
+        let cures = finished("missing-right").cures;
+        let cure = cures.values().next().unwrap();
+        assert_eq!(cures.len(), 1, "{cures:?}");
+        assert_eq!(
+            (
+                cure.namespace.as_deref(),
+                cure.api_group.as_str(),
+                cure.resource.as_str()
+            ),
+            (Some("reports"), "apps", "deployments")
+        );
+        assert_eq!(cure.verbs, ["get", "create", "patch"]);
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use stageset_cluster::{Outcome as Ended, StageSetKey};
 use stageset_core::plan::{Operation, TenantOperation};
 
-
 use super::cluster::AuditRecord;
 use super::engine::{Finished, is_ready};
 use super::{Happening, Report};
@@ -21,7 +20,10 @@ pub(super) fn keys(scenario: &Scenario) -> Vec<StageSetKey> {
         .map(|manifest| {
             let object = manifest.object();
             let namespace = object.namespace.unwrap_or_else(|| "default".to_owned());
-            StageSetKey { namespace, name: object.name }
+            StageSetKey {
+                namespace,
+                name: object.name,
+            }
         })
         .collect();
     keys.sort();
@@ -31,7 +33,10 @@ pub(super) fn keys(scenario: &Scenario) -> Vec<StageSetKey> {
 /// Tells a finished simulation.
 pub(super) fn of(scenario: &Scenario, finished: &Finished) -> Report {
     let records = records(&finished.events, finished.start, &finished.cures);
-    let outcomes = keys(scenario).iter().map(|key| outcome(key, finished, &records)).collect();
+    let outcomes = keys(scenario)
+        .iter()
+        .map(|key| outcome(key, finished, &records))
+        .collect();
     Report {
         outcomes,
         requests: requests(&finished.audit),
@@ -46,7 +51,12 @@ fn outcome(key: &StageSetKey, finished: &Finished, records: &[Record]) -> Outcom
         stage_set["metadata"]["namespace"] == key.namespace.as_str()
             && stage_set["metadata"]["name"] == key.name.as_str()
     });
-    let mine = || records.iter().rev().filter(|record| record.stage_set.as_ref() == Some(&name));
+    let mine = || {
+        records
+            .iter()
+            .rev()
+            .filter(|record| record.stage_set.as_ref() == Some(&name))
+    };
     let (state, good, ready_after) = match found {
         None => ("Gone", true, mine().find(|r| r.what == What::Gone)),
         Some(stage_set) if is_ready(stage_set) => {
@@ -64,10 +74,15 @@ fn outcome(key: &StageSetKey, finished: &Finished, records: &[Record]) -> Outcom
     };
     let ready = found.and_then(|stage_set| {
         let conditions = stage_set["status"]["conditions"].as_array()?;
-        conditions.iter().find(|condition| condition["type"] == "Ready")
+        conditions
+            .iter()
+            .find(|condition| condition["type"] == "Ready")
     });
     let text = |field: &str| {
-        ready.and_then(|ready| ready[field].as_str()).unwrap_or_default().to_owned()
+        ready
+            .and_then(|ready| ready[field].as_str())
+            .unwrap_or_default()
+            .to_owned()
     };
     Outcome {
         stage_set: name,
@@ -83,7 +98,11 @@ fn outcome(key: &StageSetKey, finished: &Finished, records: &[Record]) -> Outcom
 /// Writes to the target by user.
 fn writes(key: &StageSetKey, finished: &Finished) -> Vec<(String, usize)> {
     let mut writes: BTreeMap<String, usize> = BTreeMap::new();
-    for event in finished.events.iter().filter(|event| event.stage_set.as_ref() == Some(key)) {
+    for event in finished
+        .events
+        .iter()
+        .filter(|event| event.stage_set.as_ref() == Some(key))
+    {
         let Happening::Performed(Operation::Tenant(operation), Ended::Done) = &event.what else {
             continue;
         };
@@ -97,7 +116,10 @@ fn writes(key: &StageSetKey, finished: &Finished) -> Vec<(String, usize)> {
 /// Requests by the user that the API server acted for; the scenario's own are left out.
 fn requests(audit: &[AuditRecord]) -> BTreeMap<String, Requests> {
     let mut requests: BTreeMap<String, Requests> = BTreeMap::new();
-    for record in audit.iter().filter(|record| record.user == words::CONTROLLER) {
+    for record in audit
+        .iter()
+        .filter(|record| record.user == words::CONTROLLER)
+    {
         let user = record.impersonated.as_ref().unwrap_or(&record.user);
         let counts = requests.entry(user.clone()).or_default();
         let count = match record.verb.as_str() {

@@ -23,7 +23,10 @@ fn rules(template: &str) -> Option<Value> {
         .fold(String::new(), |block, line| block + line + "\n");
     let mut documents = yaml::documents(block.as_bytes(), &Limits::default()).ok()?;
     let rules = documents.pop()?.value.get("rules")?.clone();
-    rules.as_array().is_some_and(|rules| !rules.is_empty()).then_some(rules)
+    rules
+        .as_array()
+        .is_some_and(|rules| !rules.is_empty())
+        .then_some(rules)
 }
 
 /// The controller's Namespace, ServiceAccount, ClusterRoles and bindings; `None` if the chart's
@@ -59,14 +62,18 @@ pub(super) fn objects(cluster_admin: bool) -> Option<Vec<Value>> {
             "metadata": {"name": ACCOUNT, "namespace": NAMESPACE},
         }),
     ];
-    for (name, template) in
-        [("stageset-controller:tenant", TENANT), ("stageset-controller:cluster", CLUSTER)]
-    {
+    for (name, template) in [
+        ("stageset-controller:tenant", TENANT),
+        ("stageset-controller:cluster", CLUSTER),
+    ] {
         objects.push(role(name, rules(template)?));
         objects.push(binding(name, name));
     }
     if cluster_admin {
-        objects.push(binding("stageset-controller:cluster-admin", "cluster-admin"));
+        objects.push(binding(
+            "stageset-controller:cluster-admin",
+            "cluster-admin",
+        ));
     }
     Some(objects)
 }
@@ -83,7 +90,10 @@ mod tests {
         let cluster = rules(CLUSTER).unwrap().to_string();
         assert!(cluster.contains("customresourcedefinitions"), "{cluster}");
         for rules in [tenant, cluster] {
-            assert!(!rules.contains("deployments") && !rules.contains('*'), "{rules}");
+            assert!(
+                !rules.contains("deployments") && !rules.contains('*'),
+                "{rules}"
+            );
         }
         assert_eq!(objects(false).unwrap().len(), 6);
         assert_eq!(objects(true).unwrap().len(), 7);

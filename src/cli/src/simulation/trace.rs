@@ -67,7 +67,13 @@ impl Trace {
     /// An empty trace, and where it tells of refusals.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Refused>) {
         let (refusals, told) = mpsc::unbounded_channel();
-        (Self { events: Arc::default(), refusals }, told)
+        (
+            Self {
+                events: Arc::default(),
+                refusals,
+            },
+            told,
+        )
     }
 
     fn refused(
@@ -80,7 +86,11 @@ impl Trace {
         if let Outcome::Failed(failure) = outcome
             && failure.class == FailureClass::Denied
         {
-            let refused = Refused { user: user_of(identity), object: object.clone(), verbs };
+            let refused = Refused {
+                user: user_of(identity),
+                object: object.clone(),
+                verbs,
+            };
             // Nobody listens any more when the simulation is over.
             let _ = self.refusals.send(refused);
         }
@@ -101,7 +111,10 @@ impl Trace {
 
     /// How many there are by now.
     pub fn len(&self) -> usize {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Whether nothing happened yet.
@@ -128,10 +141,16 @@ impl Observer for Trace {
             Need::DryRun { identity, object } => {
                 self.refused(outcome, identity, &object.reference, APPLY);
             }
-            Need::Read { identity, object, .. } => self.refused(outcome, identity, object, READ),
+            Need::Read {
+                identity, object, ..
+            } => self.refused(outcome, identity, object, READ),
             _ => {}
         }
-        self.add(at, Some(stage_set), Happening::Gathered(need.clone(), outcome.clone()));
+        self.add(
+            at,
+            Some(stage_set),
+            Happening::Gathered(need.clone(), outcome.clone()),
+        );
     }
 
     fn operation(
@@ -142,15 +161,23 @@ impl Observer for Trace {
         outcome: &Outcome,
     ) {
         match operation {
-            Operation::Tenant(TenantOperation::Apply { identity, object, .. }) => {
+            Operation::Tenant(TenantOperation::Apply {
+                identity, object, ..
+            }) => {
                 self.refused(outcome, identity, &object.reference, APPLY);
             }
-            Operation::Tenant(TenantOperation::Delete { identity, object, .. }) => {
+            Operation::Tenant(TenantOperation::Delete {
+                identity, object, ..
+            }) => {
                 self.refused(outcome, identity, object, DELETE);
             }
             Operation::Record(_) => {}
         }
-        self.add(at, Some(stage_set), Happening::Performed(operation.clone(), outcome.clone()));
+        self.add(
+            at,
+            Some(stage_set),
+            Happening::Performed(operation.clone(), outcome.clone()),
+        );
     }
 
     fn skipped_entries(&self, at: Timestamp, stage_set: &StageSetKey, count: usize) {

@@ -81,7 +81,11 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
         }
         for message in &line.below {
             // A rule stays in one line, so that it can be copied.
-            let width = if message.starts_with("- {") { usize::MAX } else { WIDTH - indent.min(76) };
+            let width = if message.starts_with("- {") {
+                usize::MAX
+            } else {
+                WIDTH - indent.min(76)
+            };
             for part in wrap(message, width) {
                 push(&mut out, &format!("{:indent$}{part}", ""));
             }
@@ -118,8 +122,16 @@ fn summary(out: &mut String, report: &Report, paint: Paint) {
         );
         push(out, &line);
     }
-    let users: Vec<String> = report.requests.keys().map(|user| words::user(user)).collect();
-    let width = users.iter().map(|user| user.chars().count()).max().unwrap_or(0);
+    let users: Vec<String> = report
+        .requests
+        .keys()
+        .map(|user| words::user(user))
+        .collect();
+    let width = users
+        .iter()
+        .map(|user| user.chars().count())
+        .max()
+        .unwrap_or(0);
     for (index, (user, requests)) in users.iter().zip(report.requests.values()).enumerate() {
         let title = if index == 0 { "requests" } else { "" };
         let line = format!("{title:8}  {user:width$}  {}", requests_words(requests));
@@ -246,8 +258,7 @@ fn line(record: &Record) -> Line {
             }
             if !message.is_empty() {
                 line.text.push_str(": ");
-                // One problem of the spec a line.
-                line.text.push_str(&message.replace("; spec.", ";\nspec."));
+                line.text.push_str(&words::by_line(message));
             }
         }
         What::Gone => {

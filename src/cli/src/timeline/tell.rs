@@ -130,7 +130,11 @@ impl Teller<'_> {
 
     /// The first looks at something new come in quick succession; the last of them says most.
     fn add_wait(&mut self, record: Record) {
-        let mine = self.records.iter_mut().rev().filter(|r| r.stage_set == record.stage_set);
+        let mine = self
+            .records
+            .iter_mut()
+            .rev()
+            .filter(|r| r.stage_set == record.stage_set);
         let before = mine
             .take_while(|r| matches!(r.what, What::Condition { .. } | What::Waits { .. }))
             .find(|r| r.stage == record.stage && matches!(r.what, What::Waits { .. }));
@@ -151,7 +155,10 @@ impl Teller<'_> {
             .rev()
             .filter(|(_, r)| r.stage_set == record.stage_set)
             .take_while(|(_, r)| {
-                matches!(r.what, What::Wrote { .. } | What::Refused { .. } | What::Failed { .. })
+                matches!(
+                    r.what,
+                    What::Wrote { .. } | What::Refused { .. } | What::Failed { .. }
+                )
             })
             .last();
         match begun {

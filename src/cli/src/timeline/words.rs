@@ -35,3 +35,8 @@ pub(crate) fn without_runbook(message: &str) -> &str {
         .rsplit_once(" (runbook: ")
         .map_or(message, |(text, _)| text)
 }
+
+/// Problems of a spec, which a condition strings together, one a line.
+pub(crate) fn by_line(message: &str) -> String {
+    message.replace("; spec.", ";\nspec.")
+}
