@@ -17,7 +17,7 @@ fmt:
 # Lint everything, warnings denied.
 [group('check')]
 clippy:
-    cargo clippy --workspace --all-targets --features stageset-e2e/e2e -- -D warnings
+    cargo clippy --workspace --all-targets --features stageset-e2e/e2e,stageset-e2e/bench -- -D warnings
 
 # Licences, banned crates and registries of all dependencies.
 [group('check')]

@@ -36,14 +36,16 @@ impl Report {
     /// Runs one scenario and prints its line.
     pub(crate) fn run(&self, scenario: &Scenario, world: &World) {
         if scenario.local_only && !world.is_local() {
-            self.with(|outcomes| outcomes.left_out += 1);
-            println!(
-                "test {} ... ignored, it needs the local control plane",
-                scenario.name
-            );
+            self.leave_out(scenario.name);
             return;
         }
         self.check(scenario.name, || (scenario.run)(world));
+    }
+
+    /// Prints that something can't be judged on this cluster.
+    pub(crate) fn leave_out(&self, name: &str) {
+        self.with(|outcomes| outcomes.left_out += 1);
+        println!("test {name} ... ignored, it needs the local control plane");
     }
 
     /// Runs one check and prints its line.

@@ -21,6 +21,16 @@ pub(crate) struct World {
     kubeconfig: PathBuf,
     folder: PathBuf,
     plane: Option<ControlPlane>,
+    keep: bool,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // The control plane removes its own folder; this is the one beside an existing cluster.
+        if self.plane.is_none() && !self.keep {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
 }
 
 impl World {
@@ -81,6 +91,7 @@ impl World {
             kubeconfig,
             folder,
             plane,
+            keep: false,
         })
     }
 
@@ -121,6 +132,7 @@ impl World {
 
     /// Keeps the folder with all logs and says where it is.
     pub(crate) fn keep(&mut self) {
+        self.keep = true;
         if let Some(plane) = &mut self.plane {
             plane.keep_folder();
         }

@@ -83,7 +83,7 @@ async fn main() -> Result<()> {
     };
 
     controller.start_ready()?;
-    bench.many(&controller, count, &healthy).await?;
+    let took = bench.many(&controller, count, &healthy).await?;
     bench.idle(&controller, count).await?;
     bench.unchanged_pass(&controller, count).await?;
     bench.restart(&mut controller).await?;
@@ -91,7 +91,7 @@ async fn main() -> Result<()> {
     bench.unhealthy_neighbours(&healthy, &stuck).await?;
     println!("peak memory {} MiB", memory(pid(&controller)?, "VmHWM")?);
     controller.terminate()?;
-    bench.bare(count, &healthy).await
+    bench.bare(count, &healthy, took).await
 }
 
 struct Bench<'a> {
@@ -101,7 +101,12 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Creation to Ready of the whole fleet.
-    async fn many(&self, controller: &Controller, count: usize, artifact: &Artifact) -> Result<()> {
+    async fn many(
+        &self,
+        controller: &Controller,
+        count: usize,
+        artifact: &Artifact,
+    ) -> Result<Duration> {
         fleet::prepare(self.api, "many", count, artifact).await?;
         let (cpu_before, from) = (cpu(pid(controller)?)?, self.now()?);
         let started = Instant::now();
@@ -131,7 +136,7 @@ impl Bench<'_> {
             memory(pid(controller)?, "VmRSS")?,
             memory(pid(controller)?, "VmHWM")?
         );
-        Ok(())
+        Ok(took)
     }
 
     async fn idle(&self, controller: &Controller, count: usize) -> Result<()> {
@@ -253,23 +258,29 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The same requests as the controller's, sent bare.
-    async fn bare(&self, count: usize, artifact: &Artifact) -> Result<()> {
+    /// The same requests as the controller's, sent bare, and the ratio of `took` to the best of them.
+    async fn bare(&self, count: usize, artifact: &Artifact, took: Duration) -> Result<()> {
         let events = audit::read(&self.plane.audit_log())?;
-        let first_pass = until_ready(&events, "many");
-        println!("the same requests bare ({} of them)", first_pass.len());
+        let first_pass = until_asked(&events, "many");
+        let mut best = Duration::MAX;
+        println!("the same requests bare");
         for side_by_side in [4, 8, 16, 32] {
             let to = format!("bare{side_by_side}");
             fleet::prepare(self.api, &to, count, artifact).await?;
             fleet::release(self.api, &to, count, true).await?;
             let calls = replay::requests(self.api, first_pass, "many", &to).await?;
             let sent = calls.len();
-            let (took, refused) = self.api.all(calls, side_by_side).await?;
+            let (bare, refused) = self.api.all(calls, side_by_side).await?;
+            best = best.min(bare);
             println!(
                 "  {side_by_side:>2} side by side    {:.2} s ({sent} sent, {refused} refused)",
-                took.as_secs_f32()
+                bare.as_secs_f32()
             );
         }
+        println!(
+            "  ratio             {:.2}",
+            took.as_secs_f32() / best.as_secs_f32()
+        );
         Ok(())
     }
 
@@ -334,9 +345,8 @@ impl Bench<'_> {
     }
 }
 
-/// The events up to the last status write of the fleet's first pass: what comes after the idle time
-/// was asked for by annotation.
-fn until_ready<'a>(events: &'a [Event], fleet: &str) -> &'a [Event] {
+/// The events up to the first pass that was asked for by annotation: the fleet was Ready by then.
+fn until_asked<'a>(events: &'a [Event], fleet: &str) -> &'a [Event] {
     let asked = events.iter().position(|event| {
         event.user != chart::USER
             && event.verb == "patch"
