@@ -95,9 +95,19 @@ fn lists_merge_by_their_keys() {
         ports.items().unwrap().field("protocol").unwrap().default(),
         Some(&json!("TCP"))
     );
-    // The schema says "atomic" of the one and nothing of the other.
     assert_eq!(
         container.field("args").unwrap().list_type(),
+        Some(ListType::Atomic)
+    );
+    // The schema says nothing of this one.
+    let extra = place(
+        "certificates.k8s.io",
+        "v1",
+        "CertificateSigningRequest",
+        &["spec", "extra"],
+    );
+    assert_eq!(
+        extra.map_values().unwrap().list_type(),
         Some(ListType::Atomic)
     );
     let rules = place("rbac.authorization.k8s.io", "v1", "Role", &["rules"]);
