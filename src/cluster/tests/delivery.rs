@@ -200,7 +200,7 @@ async fn a_crash_after_any_request_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_definition_and_its_objects_go_out_in_one_release() {
     let mut world = World::new().await;
-    world.apply(json!({
+    world.apply(&json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
         "metadata": { "name": "deployer" },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" },

@@ -71,7 +71,7 @@ pub(crate) async fn crash_after(world: &mut World, name: &str, survived: usize) 
 /// Fails the nth request of the driver, before or after it took effect.
 struct Nth {
     count: usize,
-    nth: usize,
+    at: usize,
     lost: bool,
     status: u16,
     hit: Arc<Mutex<Option<String>>>,
@@ -83,7 +83,7 @@ impl Interceptor for Nth {
             return Verdict::Pass;
         }
         self.count += 1;
-        if self.count == self.nth {
+        if self.count == self.at {
             *self.hit.lock().unwrap() = Some(format!("{} {}", request.method, request.uri));
             if !self.lost {
                 return Verdict::Answer(failing(self.status));
@@ -93,7 +93,7 @@ impl Interceptor for Nth {
     }
 
     fn after(&mut self, request: &Request, reply: Reply) -> Reply {
-        if of_driver(request) && self.lost && self.count == self.nth {
+        if of_driver(request) && self.lost && self.count == self.at {
             return Reply::Response(failing(self.status));
         }
         reply
@@ -121,7 +121,7 @@ async fn one_failed_or_lost_answer_anywhere_is_survived() {
             let hit = Arc::new(Mutex::new(None));
             let fault = Nth {
                 count: 0,
-                nth,
+                at: nth,
                 lost,
                 status,
                 hit: Arc::clone(&hit),
@@ -179,7 +179,7 @@ async fn an_unreachable_artifact_server_is_tried_again() {
         "http://artifacts/none.tar.gz",
         format!("sha256:{}", "0".repeat(64)),
     );
-    world.apply(json!({
+    world.apply(&json!({
         "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact",
         "metadata": { "namespace": "shop", "name": "app" },
         "status": {

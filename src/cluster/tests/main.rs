@@ -11,4 +11,5 @@ mod delivery;
 mod faults;
 mod odd_objects;
 mod tenancy;
+mod watching;
 mod world;

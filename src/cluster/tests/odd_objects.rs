@@ -40,12 +40,12 @@ async fn what_others_wrote_into_the_status_stays() {
 async fn an_inventory_that_others_planted_deletes_nothing() {
     let mut world = World::new().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
-    world.apply(json!({
+    world.apply(&json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "namespace": "shop", "name": "precious" }, "data": { "key": "mine" },
     }));
     let uid = world.stage_set("web", &["app"])["metadata"]["uid"].clone();
-    world.apply(json!({
+    world.apply(&json!({
         "apiVersion": "stages.metio.wtf/v1", "kind": "StageInventory",
         "metadata": {
             "namespace": "shop", "name": "planted",
@@ -94,7 +94,7 @@ async fn a_stage_set_that_is_replaced_under_its_name_is_another() {
 async fn a_spec_that_breaks_rules_is_parked_with_all_of_them_and_a_fix_heals_it() {
     let mut world = World::new().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
-    world.apply(json!({
+    world.apply(&json!({
         "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
         "metadata": { "namespace": "shop", "name": "web" },
         "spec": {

@@ -51,7 +51,7 @@ async fn a_missing_right_stops_the_release_and_granting_it_heals_it() {
 async fn without_an_account_not_one_tenant_plane_request_is_made() {
     let mut world = World::new().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
-    world.apply(json!({
+    world.apply(&json!({
         "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
         "metadata": { "namespace": "shop", "name": "web" },
         "spec": { "stages": [{ "name": "app", "sourceRef": { "name": "app" } }] },

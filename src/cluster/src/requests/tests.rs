@@ -205,7 +205,7 @@ async fn a_server_that_never_answers_is_given_up() {
     assert_eq!(budget.width().0, 0, "its permit came back");
 }
 
-fn answer(code: u16, body: Value) -> Answer {
+fn answer(code: u16, body: &Value) -> Answer {
     Answer {
         status: StatusCode::from_u16(code).unwrap(),
         headers: http::HeaderMap::new(),
@@ -213,7 +213,7 @@ fn answer(code: u16, body: Value) -> Answer {
     }
 }
 
-fn class_of(code: u16, body: Value) -> FailureClass {
+fn class_of(code: u16, body: &Value) -> FailureClass {
     classify(&answer(code, body), &object()).class
 }
 
@@ -315,13 +315,13 @@ fn answers_are_classed_by_what_cures_them() {
         ),
     ];
     for (code, body, class) in table {
-        assert_eq!(class_of(code, body.clone()), class, "{code} {body}");
+        assert_eq!(class_of(code, &body), class, "{code} {body}");
     }
 }
 
 #[test]
 fn the_header_says_when_to_come_back() {
-    let mut answer = answer(503, Value::Null);
+    let mut answer = answer(503, &Value::Null);
     answer.headers.insert("retry-after", "12".parse().unwrap());
     let class = classify(&answer, &object()).class;
     assert_eq!(
@@ -378,7 +378,7 @@ fn what_a_server_says_of_a_secret_is_not_passed_on() {
         ),
         (403, json!({ "message": "weak: hunter2" })),
     ] {
-        let failure = classify(&answer(code, body), &secret());
+        let failure = classify(&answer(code, &body), &secret());
         assert!(!failure.message.contains(canary), "{}", failure.message);
         if code == 422 {
             assert!(
@@ -391,7 +391,7 @@ fn what_a_server_says_of_a_secret_is_not_passed_on() {
     let denied =
         json!({ "message": "secrets \"db\" is forbidden: User \"u\" cannot get resource" });
     assert!(
-        classify(&answer(403, denied), &secret())
+        classify(&answer(403, &denied), &secret())
             .message
             .contains("cannot get")
     );
@@ -400,7 +400,7 @@ fn what_a_server_says_of_a_secret_is_not_passed_on() {
 #[test]
 fn messages_are_bounded_and_plain() {
     let body = json!({ "message": format!("a\u{1b}[31m\n{}", "b".repeat(5000)) });
-    let message = classify(&answer(422, body), &object()).message;
+    let message = classify(&answer(422, &body), &object()).message;
     assert!(
         message.len() <= 1024 && !message.chars().any(char::is_control),
         "{message}"

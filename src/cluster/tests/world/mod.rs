@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod observer;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use stageset_sim::{AuditRecord, SimulatedCluster, User};
 
 pub(crate) use artifacts::Artifacts;
 pub(crate) use observer::Log;
+pub(crate) use stores::Stores;
 
 pub(crate) const START: &str = "2026-11-23T12:00:00Z";
 pub(crate) const CONTROLLER: &str = "system:serviceaccount:stageset-system:stageset-controller";
@@ -75,12 +77,12 @@ impl World {
 
     fn furnish(&self) {
         for definition in stageset_api::crd::definitions() {
-            self.apply(definition.definition);
+            self.apply(&definition.definition);
         }
-        self.apply(source_definition("ExternalArtifact", "externalartifacts"));
-        self.apply(source_definition("GitRepository", "gitrepositories"));
+        self.apply(&source_definition("ExternalArtifact", "externalartifacts"));
+        self.apply(&source_definition("GitRepository", "gitrepositories"));
         for namespace in ["shop", "stageset-system", "other"] {
-            self.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
+            self.apply(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
         }
         self.account("shop", "deployer");
         self.grant(
@@ -88,7 +90,7 @@ impl World {
             "deployer",
             &json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]),
         );
-        self.apply(json!({
+        self.apply(&json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": { "name": "stageset-controller" },
             "rules": [
@@ -103,7 +105,7 @@ impl World {
                   "verbs": ["create", "delete", "get", "list", "patch"] },
             ],
         }));
-        self.apply(json!({
+        self.apply(&json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
             "metadata": { "name": "stageset-controller" },
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "stageset-controller" },
@@ -112,7 +114,7 @@ impl World {
     }
 
     pub(crate) fn account(&self, namespace: &str, name: &str) {
-        self.apply(json!({
+        self.apply(&json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": { "namespace": namespace, "name": name },
         }));
@@ -120,11 +122,11 @@ impl World {
 
     /// Grants an account of a namespace these rules there, and nothing else.
     pub(crate) fn grant(&self, namespace: &str, account: &str, rules: &Value) {
-        self.apply(json!({
+        self.apply(&json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
             "metadata": { "namespace": namespace, "name": account }, "rules": rules,
         }));
-        self.apply(json!({
+        self.apply(&json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
             "metadata": { "namespace": namespace, "name": account },
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account },
@@ -132,14 +134,14 @@ impl World {
         }));
     }
 
-    pub(crate) fn apply(&self, object: Value) -> Value {
-        self.cluster.apply_yaml_value(&object).unwrap()
+    pub(crate) fn apply(&self, object: &Value) -> Value {
+        self.cluster.apply_yaml_value(object).unwrap()
     }
 
     /// Offers files as a revision of ExternalArtifact `name`.
     pub(crate) fn publish(&self, name: &str, revision: &str, files: &[(&str, &str)]) {
         let (url, digest) = self.artifacts.put(name, revision, files);
-        self.apply(json!({
+        self.apply(&json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact",
             "metadata": { "namespace": "shop", "name": name },
             "spec": {},
@@ -156,7 +158,7 @@ impl World {
             .iter()
             .map(|stage| json!({ "name": stage, "sourceRef": { "name": stage } }))
             .collect();
-        self.apply(json!({
+        self.apply(&json!({
             "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
             "metadata": { "namespace": "shop", "name": name },
             "spec": { "serviceAccountName": "deployer", "stages": stages },
@@ -304,11 +306,11 @@ pub(crate) fn tenant_plane(requests: &[AuditRecord]) -> Vec<&AuditRecord> {
                 "events.k8s.io",
                 "source.toolkit.fluxcd.io",
             ];
-            !record.resource.is_empty()
-                && !own.contains(&record.group.as_str())
-                && !(record.verb == "get"
-                    && ["serviceaccounts", "namespaces"].contains(&record.resource.as_str())
-                    && record.impersonated.is_none())
+            let read_for_all = record.verb == "get"
+                && record.impersonated.is_none()
+                && ["serviceaccounts", "namespaces"].contains(&record.resource.as_str());
+            let record_of_ours = own.contains(&record.group.as_str());
+            !(record.resource.is_empty() || record_of_ours || read_for_all)
         })
         .collect()
 }
