@@ -34,6 +34,20 @@ ci:
 crds:
     cargo run --package stageset-api --features crd --bin generate-crds
 
+# Write the table of Kubernetes' own kinds anew, from a real API server.
+[group('generate')]
+schema: (tools "etcd" "kubernetes")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --package stageset-e2e --bin controlplane
+    folder="$(mktemp --directory)"
+    target/debug/controlplane --api-only > "$folder/environment" & plane=$!
+    trap 'kill -INT $plane; wait $plane || true; rm -rf "$folder"' EXIT
+    until grep -q KUBECONFIG "$folder/environment"; do kill -0 $plane; sleep 0.2; done
+    . "$folder/environment"
+    src/schema/generate/dump "$folder/dump"
+    cargo run --package stageset-schema --features generate -- "$folder/dump" src/schema/table/kubernetes.txt
+
 # Write all plan snapshots anew; review them with `git diff snapshots`.
 [group('generate')]
 snapshots:
