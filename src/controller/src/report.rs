@@ -85,7 +85,7 @@ impl Report {
         let (reason, operations) = self.with(key, |told| {
             let reason = told.ready.as_ref().map(|(_, reason, _)| reason.clone());
             (
-                reason.unwrap_or_default(),
+                reason.unwrap_or_else(|| "Unknown".to_owned()),
                 std::mem::take(&mut told.operations),
             )
         });

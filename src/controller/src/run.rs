@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stageset_api::names;
+use stageset_cluster::connection::Count;
 use stageset_cluster::{Connection, Ports, RequestIdentity};
 use stageset_core::observation::Config;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -80,6 +81,11 @@ pub async fn run(
     ports.observer = Arc::clone(&report) as _;
     ports.config = Arc::new(config(options));
     ports.settings.inventory_shard_cap = options.inventory_shard_cap;
+
+    let counts = metrics.clone();
+    ports.connection = ports
+        .connection
+        .counted(&(Arc::new(move |verb, plane| counts.requested(verb, plane)) as Count));
 
     let namespaces: Vec<String> = options
         .watch_namespaces

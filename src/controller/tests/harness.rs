@@ -1,4 +1,5 @@
 //! A simulated cluster, artifacts in memory, and controllers to run on them.
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -8,6 +8,7 @@
 //! identity is a header on each request. The simulator plugs in under the very same layer with
 //! [`Connection::from_service`].
 
+mod counted;
 mod identity;
 mod stack;
 mod watches;
@@ -21,6 +22,7 @@ use kube::client::Body;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
+pub use counted::Count;
 pub use identity::{IMPERSONATE_USER, IdentityLayer, NotSent, RequestIdentity};
 pub use stack::ConnectError;
 pub use watches::{WatchClient, WatchNotStarted};
@@ -80,6 +82,21 @@ impl Connection {
         let watches = WatchPools::new(move || Ok(identified(watched.clone())));
         Self {
             requests: identified(transport),
+            watches: Arc::new(watches),
+        }
+    }
+
+    /// The same connection, telling `count` of every request.
+    #[must_use]
+    pub fn counted(self, count: &Count) -> Self {
+        let around = |inner: ApiService, count: &Count| -> ApiService {
+            let count = Arc::clone(count);
+            BoxCloneSyncService::new(counted::Counted { inner, count })
+        };
+        let (watches, told) = (self.watches, Arc::clone(count));
+        let watches = WatchPools::new(move || watches.pool().map(|pool| around(pool, &told)));
+        Self {
+            requests: around(self.requests, count),
             watches: Arc::new(watches),
         }
     }

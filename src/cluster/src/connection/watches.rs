@@ -48,6 +48,11 @@ impl WatchPools {
         }
     }
 
+    /// One more pool, which belongs to the caller.
+    pub(super) fn pool(&self) -> Result<ApiService, ConnectError> {
+        (self.make)()
+    }
+
     pub(super) fn client(
         pools: &Arc<Self>,
         identity: RequestIdentity,

@@ -5,6 +5,7 @@
 //! 30 s, with one line in the log each time; a definition that appears ends the pause.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,16 @@ impl Missing {
     }
 }
 
+/// A watch that runs.
+#[derive(Debug)]
+struct Running {
+    /// Ends a pause between two tries.
+    poke: Arc<Notify>,
+    /// Set when nothing that it says counts any more.
+    ended: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
 /// The watches as the controller. Dropping it ends them.
 #[derive(Debug)]
 pub struct Engaged {
@@ -77,7 +88,7 @@ pub struct Engaged {
     missing: Missing,
     /// What a watch of a namespaced kind is split into.
     scopes: Vec<Option<String>>,
-    running: BTreeMap<WatchOn, (Arc<Notify>, JoinHandle<()>)>,
+    running: BTreeMap<WatchOn, Running>,
 }
 
 impl Engaged {
@@ -114,23 +125,23 @@ impl Engaged {
             let inventories = WatchOn::metadata(Resource::inventories(), scope);
             self.missing.set(&stage_sets.to_string(), true);
             self.missing.set(&inventories.to_string(), true);
-            let sink = self.stored(&stage_sets, Keep::Whole, true, false);
-            self.spawn(stage_sets, sink);
-            let sink = self.stored(&accounts, Keep::Bare, false, false);
-            self.spawn(accounts, sink);
+            let standing = self.standing(&stage_sets, true, false);
+            self.spawn_stored(stage_sets, Keep::Whole, standing);
+            let standing = self.standing(&accounts, false, false);
+            self.spawn_stored(accounts, Keep::Bare, standing);
             let sink = Inventories {
                 standing: self.standing(&inventories, true, false),
                 signals: self.signals.clone(),
                 listed: false,
             };
-            self.spawn(inventories, sink);
+            self.spawn(inventories, Arc::default(), sink);
         }
         let definitions = WatchOn::metadata(Resource::definitions(), None);
         let sink = Definitions {
             standing: self.standing(&definitions, false, false),
             signals: self.signals.clone(),
         };
-        self.spawn(definitions, sink);
+        self.spawn(definitions, Arc::default(), sink);
     }
 
     /// Watches a source kind from now on, if it isn't watched yet.
@@ -139,8 +150,8 @@ impl Engaged {
             let on = WatchOn::whole(resource.clone(), scope);
             if !self.running.contains_key(&on) {
                 debug!(watch = %on, "first referred to");
-                let sink = self.stored(&on, Keep::Whole, false, true);
-                self.spawn(on, sink);
+                let standing = self.standing(&on, false, true);
+                self.spawn_stored(on, Keep::Whole, standing);
             }
         }
     }
@@ -149,44 +160,43 @@ impl Engaged {
     pub fn release(&mut self, resource: &Resource) {
         for scope in self.scopes.clone() {
             let on = WatchOn::whole(resource.clone(), scope);
-            if let Some((_, task)) = self.running.remove(&on) {
+            if let Some(running) = self.running.remove(&on) {
                 debug!(watch = %on, "no longer referred to");
-                task.abort();
-                self.stores.drop_scope(&on);
+                running.task.abort();
+                self.stores.drop_scope(&on, &running.ended);
             }
         }
     }
 
     /// A definition has appeared or changed: whoever waits for its kind tries at once.
     pub fn definition_changed(&self, name: &str) {
-        for (on, (poke, _)) in &self.running {
+        for (on, running) in &self.running {
             if on.resource.definition_name() == name {
                 // Only a pause listens; one that isn't in a pause keeps the poke for its next one,
                 // which costs one early try.
-                poke.notify_one();
+                running.poke.notify_one();
             }
         }
     }
 
-    fn spawn<S: Sink>(&mut self, on: WatchOn, sink: S) {
+    fn spawn<S: Sink>(&mut self, on: WatchOn, ended: Arc<AtomicBool>, sink: S) {
         let poke = Arc::new(Notify::new());
-        let task = tokio::spawn(reflect(
-            self.connection.clone(),
-            on.clone(),
-            Arc::clone(&poke),
-            sink,
-        ));
-        self.running.insert(on, (poke, task));
+        let reflector = reflect(self.connection.clone(), on.clone(), Arc::clone(&poke), sink);
+        let task = tokio::spawn(reflector);
+        self.running.insert(on, Running { poke, ended, task });
     }
 
-    fn stored(&self, on: &WatchOn, keep: Keep, needed: bool, dynamic: bool) -> Stored {
-        Stored {
+    fn spawn_stored(&mut self, on: WatchOn, keep: Keep, standing: Standing) {
+        let ended = Arc::new(AtomicBool::new(false));
+        let sink = Stored {
             on: on.clone(),
             keep,
             stores: Arc::clone(&self.stores),
             signals: self.signals.clone(),
-            standing: self.standing(on, needed, dynamic),
-        }
+            standing,
+            ended: Arc::clone(&ended),
+        };
+        self.spawn(on, ended, sink);
     }
 
     fn standing(&self, on: &WatchOn, needed: bool, dynamic: bool) -> Standing {
@@ -202,8 +212,8 @@ impl Engaged {
 
 impl Drop for Engaged {
     fn drop(&mut self) {
-        for (_, task) in self.running.values() {
-            task.abort();
+        for running in self.running.values() {
+            running.task.abort();
         }
     }
 }
@@ -278,6 +288,7 @@ struct Stored {
     stores: Arc<Stores>,
     signals: mpsc::UnboundedSender<Signal>,
     standing: Standing,
+    ended: Arc<AtomicBool>,
 }
 
 impl Stored {
@@ -305,11 +316,11 @@ impl Sink for Stored {
             News::Changed(object) => self.tell(self.stores.upsert(&self.on.resource, object)),
             News::Deleted(object) => self.tell(self.stores.remove(&self.on.resource, &object)),
             News::Live => {
-                self.stores.set_live(&self.on, true);
+                self.stores.set_live(&self.on, true, &self.ended);
                 self.standing.live();
             }
             News::Broken { error, pause } => {
-                self.stores.set_live(&self.on, false);
+                self.stores.set_live(&self.on, false, &self.ended);
                 self.standing.broken(&error, pause);
             }
         }

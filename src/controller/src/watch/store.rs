@@ -2,6 +2,7 @@
 //! for everything else the driver has to ask (I5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
@@ -117,11 +118,12 @@ impl Stores {
         set(kind, &resource.gvk, place(object), None)
     }
 
-    /// Whether a watch stands; only then its scope answers.
-    pub fn set_live(&self, on: &WatchOn, live: bool) {
+    /// Whether a watch stands; only then its scope answers. One that was ended says nothing more:
+    /// its task may still be on its way when its scope has been dropped.
+    pub fn set_live(&self, on: &WatchOn, live: bool, ended: &AtomicBool) {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(on.resource.gvk.clone()).or_default();
-        if live {
+        if live && !ended.load(Ordering::SeqCst) {
             kind.live.insert(on.namespace.clone());
         } else {
             kind.live.remove(&on.namespace);
@@ -129,8 +131,9 @@ impl Stores {
     }
 
     /// Nothing is watched there any more: forgets the scope.
-    pub fn drop_scope(&self, on: &WatchOn) {
-        self.set_live(on, false);
+    pub fn drop_scope(&self, on: &WatchOn, ended: &AtomicBool) {
+        ended.store(true, Ordering::SeqCst);
+        self.set_live(on, false, ended);
         self.replace(on, Vec::new());
     }
 
@@ -293,12 +296,13 @@ mod tests {
 
     #[test]
     fn a_store_answers_only_while_its_watch_stands() {
+        let running = AtomicBool::new(false);
         let stores = Stores::default();
         let resource = Resource::stage_sets();
         let on = WatchOn::whole(resource.clone(), Some("a".to_owned()));
         stores.replace(&on, vec![object("a", "x", "1")]);
         assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
-        stores.set_live(&on, true);
+        stores.set_live(&on, true, &running);
         assert_eq!(
             stores.get(&resource.gvk, "a", "x"),
             Watched::Synced(Some(object("a", "x", "1")))
@@ -313,7 +317,18 @@ mod tests {
             stores.list(&resource.gvk, "a"),
             WatchedList::Synced(vec![object("a", "x", "1")])
         );
-        stores.set_live(&on, false);
+        stores.set_live(&on, false, &running);
+        assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
+    }
+
+    #[test]
+    fn a_watch_that_was_ended_vouches_for_nothing_however_late_it_speaks() {
+        let stores = Stores::default();
+        let resource = Resource::stage_sets();
+        let on = WatchOn::whole(resource.clone(), None);
+        let ended = AtomicBool::new(false);
+        stores.drop_scope(&on, &ended);
+        stores.set_live(&on, true, &ended);
         assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
     }
 

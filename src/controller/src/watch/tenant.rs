@@ -6,6 +6,7 @@
 //! polled. A watch only gives hints: every decision rests on a read as the tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -86,9 +87,10 @@ pub struct Covered {
 }
 
 impl Covered {
-    fn set(&self, id: &Id, live: bool) {
+    /// A watch that was ended says nothing more: its task may still be on its way.
+    fn set(&self, id: &Id, live: bool, ended: &AtomicBool) {
         let mut all = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        if live {
+        if live && !ended.load(Ordering::SeqCst) {
             all.insert(id.clone());
         } else {
             all.remove(id);
@@ -114,7 +116,7 @@ pub struct Tenants {
     cap: usize,
     wanted: BTreeMap<Id, BTreeSet<Key>>,
     of: BTreeMap<Key, BTreeSet<Id>>,
-    running: BTreeMap<Id, JoinHandle<()>>,
+    running: BTreeMap<Id, (Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 impl Tenants {
@@ -176,9 +178,10 @@ impl Tenants {
         keys.remove(key);
         if keys.is_empty() {
             self.wanted.remove(id);
-            if let Some(task) = self.running.remove(id) {
+            if let Some((ended, task)) = self.running.remove(id) {
+                ended.store(true, Ordering::SeqCst);
                 task.abort();
-                self.covered.set(id, false);
+                self.covered.set(id, false, &ended);
             }
         }
     }
@@ -193,7 +196,9 @@ impl Tenants {
             .cloned()
             .collect();
         for id in next {
+            let ended = Arc::new(AtomicBool::new(false));
             let sink = Tenant {
+                ended: Arc::clone(&ended),
                 id: id.clone(),
                 covered: Arc::clone(&self.covered),
                 signals: self.signals.clone(),
@@ -201,7 +206,7 @@ impl Tenants {
             };
             let poke = Arc::new(Notify::new());
             let task = tokio::spawn(reflect(self.connection.clone(), id.on(), poke, sink));
-            self.running.insert(id, task);
+            self.running.insert(id, (ended, task));
         }
         self.metrics.tenant_watches(self.running.len());
     }
@@ -209,7 +214,7 @@ impl Tenants {
 
 impl Drop for Tenants {
     fn drop(&mut self) {
-        for task in self.running.values() {
+        for (_, task) in self.running.values() {
             task.abort();
         }
     }
@@ -230,6 +235,8 @@ struct Seen {
 struct Tenant {
     id: Id,
     covered: Arc<Covered>,
+    /// Set when nothing that it says counts any more.
+    ended: Arc<AtomicBool>,
     signals: mpsc::UnboundedSender<Signal>,
     known: BTreeMap<(Option<String>, String), Seen>,
 }
@@ -329,9 +336,9 @@ impl Sink for Tenant {
             }
             News::Changed(seen) => self.changed(&seen),
             News::Deleted(seen) => self.deleted(&seen),
-            News::Live => self.covered.set(&self.id, true),
+            News::Live => self.covered.set(&self.id, true, &self.ended),
             News::Broken { error, pause } => {
-                self.covered.set(&self.id, false);
+                self.covered.set(&self.id, false, &self.ended);
                 debug!(watch = %self.id.on(), %error, retry_in_seconds = pause.as_secs(),
                        "not watched as the tenant; polled meanwhile");
             }
@@ -367,6 +374,7 @@ mod tests {
             Tenant {
                 id,
                 covered: Arc::default(),
+                ended: Arc::default(),
                 signals,
                 known: BTreeMap::new(),
             },
