@@ -67,9 +67,8 @@ fn resource_depth(path: &str) -> usize {
         .split('/')
         .filter(|segment| !segment.is_empty())
         .collect();
-    let rest = match segments.as_slice() {
-        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
-        _ => return 0,
+    let (["api", _, rest @ ..] | ["apis", _, _, rest @ ..]) = segments.as_slice() else {
+        return 0;
     };
     match rest {
         ["namespaces", _, namespaced @ ..] if !namespaced.is_empty() => namespaced.len(),
