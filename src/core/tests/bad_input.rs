@@ -123,7 +123,7 @@ fn a_status_that_somebody_else_wrote_does_not_start_stage_two_early() {
     world
         .slow
         .insert("Deployment".into(), Duration::from_secs(600));
-    world.pass();
+    world.settle(Duration::from_secs(2));
     // Somebody claims that stage config was ready long ago, for another run.
     world.status.stages[0].phase = stageset_core::observation::Phase::Ready;
     world.status.stages[0].run = Some("forged".into());

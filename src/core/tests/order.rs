@@ -98,7 +98,7 @@ fn the_inventory_holds_what_was_written_with_its_uid() {
 #[test]
 fn a_new_revision_in_mid_run_begins_again_at_stage_one() {
     let mut world = shop();
-    world.pass();
+    world.settle(Duration::from_secs(2));
     assert!(
         world.ready().contains("StageProgressing"),
         "{}",

@@ -143,6 +143,23 @@ fn a_denied_object_stops_its_wave_before_the_first_write_and_a_grant_heals_it() 
 }
 
 #[test]
+fn what_was_refused_before_its_first_write_is_not_answered_for() {
+    let mut world = shop();
+    world.publish("app", "r1", &["Service/web=1", "Secret/foreign=1"]);
+    for verb in ["patch", "get", "delete"] {
+        world
+            .denied
+            .insert((DEPLOYER.into(), verb.into(), "Secret".into()));
+    }
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    // The next revision drops it: nothing is left to be pruned, read or waited for.
+    world.publish("app", "r2", &["Service/web=1"]);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
 fn all_refusals_of_a_wave_are_told_together() {
     let mut world = shop();
     world.publish(

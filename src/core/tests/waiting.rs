@@ -99,7 +99,7 @@ fn a_source_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn a_run_goes_on_while_its_source_is_busy_with_the_next_revision() {
     let mut world = shop();
-    world.pass();
+    world.settle(Duration::from_secs(2));
     let Some(SourceState::Ready(artifact)) = world.sources.get("app").cloned() else {
         panic!()
     };
@@ -149,7 +149,7 @@ fn every_wait_is_bounded_by_the_interval() {
 #[test]
 fn kstatus_conditions_stand_beside_ready() {
     let mut world = shop();
-    world.pass();
+    world.settle(Duration::from_secs(2));
     assert!(world.status.condition("Reconciling").is_some());
     world.settle(MINUTE);
     assert!(world.status.condition("Reconciling").is_none());

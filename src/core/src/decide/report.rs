@@ -127,6 +127,11 @@ impl Report {
         }
     }
 
+    /// A wait too short to be recorded.
+    pub(super) fn unsaid(message: String, until: Timestamp) -> Self {
+        Self::unrecordable(message, until)
+    }
+
     /// Our own records can't be written, so nothing can be recorded of that either.
     pub(super) fn unrecordable(message: String, until: Timestamp) -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! Stages, strictly in order: write-ahead inventory, waves, readiness.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stageset_api::reason::Reason;
@@ -46,7 +47,6 @@ pub(super) fn advance(release: &Release<'_>) -> Result<(), Stop> {
 
 fn deliver(release: &Release<'_>, stage: &StageView<'_>, applied: bool) -> Result<(), Stop> {
     known_kinds(release, stage)?;
-    write_ahead(release, stage)?;
     let live = waves(release, stage, applied)?;
     verify::ready(release, stage, applied, &live)?;
     let last = stage.index + 1 == release.stages.len();
@@ -108,18 +108,19 @@ fn known_kinds(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop>
 }
 
 /// Nothing is written before the inventory holds it: old ∪ new, first (D1).
-fn write_ahead(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop> {
+///
+/// Recorded wave by wave, after the dry runs: what was refused there was never written, and must
+/// not be answered for later by an account that may not even read it.
+fn write_ahead(release: &Release<'_>, stage: &StageView<'_>, wave: Wave) -> Vec<Vec<Operation>> {
     let recorded = release.inventories.get(&stage.spec.name);
-    let missing: Vec<&Desired> = stage
-        .objects
-        .iter()
+    let missing: Vec<&Desired> = in_wave(stage, wave)
         .map(AsRef::as_ref)
         .filter(|object| {
             recorded.is_none_or(|inventory| !inventory.entries.contains_key(&object.reference.key))
         })
         .collect();
     if missing.is_empty() {
-        return Ok(());
+        return Vec::new();
     }
     let mut inventory = recorded.cloned().unwrap_or_else(|| StageInventory {
         position: stage.index,
@@ -136,12 +137,10 @@ fn write_ahead(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop>
         inventory,
         "before the first write, so that nothing written is ever forgotten",
     )]];
-    if let (None, Some(revision)) = (
-        recorded,
-        stage
-            .recorded
-            .and_then(|recorded| recorded.applied_revision.as_ref()),
-    ) {
+    let applied = stage
+        .recorded
+        .and_then(|recorded| recorded.applied_revision.as_ref());
+    if let (None, Some(revision)) = (recorded, applied) {
         steps.push(vec![announce(
             EventKind::Warning,
             "InventoryReconstructed",
@@ -152,7 +151,14 @@ fn write_ahead(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop>
             ),
         )]);
     }
-    Err(Stop::Act(steps))
+    steps
+}
+
+fn in_wave<'a>(stage: &'a StageView<'_>, wave: Wave) -> impl Iterator<Item = &'a Arc<Desired>> {
+    stage
+        .objects
+        .iter()
+        .filter(move |object| object.wave == wave)
 }
 
 fn planned(object: &Desired) -> InventoryEntry {
@@ -213,7 +219,7 @@ fn one_wave<'a>(
     let mut needs = Vec::new();
     let mut writes = Vec::new();
     let mut failures = Vec::new();
-    for object in stage.objects.iter().filter(|object| object.wave == wave) {
+    for object in in_wave(stage, wave) {
         match object::step(release.observation, stage.identity, object, corrects) {
             Step::Settled(live) => settled.push((&object.reference.key, live)),
             Step::Ask(need) => needs.push(need),
@@ -227,16 +233,20 @@ fn one_wave<'a>(
     if !failures.is_empty() {
         return Err(refused(release, stage, &failures));
     }
-    if writes.is_empty() {
-        return Ok(());
+    let mut steps = write_ahead(release, stage, wave);
+    if !writes.is_empty() {
+        writes.sort_by_cached_key(write_order);
+        let said = drift_message(stage, &writes);
+        steps.push(writes);
+        if corrects {
+            steps.push(vec![announce(EventKind::Warning, "DriftCorrected", said)]);
+        }
     }
-    writes.sort_by_cached_key(write_order);
-    let mut steps = vec![writes];
-    if corrects {
-        let said = drift_message(stage, &steps[0]);
-        steps.push(vec![announce(EventKind::Warning, "DriftCorrected", said)]);
+    if steps.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Act(steps))
     }
-    Err(Stop::Act(steps))
 }
 
 /// For the reader of a plan: the writes of a wave run side by side.

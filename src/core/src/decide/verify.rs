@@ -18,6 +18,10 @@ use super::stage::{DEFAULT_TIMEOUT, seen};
 /// How many objects a message names.
 const NAMED: usize = 5;
 
+/// A wait shorter than this isn't recorded: most objects become ready at once, and each record is a
+/// request.
+const UNSAID: Duration = Duration::from_secs(1);
+
 /// Lets the stage pass once everything that it applied is ready.
 ///
 /// An object that says it has failed fails the stage at once; one that is merely slow holds it: past
@@ -46,14 +50,18 @@ pub(super) fn ready(
     if failed.is_empty() && slow.is_empty() {
         return Ok(());
     }
-    let since = stage
+    let recorded = stage
         .recorded
         .filter(|_| applied)
-        .and_then(|recorded| recorded.verifying_since)
-        .unwrap_or(observation.now);
+        .and_then(|recorded| recorded.verifying_since);
+    let since = recorded.unwrap_or_else(|| last_written(release, stage));
     let waited = observation.now.since(since);
     let unready = failed.iter().chain(&slow).map(|(key, _)| *key);
     let look = look_again(release, stage, unready, waited)?;
+    if !applied && failed.is_empty() && waited < UNSAID {
+        let message = format!("stage {}: {}", stage.spec.name, listed(&slow));
+        return Err(Report::unsaid(message, look.min(since.plus(UNSAID))).into());
+    }
     if !failed.is_empty() {
         return Err(Report::failed(
             observation,
@@ -107,6 +115,19 @@ pub(super) fn ready(
     .stage_verifying(&stage.spec.name, message)
     .overdue(true)
     .into())
+}
+
+/// When the last object of the stage was written, as far as this process remembers.
+fn last_written(release: &Release<'_>, stage: &StageView<'_>) -> Timestamp {
+    let objects = &release.observation.facts.objects;
+    stage
+        .objects
+        .iter()
+        .filter_map(|object| objects.get(stage.identity, &object.reference.key))
+        .filter_map(|facts| facts.settled.as_ref())
+        .map(|settled| settled.since)
+        .max()
+        .unwrap_or(release.observation.now)
 }
 
 /// Asks for the objects that are due for another look, or says when the next one is.
