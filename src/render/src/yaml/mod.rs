@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use self::compose::Composer;
 pub use self::error::{YamlError, YamlFault};
-pub(crate) use self::node::{Data, Node};
+pub use self::node::{Data, Node};
 use crate::Limits;
 
 /// One document of a file.
@@ -63,6 +63,11 @@ pub struct Document {
 /// ```
 pub fn documents(bytes: &[u8], limits: &Limits) -> Result<Vec<Document>, Vec<YamlError>> {
     Ok(strip(yaml_nodes(bytes, limits)?))
+}
+
+/// The same as [`documents`], with the line of every value: for files whose mistakes are pointed at.
+pub fn nodes(bytes: &[u8], limits: &Limits) -> Result<Vec<Node>, Vec<YamlError>> {
+    Ok(yaml_nodes(bytes, limits)?.into_iter().map(|(_, node)| node).collect())
 }
 
 /// Reads a file that must be one valid JSON value. `null` gives no document.

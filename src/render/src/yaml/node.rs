@@ -4,18 +4,25 @@ use serde_json::{Map, Number, Value};
 
 /// One YAML or JSON node with the line on which it begins.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
+pub struct Node {
     /// Counted from 1.
-    pub(crate) line: usize,
-    pub(crate) data: Data,
+    pub line: usize,
+    /// What it is.
+    pub data: Data,
 }
 
+/// What a node is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Data {
+pub enum Data {
+    /// `null`, or nothing at all.
     Null,
+    /// A boolean.
     Bool(bool),
+    /// A number.
     Number(Number),
+    /// A text.
     String(String),
+    /// A list.
     Sequence(Vec<Node>),
     /// In the order of the text, without duplicates.
     Mapping(Vec<(String, Node)>),
@@ -23,7 +30,7 @@ pub(crate) enum Data {
 
 impl Node {
     /// The value under a key, if this is a mapping that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.data {
             Data::Mapping(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, v)| v),
             _ => None,
@@ -31,7 +38,7 @@ impl Node {
     }
 
     /// The text, if this is a string.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match &self.data {
             Data::String(text) => Some(text),
             _ => None,
@@ -39,7 +46,7 @@ impl Node {
     }
 
     /// What it is, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self.data {
             Data::Null => "null",
             Data::Bool(_) => "a boolean",
@@ -75,7 +82,7 @@ impl Node {
     }
 
     /// The value without its positions.
-    pub(crate) fn into_value(self) -> Value {
+    pub fn into_value(self) -> Value {
         match self.data {
             Data::Null => Value::Null,
             Data::Bool(value) => Value::Bool(value),
