@@ -124,6 +124,8 @@ pub(crate) async fn release(api: &Api, fleet: &str, count: usize, suspend: bool)
             "metadata": {"name": "web"},
             "spec": {
                 "suspend": suspend,
+                // Short, so that the idle measurement sees interval ticks.
+                "interval": "10s",
                 "serviceAccountName": "deployer",
                 "stages": [{"name": "app", "sourceRef": {"name": "web"}}],
             },

@@ -144,14 +144,14 @@ impl Bench<'_> {
         tokio::time::sleep(IDLE).await;
         let requests = Requests::count(&self.since(&from)?, "many");
         let cpu_used = cpu(pid(controller)?)?.saturating_sub(cpu_before);
-        println!("idle for {IDLE:?} with {count} StageSets");
+        println!("idle for {IDLE:?} with {count} StageSets, 3 interval ticks each");
         println!(
             "  memory            {} MiB (to reach: 40)",
             memory(pid(controller)?, "VmRSS")?
         );
         println!("  controller CPU    {cpu_used:?}");
         println!(
-            "  requests          {} to the StageSets' objects",
+            "  requests          {} to the StageSets' objects (to reach: 0 while watches hold)",
             requests.own_total()
         );
         requests.print(count);
