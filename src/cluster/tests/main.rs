@@ -12,4 +12,5 @@ mod faults;
 mod odd_objects;
 mod tenancy;
 mod watching;
+mod wire;
 mod world;

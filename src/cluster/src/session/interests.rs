@@ -45,15 +45,15 @@ impl Session {
         interests
             .accounts
             .extend(self.facts.accounts.keys().cloned());
-        let known = |identity: &Identity, reference: &Reference| {
-            self.facts.objects.get(identity, &reference.key).is_some()
-        };
-        interests.objects = self
-            .references
-            .iter()
-            .filter(|((identity, _), reference)| known(identity, reference))
-            .map(|((identity, _), reference)| (identity.clone(), reference.clone()))
-            .collect();
+        for (identity, references) in &self.references {
+            for (key, reference) in references {
+                if self.facts.objects.get(identity, key).is_some() {
+                    interests
+                        .objects
+                        .insert((identity.clone(), reference.clone()));
+                }
+            }
+        }
         interests
     }
 }

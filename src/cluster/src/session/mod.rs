@@ -98,7 +98,7 @@ pub struct Session {
     /// What [`Known::object`] says; `None` after it changed.
     read: Option<StageSet>,
     /// How the objects among the facts are reached, for watches.
-    references: BTreeMap<(Identity, ObjectKey), Reference>,
+    references: BTreeMap<Identity, BTreeMap<ObjectKey, Reference>>,
 }
 
 impl Session {
@@ -118,6 +118,14 @@ impl Session {
     /// Which StageSet.
     pub fn key(&self) -> &StageSetKey {
         &self.key
+    }
+
+    /// Remembers how an object is reached.
+    fn refer(&mut self, identity: &Identity, object: &Reference) {
+        let known = self.references.entry(identity.clone()).or_default();
+        if known.get(&object.key) != Some(object) {
+            known.insert(object.key.clone(), object.clone());
+        }
     }
 
     /// What is remembered of the cluster.

@@ -203,7 +203,7 @@ impl Session {
     fn renew_tracking(&mut self, ports: &Ports) {
         let references = &self.references;
         for (identity, key, facts) in self.facts.objects.iter_mut() {
-            let reference = references.get(&(identity.clone(), key.clone()));
+            let reference = references.get(identity).and_then(|known| known.get(key));
             let covered =
                 reference.is_some_and(|reference| ports.watched.covers(identity, reference));
             if !covered {
@@ -216,10 +216,10 @@ impl Session {
         if needs.is_empty() {
             return;
         }
-        let uid = self.uid();
+        let (key, uid) = (self.key.clone(), self.uid());
         let gather = Gather {
             ports,
-            key: &self.key,
+            key: &key,
             uid: &uid,
         };
         for (need, at, found) in gather.all(needs).await {
@@ -229,17 +229,14 @@ impl Session {
                 .need(ports.clock.now(), &self.key, need, &outcome);
             match need {
                 Need::DryRun { identity, object } => {
-                    let reference = object.reference.clone();
-                    after(&outcome, &mut self.facts, ports, &reference);
-                    self.references
-                        .insert((identity.clone(), reference.key.clone()), reference);
+                    after(&outcome, &mut self.facts, ports, &object.reference);
+                    self.refer(identity, &object.reference);
                 }
                 Need::Read {
                     identity, object, ..
                 } => {
                     after(&outcome, &mut self.facts, ports, object);
-                    self.references
-                        .insert((identity.clone(), object.key.clone()), object.clone());
+                    self.refer(identity, object);
                 }
                 _ => {}
             }
@@ -324,9 +321,7 @@ impl Session {
             if outcome != Outcome::Done {
                 end = Step::Failed;
             }
-            let reference = reference.clone();
-            self.references
-                .insert((identity.clone(), reference.key.clone()), reference);
+            self.refer(identity, reference);
             done.record(&mut self.facts, at);
         }
         end
@@ -398,8 +393,11 @@ impl Session {
                         .any(|inventory| inventory.entries.contains_key(key))
             });
         }
+        for (identity, references) in &mut self.references {
+            references.retain(|key, _| objects.get(identity, key).is_some());
+        }
         self.references
-            .retain(|(identity, key), _| objects.get(identity, key).is_some());
+            .retain(|_, references| !references.is_empty());
     }
 
     fn uid(&self) -> String {
