@@ -5,11 +5,15 @@ use serde_json::{Map, Value};
 
 use crate::{status::ApiError, yaml};
 
-/// A body as an object, by its content type (none means JSON).
-pub(crate) fn decode(content_type: &str, body: &Bytes) -> Result<Value, ApiError> {
+/// A body as an object of a kind, by its content type (none means JSON).
+pub(crate) fn decode(content_type: &str, body: &Bytes, kind: &str) -> Result<Value, ApiError> {
     let value = match content_type {
         "" | "application/json" => serde_json::from_slice::<Value>(body).map_err(|e| {
-            ApiError::bad_request(format!("couldn't get version/kind; json parse error: {e}"))
+            ApiError::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): couldn't get \
+                 version/kind; json parse error: {e} ({})",
+                String::from_utf8_lossy(body)
+            ))
         })?,
         "application/yaml" => yaml(body)?,
         "application/vnd.kubernetes.protobuf" => {

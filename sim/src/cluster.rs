@@ -199,6 +199,25 @@ impl SimulatedCluster {
         }
     }
 
+    /// Applies every document of a YAML text, as [`SimulatedCluster::apply_yaml_value`] does, and
+    /// lets a definition be established before what comes after it. Fails with the first error.
+    pub fn load_yaml(&self, text: &str) -> Result<(), HelperError> {
+        let documents = crate::yaml::documents(text).map_err(|message| HelperError {
+            verb: "read",
+            what: "YAML".into(),
+            code: 400,
+            message,
+        })?;
+        for document in documents.iter().filter(|d| !d.is_null()) {
+            self.apply_yaml_value(document)?;
+            if document.get("kind").and_then(Value::as_str) == Some("CustomResourceDefinition") {
+                let name = object::name(document).to_owned();
+                self.with_server(|server| crate::crd::lifecycle::establish(server, &name));
+            }
+        }
+        Ok(())
+    }
+
     /// An object as the administrator sees it, if it is there.
     pub fn get(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         let path = self.path_of(api_version, kind, namespace, name).ok()?;

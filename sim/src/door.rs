@@ -44,6 +44,15 @@ enum Kind {
     },
 }
 
+impl SimBody {
+    /// A body without a byte.
+    pub fn empty() -> Self {
+        Self {
+            kind: Kind::Full(None),
+        }
+    }
+}
+
 impl Body for SimBody {
     type Data = Bytes;
     type Error = Infallible;

@@ -36,6 +36,7 @@ pub struct Server {
     pub(crate) subscribed: u64,
     /// When the present spec of each workload was written, by uid.
     pub(crate) spec_times: BTreeMap<String, Timestamp>,
+    pub(crate) workloads: bool,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
     observer: Option<Observer>,
@@ -65,6 +66,7 @@ impl Server {
             subscriptions: BTreeMap::new(),
             subscribed: 0,
             spec_times: BTreeMap::new(),
+            workloads: true,
             policy: None,
             audit: Vec::new(),
             observer: None,
@@ -297,6 +299,12 @@ impl Server {
     /// Sets how long the server's own controllers take.
     pub fn set_timing(&mut self, timing: Timing) {
         self.timing = timing;
+    }
+
+    /// Turns the controllers of workloads on or off: without them, nobody writes their status, as
+    /// on an API server that runs alone.
+    pub fn set_workloads(&mut self, run: bool) {
+        self.workloads = run;
     }
 
     /// How many changes of each kind are remembered for watches and continued lists.

@@ -129,6 +129,17 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn no_such_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        Self::new(404, "NotFound", message, json!({}))
+    }
+
+    /// 422 without saying why, as the real server has it for JSON patches that don't apply.
+    pub(crate) fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        Self::new(422, "Invalid", message, json!({}))
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             405,

@@ -12,8 +12,13 @@ enum Open {
 
 /// Parses the first document of a text.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
+    Ok(documents(text)?.into_iter().next().unwrap_or(Value::Null))
+}
+
+/// Parses all documents of a text.
+pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
     let mut stack: Vec<Open> = Vec::new();
-    let mut root = None;
+    let mut roots = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|e| e.to_string())?;
         let line = span.start.line();
@@ -38,12 +43,11 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
                 Some(Open::Map(map, _)) => Some(Value::Object(map)),
                 None => None,
             },
-            Event::DocumentEnd if root.is_some() => break,
             _ => None,
         };
         let Some(value) = done else { continue };
         match stack.last_mut() {
-            None => root = Some(value),
+            None => roots.push(value),
             Some(Open::List(list)) => list.push(value),
             Some(Open::Map(map, key)) => match key.take() {
                 Some(key) => {
@@ -62,7 +66,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
             },
         }
     }
-    Ok(root.unwrap_or(Value::Null))
+    Ok(roots)
 }
 
 fn scalar(text: &str, style: ScalarStyle) -> Value {

@@ -121,7 +121,11 @@ fn a_body_says_which_object_it_means() {
         "uid mismatch: the provided object specified uid other, and no existing object was found"
     ));
     w.apply(&uri("one", ""), &config(&json!({ "x": "1" })));
-    assert_eq!(w.apply(&uri("one", ""), &one).0, 409);
+    let other = w.apply(&uri("one", ""), &one);
+    assert_eq!(
+        message(&other),
+        "ConfigMap \"a\" is invalid: metadata.uid: Invalid value: \"other\": field is immutable"
+    );
     let mut stale = config(&json!({ "x": "2" }));
     stale["metadata"]["resourceVersion"] = "1".into();
     assert_eq!(w.apply(&uri("one", ""), &stale).0, 409);

@@ -207,10 +207,7 @@ fn deletion_respects_preconditions_and_finalizers() {
         &json!({ "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": { "uid": "nope" } }),
     );
     assert_eq!(other.0, 409);
-    assert!(
-        message(&other)
-            .contains("Precondition failed: UID in precondition: nope, UID in object meta: ")
-    );
+    assert!(message(&other).starts_with("Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (nope) does not match the UID in record ("));
     let (code, marked) = w.delete(&uri, &Value::Null);
     assert_eq!(code, 200);
     assert!(marked["metadata"]["deletionTimestamp"].is_string());

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use regex::Regex;
 use serde_json::Value;
 
-use crate::managed::types::{Keys, ListRule, Node, Type};
+use crate::managed::types::{Keys, ListRule, Node, Scalar, Type};
 
 /// A CEL rule of `x-kubernetes-validations`.
 #[derive(Clone, Debug)]
@@ -152,7 +152,7 @@ impl Schema {
     /// The type that values of this schema merge by.
     pub(crate) fn merge_type(&self) -> Type {
         if self.int_or_string {
-            return Type::Declared(Arc::new(Node::Scalar));
+            return Type::Untyped;
         }
         match self.types.as_str() {
             "object" => {
@@ -167,7 +167,12 @@ impl Schema {
                     .iter()
                     .map(|(k, v)| (k.clone(), v.merge_type()))
                     .collect();
-                let others = self.additional.as_ref().map(|schema| schema.merge_type());
+                let free = || (self.preserve || self.embedded).then_some(Type::Untyped);
+                let others = self
+                    .additional
+                    .as_ref()
+                    .map(|schema| schema.merge_type())
+                    .or_else(free);
                 Type::Declared(Arc::new(Node::Map {
                     atomic: self.map_type == "atomic",
                     fields,
@@ -193,7 +198,7 @@ impl Schema {
                 Type::Declared(Arc::new(Node::List { rule, item }))
             }
             "" => Type::Untyped,
-            _ => Type::Declared(Arc::new(Node::Scalar)),
+            scalar => Type::Declared(Arc::new(Node::Scalar(Scalar::named(scalar)))),
         }
     }
 
@@ -206,12 +211,15 @@ impl Schema {
             .collect();
         fields.insert("metadata".into(), Type::object_meta());
         for field in ["apiVersion", "kind"] {
-            fields.insert(field.into(), Type::Declared(Arc::new(Node::Scalar)));
+            fields.insert(
+                field.into(),
+                Type::Declared(Arc::new(Node::Scalar(Scalar::String))),
+            );
         }
         Type::Declared(Arc::new(Node::Map {
             atomic: false,
             fields,
-            others: None,
+            others: self.preserve.then_some(Type::Untyped),
         }))
     }
 

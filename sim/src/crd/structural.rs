@@ -95,66 +95,6 @@ pub(crate) fn default(value: &mut Value, schema: &Schema) {
     }
 }
 
-/// A server-side apply may only name fields that the schema declares.
-pub(crate) fn check_declared(custom: &CustomVersion, config: &Value) -> Result<(), ApiError> {
-    let mut unknown = Vec::new();
-    for (key, value) in config.as_object().into_iter().flatten() {
-        if matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
-            continue;
-        }
-        let path = format!(".{key}");
-        match custom.schema.properties.get(key) {
-            Some(below) => undeclared(value, below, &path, &mut unknown),
-            None if custom.schema.preserve => {}
-            None => unknown.push(path),
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let listed: Vec<String> = unknown
-        .iter()
-        .map(|path| format!("{path}: field not declared in schema"))
-        .collect();
-    let listed = match listed.as_slice() {
-        [one] => one.clone(),
-        many => format!("errors:\n  {}", many.join("\n  ")),
-    };
-    Err(ApiError::internal(format!(
-        "failed to create typed patch object ({}/{}; {}, Kind={}): {listed}",
-        object::namespace(config),
-        object::name(config),
-        config["apiVersion"].as_str().unwrap_or_default(),
-        custom.kind
-    )))
-}
-
-fn undeclared(value: &Value, schema: &Schema, path: &str, unknown: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => {
-            let free = schema.preserve
-                || schema.embedded
-                || (schema.properties.is_empty() && schema.additional.is_none());
-            for (key, child) in map {
-                let below = format!("{path}.{key}");
-                match schema.properties.get(key).or(schema.additional.as_deref()) {
-                    Some(schema) => undeclared(child, schema, &below, unknown),
-                    None if free => {}
-                    None => unknown.push(below),
-                }
-            }
-        }
-        Value::Array(list) => {
-            for (i, item) in list.iter().enumerate() {
-                if let Some(items) = &schema.items {
-                    undeclared(item, items, &format!("{path}[{i}]"), unknown);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
 /// Validates an object; 422 with all causes.
 pub(crate) fn validate(
     custom: &CustomVersion,

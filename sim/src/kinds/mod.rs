@@ -79,6 +79,28 @@ impl Resource {
         }
     }
 
+    /// `Deployment.apps`, `ConfigMap`.
+    pub(crate) fn qualified_kind(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
+    }
+
+    /// Where the real server stores an object, as some of its messages show it.
+    pub(crate) fn storage_key(&self, key: &str) -> String {
+        let folder = match (self.group.as_str(), self.plural.as_str()) {
+            ("", "services") => "services/specs".to_owned(),
+            ("", "endpoints") => "services/endpoints".to_owned(),
+            ("", "nodes") => "minions".to_owned(),
+            ("networking.k8s.io", "ingresses") => "ingress".to_owned(),
+            (group, plural) if self.custom().is_some() => format!("{group}/{plural}"),
+            (_, plural) => plural.to_owned(),
+        };
+        format!("/registry/{folder}/{key}")
+    }
+
     /// `details` of a `Status` about one object.
     pub(crate) fn details(&self, name: &str) -> Value {
         status::details(name, &self.group, &self.plural)
@@ -174,6 +196,9 @@ impl Registry {
         if table::is_unserved(group, version, plural) {
             let what = format!("resource {plural} of {}", join_api_version(group, version));
             return Err(ApiError::not_modelled(what));
+        }
+        if self.serves(group, version) {
+            return Err(ApiError::no_such_resource());
         }
         Err(ApiError::plain_not_found())
     }

@@ -9,5 +9,6 @@ pub(crate) mod entries;
 pub(crate) mod merge;
 pub(crate) mod set;
 pub(crate) mod skeleton;
+pub(crate) mod typecheck;
 pub(crate) mod types;
 pub(crate) mod walk;

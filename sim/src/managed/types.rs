@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use stageset_schema::{ListType, MapType, SchemaRef, Type as Kind};
 
 /// How a list merges.
@@ -29,8 +29,8 @@ pub(crate) enum Keys {
 impl Keys {
     /// The key of an item: its key fields with their values. `Err` has the names of the fields
     /// when it has none of them.
-    pub(crate) fn of(&self, item: &Value) -> Result<Map<String, Value>, Vec<String>> {
-        let mut key = Map::new();
+    pub(crate) fn of(&self, item: &Value) -> Result<BTreeMap<String, Value>, Vec<String>> {
+        let mut key = BTreeMap::new();
         let mut names = Vec::new();
         let mut add = |name: &str, default: Option<&Value>| {
             if let Some(value) = item.get(name).filter(|v| !v.is_null()).or(default) {
@@ -56,10 +56,31 @@ impl Keys {
     }
 }
 
+/// What a scalar may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    String,
+    Numeric,
+    Boolean,
+    Any,
+}
+
+impl Scalar {
+    /// By the name of a JSON schema type.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "string" => Self::String,
+            "integer" | "number" => Self::Numeric,
+            "boolean" => Self::Boolean,
+            _ => Self::Any,
+        }
+    }
+}
+
 /// A declared type.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Node {
-    Scalar,
+    Scalar(Scalar),
     List {
         rule: ListRule,
         item: Type,
@@ -109,7 +130,7 @@ impl Type {
     pub(crate) fn atom(&self, value: &Value) -> Atom {
         match self {
             Self::Declared(node) => match node.as_ref() {
-                Node::Scalar => Atom::Scalar,
+                Node::Scalar(_) => Atom::Scalar,
                 Node::List { rule, item } => Atom::List {
                     rule: rule.clone(),
                     item: item.clone(),
@@ -139,6 +160,35 @@ impl Type {
         }
     }
 
+    /// What a scalar of this type may be.
+    pub(crate) fn scalar(&self) -> Scalar {
+        match self {
+            Self::Declared(node) => match node.as_ref() {
+                Node::Scalar(scalar) => *scalar,
+                _ => Scalar::Any,
+            },
+            Self::BuiltIn(schema) => match schema.kind() {
+                Kind::String => Scalar::String,
+                Kind::Integer | Kind::Number => Scalar::Numeric,
+                Kind::Boolean => Scalar::Boolean,
+                _ => Scalar::Any,
+            },
+            Self::Untyped => Scalar::Any,
+        }
+    }
+
+    /// Whether a mapping of this type has no place for a field.
+    pub(crate) fn refuses(&self, name: &str) -> bool {
+        match self {
+            Self::Untyped => false,
+            Self::BuiltIn(schema) => schema.kind() == Kind::Struct && schema.field(name).is_none(),
+            Self::Declared(node) => match node.as_ref() {
+                Node::Map { fields, others, .. } => others.is_none() && !fields.contains_key(name),
+                _ => false,
+            },
+        }
+    }
+
     /// The type of a member, and whether the type declares it by name.
     pub(crate) fn field(&self, name: &str) -> (Type, bool) {
         match self {
@@ -155,7 +205,7 @@ impl Type {
                     || (others.clone().unwrap_or(Self::Untyped), false),
                     |declared| (declared.clone(), true),
                 ),
-                Node::Scalar | Node::List { .. } => (Self::Untyped, false),
+                Node::Scalar(_) | Node::List { .. } => (Self::Untyped, false),
             },
         }
     }

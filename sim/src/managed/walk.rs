@@ -22,7 +22,11 @@ pub(crate) fn element(rule: &ListRule, index: usize, item: &Value) -> Result<Ele
                     names.join("\", \"")
                 )
             })?;
-            Ok(Element::Key(Value::Object(key).to_string()))
+            let members: Vec<String> = key
+                .iter()
+                .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+                .collect();
+            Ok(Element::Key(format!("{{{}}}", members.join(","))))
         }
     }
 }

@@ -31,16 +31,14 @@ fn step(target: &mut Value, operation: &Value) -> Result<(), String> {
     match text("op")? {
         "add" => add(target, path, value()?),
         "remove" => remove(target, path).map(drop),
-        "replace" => {
-            let value = value()?;
-            let slot = target.pointer_mut(path).ok_or_else(|| {
-                format!(
-                    "replace operation does not apply: doc is missing path: {path}: missing value"
-                )
-            })?;
-            *slot = value;
-            Ok(())
-        }
+        // The real server's library lets a replacement create a missing member.
+        "replace" => match target.pointer_mut(path) {
+            Some(slot) => {
+                *slot = value()?;
+                Ok(())
+            }
+            None => add(target, path, value()?),
+        },
         "move" => {
             let moved = remove(target, text("from")?)?;
             add(target, path, moved)

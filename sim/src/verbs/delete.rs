@@ -33,7 +33,7 @@ fn options(call: &Call) -> Result<Options, ApiError> {
     let body = if call.body.is_empty() {
         json!({})
     } else {
-        crate::body::decode(&call.content_type, &call.body)?
+        crate::body::decode(&call.content_type, &call.body, "DeleteOptions")?
     };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let propagation = text(body.get("propagationPolicy"))
@@ -142,34 +142,7 @@ fn remove(
     options: &Options,
 ) -> Result<(Arc<Value>, bool), ApiError> {
     let name = object::name(old);
-    if let Some(uid) = options
-        .uid
-        .as_deref()
-        .filter(|uid| *uid != object::uid(old))
-    {
-        return Err(ApiError::conflict(
-            resource,
-            name,
-            &format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                object::uid(old)
-            ),
-        ));
-    }
-    let found = object::resource_version(old);
-    if let Some(wanted) = options
-        .resource_version
-        .as_deref()
-        .filter(|rv| *rv != found)
-    {
-        return Err(ApiError::conflict(
-            resource,
-            name,
-            &format!(
-                "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {found}"
-            ),
-        ));
-    }
+    check_preconditions(resource, old, options)?;
     if resource.is("", "namespaces") {
         return crate::namespaces::delete(server, old, options.dry_run);
     }
@@ -219,6 +192,36 @@ fn remove(
         );
     }
     Ok((server.commit(&resource.store, new), false))
+}
+
+fn check_preconditions(
+    resource: &Resource,
+    old: &Value,
+    options: &Options,
+) -> Result<(), ApiError> {
+    // The real server names the kind here, not the resource.
+    let refuse = |why: String| {
+        let mut error = ApiError::conflict(resource, object::name(old), &why);
+        error.message = format!(
+            "Operation cannot be fulfilled on {} \"{}\": {why}",
+            resource.qualified_kind(),
+            object::name(old)
+        );
+        error.details = status::details(object::name(old), &resource.group, &resource.kind);
+        Err(error)
+    };
+    let (uid, version) = (object::uid(old), object::resource_version(old));
+    match (&options.uid, &options.resource_version) {
+        (Some(wanted), _) if wanted != uid => refuse(format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The \
+             object might have been deleted and then recreated"
+        )),
+        (_, Some(wanted)) if wanted != version => refuse(format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the \
+             ResourceVersion in record ({version}). The object might have been modified"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Only a pod that runs somewhere has somebody to wait for.

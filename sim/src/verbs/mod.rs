@@ -319,7 +319,7 @@ pub(crate) fn spec_changed(resource: &Resource, old: &Value, new: &Value) -> boo
 
 /// The request's body as an object of the resource's kind.
 pub(crate) fn decode(call: &Call) -> Result<Value, ApiError> {
-    let mut value = body::decode(&call.content_type, &call.body)?;
+    let mut value = body::decode(&call.content_type, &call.body, &call.resource.kind)?;
     let resource = &call.resource;
     let want = resource.api_version();
     let text = |value: &Value, field: &str| {
@@ -347,6 +347,14 @@ pub(crate) fn decode(call: &Call) -> Result<Value, ApiError> {
         )));
     }
     if api_version != want {
+        let (group, version) = object::split_api_version(&api_version);
+        if resource.custom().is_none() && stageset_schema::kind(group, version, &kind).is_none() {
+            return Err(ApiError::bad_request(format!(
+                "{kind} in version {api_version:?} cannot be handled as a {}: no kind {kind:?} is \
+                 registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
+                resource.kind
+            )));
+        }
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({want})"
         )));
@@ -358,9 +366,14 @@ pub(crate) fn decode(call: &Call) -> Result<Value, ApiError> {
                 resource.kind
             )
         } else {
+            let internal = resource.group.split('.').next().filter(|g| !g.is_empty());
             format!(
-                "{kind} in version \"{}\" cannot be handled as a {}: converting ({kind}) to ({}): unknown conversion",
-                resource.version, resource.kind, resource.kind
+                "{kind} in version \"{}\" cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): unknown conversion",
+                resource.version,
+                resource.kind,
+                resource.version,
+                internal.unwrap_or("core"),
+                resource.kind
             )
         };
         return Err(ApiError::bad_request(message));

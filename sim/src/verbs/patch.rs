@@ -8,6 +8,7 @@ use crate::{
     managed::{
         apply::{self, Writer},
         entries::Manager,
+        typecheck,
     },
     object,
     patch::{json as json_patch, merge as merge_patch, strategic},
@@ -41,18 +42,14 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             let patch = parse()?;
             if !patch.is_object() {
                 return Err(ApiError::bad_request(
-                    "error decoding patch: it must be an object",
+                    "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
                 ));
             }
             merge_patch::apply(&shown, &patch)
         }
-        "application/json-patch+json" => json_patch::apply(&shown, &parse()?).map_err(|e| {
-            let name = &call.info.name;
-            let mut error = ApiError::invalid(&call.resource.kind, &call.resource.group, name, &[]);
-            error.message = e;
-            error.details = Value::Null;
-            error
-        })?,
+        "application/json-patch+json" => {
+            json_patch::apply(&shown, &parse()?).map_err(|_| ApiError::unprocessable())?
+        }
         "application/strategic-merge-patch+json" => {
             if call.resource.custom().is_some() {
                 return Err(ApiError::unsupported_media_type(
@@ -65,12 +62,10 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
             strategic::apply(&shown, &parse()?, kind.map(stageset_schema::Kind::schema))?
         }
-        other => {
-            return Err(ApiError::unsupported_media_type(format!(
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, \
-                 application/strategic-merge-patch+json, application/apply-patch+yaml (got {other:?})"
-            )));
+        _ => {
+            return Err(ApiError::unsupported_media_type(
+                "415: Unsupported Media Type",
+            ));
         }
     };
     super::check_metadata(&new)?;
@@ -78,17 +73,11 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         new = crate::events::store(new);
     }
     if object::name(&new) != object::name(&old) {
-        let cause = Cause::invalid(
-            "metadata.name",
-            &json!(object::name(&new)),
-            "field is immutable",
-        );
-        return Err(ApiError::invalid(
-            &call.resource.kind,
-            &call.resource.group,
-            &call.info.name,
-            &[cause],
-        ));
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            object::name(&new),
+            call.info.name
+        )));
     }
     immutable_uid(call, &old, &new)?;
     create::prepare(server, call, &mut new)?;
@@ -106,19 +95,19 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
     Ok(call.respond(200, &updated))
 }
 
-/// A patch that names another uid than the object's means another object.
+/// A patch may name the object's uid, and no other.
 fn immutable_uid(call: &Call, old: &Value, new: &Value) -> Result<(), ApiError> {
     let uid = object::uid(new);
     if uid.is_empty() || uid == object::uid(old) {
         return Ok(());
     }
-    Err(ApiError::conflict(
-        &call.resource,
+    let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
+    let resource = &call.resource;
+    Err(ApiError::invalid(
+        &resource.kind,
+        &resource.group,
         &call.info.name,
-        &format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            object::uid(old)
-        ),
+        &[cause],
     ))
 }
 
@@ -135,6 +124,8 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     }
     let mut config = body::yaml(&call.body)?;
     check_config(call, &config)?;
+    let ty = merge_type(resource);
+    typecheck::check(&config, &ty)?;
     if resource.namespaced {
         create::place(call, &mut config)?;
     }
@@ -158,10 +149,6 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             return Err(ApiError::conflict(resource, &call.info.name, &why));
         }
     }
-    if let Some(custom) = resource.custom() {
-        crate::crd::structural::check_declared(custom, &config)?;
-    }
-    let ty = merge_type(resource);
     let ignored = reset_fields(resource, &call.info.subresource, &config);
     let writer = Writer {
         manager: Manager {
@@ -182,6 +169,8 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         let updated = update::finish(server, call, &old, new)?;
         return Ok(call.respond(200, &updated));
     }
+    // A version means nothing where there is no object yet.
+    object::remove_meta(&mut new, "resourceVersion");
     let created = create::finish(server, call, new)?;
     Ok(call.respond(201, &created))
 }
@@ -198,23 +187,11 @@ fn check_config(call: &Call, config: &Value) -> Result<(), ApiError> {
             "error decoding YAML: the body must be an object",
         ));
     }
-    if text("kind").is_empty() {
+    let (group, version) = object::split_api_version(text("apiVersion"));
+    if text("kind") != call.resource.kind || text("apiVersion") != call.resource.api_version() {
         return Err(ApiError::bad_request(format!(
-            "Object 'Kind' is missing in '{config}'"
-        )));
-    }
-    let want = call.resource.api_version();
-    if text("apiVersion") != want {
-        return Err(ApiError::bad_request(format!(
-            "Incorrect version specified in apply patch. Specified patch version: {}, expected: {want}",
-            text("apiVersion")
-        )));
-    }
-    if text("kind") != call.resource.kind {
-        return Err(ApiError::bad_request(format!(
-            "the kind in the data ({}) does not match the expected kind ({})",
-            text("kind"),
-            call.resource.kind
+            "invalid object type: {group}/{version}, Kind={}",
+            text("kind")
         )));
     }
     super::check_metadata(config)?;

@@ -50,7 +50,10 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             resource,
             name,
             &format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
+                 AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object \
+                 meta: {}",
+                resource.storage_key(&call.key()),
                 object::uid(&old)
             ),
         ));
