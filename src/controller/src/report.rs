@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use stageset_cluster::{Observer, Outcome, Pass};
 use stageset_core::observation::{Phase, Status};
-use stageset_core::plan::{ApplyReason, Need, Operation, Plan, RecordOperation, TenantOperation};
+use stageset_core::plan::{
+    ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
+};
 use stageset_core::time::Timestamp;
 use tracing::{debug, error, info, warn};
 
@@ -92,12 +94,21 @@ impl Report {
         self.metrics.passed(key, &reason, took);
         let milliseconds = took.as_millis();
         let (namespace, name) = (&key.namespace, &key.name);
-        let next = &pass.next;
+        // What it waits for stands in the status, which was told when it changed.
+        let next = match &pass.next {
+            Next::Again => "again".to_owned(),
+            Next::Hold { until, .. } => format!("look again at {until}"),
+            Next::Rest { .. } => "rest".to_owned(),
+            Next::Gone => "gone".to_owned(),
+        };
         let turns = pass.turns;
         if operations == 0 {
-            debug!(namespace, name, reason, turns, milliseconds, %next, "pass");
+            debug!(namespace, name, reason, turns, milliseconds, next, "pass");
         } else {
-            info!(namespace, name, reason, turns, operations, milliseconds, %next, "pass");
+            info!(
+                namespace,
+                name, reason, turns, operations, milliseconds, next, "pass"
+            );
         }
     }
 
@@ -150,13 +161,13 @@ impl Report {
             if stage.phase == Phase::Ready {
                 self.metrics.stage_applied(key, stage_name);
             }
-            let message = stage.message.as_deref().unwrap_or_default();
+            let says = stage.message.as_deref().unwrap_or_default();
             info!(
                 namespace,
                 name,
                 stage = stage_name,
                 phase = now.0,
-                message,
+                says,
                 "stage"
             );
         }
@@ -165,10 +176,10 @@ impl Report {
             .iter()
             .map(|stage| (stage.name.as_str(), stage.phase == Phase::Ready));
         self.metrics.stages(key, ready_stages);
-        if let Some((ready, reason, message)) = &ready
-            && before.ready.as_ref() != Some(&(ready.clone(), reason.clone(), message.clone()))
+        if let Some((ready, reason, says)) = &ready
+            && before.ready.as_ref() != Some(&(ready.clone(), reason.clone(), says.clone()))
         {
-            info!(namespace, name, ready, reason, message, "status");
+            info!(namespace, name, ready, reason, says, "status");
         }
     }
 }
@@ -233,7 +244,9 @@ impl Observer for Report {
         let (namespace, name) = (&stage_set.namespace, &stage_set.name);
         error!(
             namespace,
-            name, message, "a decision failed by a defect of the controller; please report it"
+            name,
+            says = message,
+            "a decision failed by a defect of the controller; please report it"
         );
         self.next.defect(at, stage_set, message);
     }
