@@ -2,12 +2,15 @@
 //!
 //! - [`mod@pass`] the loop;
 //! - [`hints`] what news from watches drop from memory;
-//! - [`interests`] what a rest depends on.
+//! - [`look`] what the watches' stores tell between turns;
+//! - [`interests`] what a rest depends on; [`memory`] what isn't kept.
 //!
 //! Nothing here decides: what to ask for and what to do is the core's word, turn by turn.
 
 mod hints;
 mod interests;
+mod look;
+mod memory;
 mod pass;
 
 use std::collections::BTreeMap;

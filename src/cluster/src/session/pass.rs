@@ -8,26 +8,23 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
-use stageset_api::names::{API_VERSION, KIND_STAGE_SET};
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::Identity;
-use stageset_core::object::{GroupVersionKind, Reference};
-use stageset_core::observation::{BuildState, Facts, Observation, SourceState, StageSet, Tracking};
+use stageset_core::object::Reference;
+use stageset_core::observation::{Facts, Observation, StageSet};
 use stageset_core::plan::{Need, Next, Operation, Plan, TenantOperation};
 
+use super::look::Look;
 use super::{Pass, Session, Wake};
-use crate::gather::{Gather, in_a_row, watched_source};
+use crate::gather::{Gather, in_a_row};
 use crate::observe::Outcome;
-use crate::perform::{self, Known, Perform, Recorded};
-use crate::ports::{Ports, Watched};
-use crate::records::inventory::Inventories;
+use crate::perform::{self, Perform, Recorded};
+use crate::ports::Ports;
 use crate::records::stage_set;
 use crate::requests::clean;
 
 /// After a defect of ours the object is looked at again then (G17).
 const AFTER_DEFECT: Duration = Duration::from_secs(60);
-/// What was seen of objects that no inventory holds is kept this long.
-const KEEP_STRAYS: Duration = Duration::from_secs(3600);
 
 impl Session {
     /// Gathers, decides and performs until there is nothing to do but wait.
@@ -95,64 +92,6 @@ impl Session {
         }
     }
 
-    /// Takes over a StageSet object if it is newer than the one known.
-    fn adopt(&mut self, object: Arc<Value>) -> bool {
-        match &mut self.known {
-            None => {
-                self.known = Some(Known {
-                    object,
-                    inventories: Inventories::default(),
-                });
-            }
-            Some(known) if stage_set::supersedes(&object, &known.object) => known.object = object,
-            Some(_) => return false,
-        }
-        self.read = None;
-        true
-    }
-
-    /// Looks into the watches' stores, which costs no request.
-    fn look(&mut self, ports: &Ports) -> Look {
-        let mut news = false;
-        let kind = GroupVersionKind::from_manifest(API_VERSION, KIND_STAGE_SET);
-        match ports
-            .watched
-            .get(&kind, &self.key.namespace, &self.key.name)
-        {
-            Watched::Synced(None) => return Look::Gone,
-            Watched::Synced(Some(object)) => {
-                let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
-                let same = self
-                    .known
-                    .as_ref()
-                    .is_none_or(|known| uid(&known.object) == uid(&object));
-                if !same {
-                    // Another StageSet of the same name: nothing that was seen for the first holds.
-                    *self = Self::new(self.key.clone());
-                    self.adopt(object);
-                    return Look::News;
-                }
-                news |= decides_anew(self.known.as_ref().map(|known| &*known.object), &object);
-                self.adopt(object);
-            }
-            Watched::NotWatched => {}
-        }
-        let now = ports.clock.now();
-        for (source, fact) in &mut self.facts.sources {
-            // Foreign sources are told of only by the function that hides their faults.
-            if source.namespace.as_str() != self.key.namespace {
-                continue;
-            }
-            if let Some(state) = watched_source(ports, source)
-                && state != fact.value
-            {
-                *fact = Fact::seen(state, now);
-                news = true;
-            }
-        }
-        if news { Look::News } else { Look::Same }
-    }
-
     fn observed(&mut self) -> Result<&StageSet, String> {
         if self.read.is_none() {
             let known = self.known.as_ref().ok_or("no StageSet was seen yet")?;
@@ -195,20 +134,6 @@ impl Session {
                 Ok(plan)
             }
             Err(panic) => Err(self.defect(ports, &said_by(&*panic))),
-        }
-    }
-
-    /// Whether watches cover objects can change at any time; that one is stale never does harm, but
-    /// a watch that has ended must not vouch for anything.
-    fn renew_tracking(&mut self, ports: &Ports) {
-        let references = &self.references;
-        for (identity, key, facts) in self.facts.objects.iter_mut() {
-            let reference = references.get(identity).and_then(|known| known.get(key));
-            let covered =
-                reference.is_some_and(|reference| ports.watched.covers(identity, reference));
-            if !covered {
-                facts.tracking = Tracking::Polled;
-            }
         }
     }
 
@@ -353,53 +278,6 @@ impl Session {
         }
     }
 
-    /// Drops what nothing asks for any more: builds of artifacts that no source offers, and objects
-    /// that left all inventories.
-    fn forget(&mut self, ports: &Ports) {
-        let Facts {
-            sources,
-            builds,
-            inventories,
-            objects,
-            ..
-        } = &mut self.facts;
-        let offered: Vec<&str> = sources
-            .values()
-            .filter_map(|fact| match &fact.value {
-                SourceState::Ready(artifact)
-                | SourceState::NotReady {
-                    artifact: Some(artifact),
-                    ..
-                } => Some(&*artifact.digest),
-                _ => None,
-            })
-            .collect();
-        builds.retain(|key, fact| {
-            offered.contains(&key.digest.as_str()) || matches!(fact.value, BuildState::Failed(_))
-        });
-        if let Some(Fact {
-            value: Ok(inventories),
-            ..
-        }) = inventories
-        {
-            let now = ports.clock.now();
-            objects.retain(|_, key, facts| {
-                let seen = facts.live.as_ref().map(|fact| fact.at);
-                let tried = facts.dry_run.as_ref().map(|(_, fact)| fact.at);
-                seen.max(tried)
-                    .is_some_and(|at| now.since(at) < KEEP_STRAYS)
-                    || inventories
-                        .values()
-                        .any(|inventory| inventory.entries.contains_key(key))
-            });
-        }
-        for (identity, references) in &mut self.references {
-            references.retain(|key, _| objects.get(identity, key).is_some());
-        }
-        self.references
-            .retain(|_, references| !references.is_empty());
-    }
-
     fn uid(&self) -> String {
         let uid = self
             .known
@@ -409,33 +287,10 @@ impl Session {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Look {
-    Same,
-    /// What decisions rest on has changed.
-    News,
-    /// The StageSet is gone.
-    Gone,
-}
-
 enum Step {
     Done,
     Failed,
     Gone,
-}
-
-/// Whether a newer object asks for another decision than the known one: spec, deletion, or an
-/// annotation. Our own status writes don't.
-fn decides_anew(known: Option<&Value>, newer: &Value) -> bool {
-    let Some(known) = known else { return true };
-    stage_set::supersedes(newer, known)
-        && [
-            "/metadata/generation",
-            "/metadata/deletionTimestamp",
-            "/metadata/annotations",
-        ]
-        .iter()
-        .any(|field| known.pointer(field) != newer.pointer(field))
 }
 
 fn is_event(operation: &Operation) -> bool {

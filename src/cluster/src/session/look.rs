@@ -1,0 +1,114 @@
+//! What the watches' stores tell between turns, at no request: a newer StageSet, news of its
+//! sources, and which objects are still watched.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use stageset_api::names::{API_VERSION, KIND_STAGE_SET};
+use stageset_core::failure::Fact;
+use stageset_core::object::GroupVersionKind;
+use stageset_core::observation::Tracking;
+
+use super::Session;
+use crate::gather::watched_source;
+use crate::perform::Known;
+use crate::ports::{Ports, Watched};
+use crate::records::inventory::Inventories;
+use crate::records::stage_set;
+
+#[derive(PartialEq, Eq)]
+pub(super) enum Look {
+    Same,
+    /// What decisions rest on has changed.
+    News,
+    /// The StageSet is gone.
+    Gone,
+}
+
+impl Session {
+    /// Takes over a StageSet object if it is newer than the one known.
+    pub(super) fn adopt(&mut self, object: Arc<Value>) -> bool {
+        match &mut self.known {
+            None => {
+                self.known = Some(Known {
+                    object,
+                    inventories: Inventories::default(),
+                });
+            }
+            Some(known) if stage_set::supersedes(&object, &known.object) => known.object = object,
+            Some(_) => return false,
+        }
+        self.read = None;
+        true
+    }
+
+    /// Looks into the watches' stores, which costs no request.
+    pub(super) fn look(&mut self, ports: &Ports) -> Look {
+        let mut news = false;
+        let kind = GroupVersionKind::from_manifest(API_VERSION, KIND_STAGE_SET);
+        match ports
+            .watched
+            .get(&kind, &self.key.namespace, &self.key.name)
+        {
+            Watched::Synced(None) => return Look::Gone,
+            Watched::Synced(Some(object)) => {
+                let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
+                let same = self
+                    .known
+                    .as_ref()
+                    .is_none_or(|known| uid(&known.object) == uid(&object));
+                if !same {
+                    // Another StageSet of the same name: nothing that was seen for the first holds.
+                    *self = Self::new(self.key.clone());
+                    self.adopt(object);
+                    return Look::News;
+                }
+                news |= decides_anew(self.known.as_ref().map(|known| &*known.object), &object);
+                self.adopt(object);
+            }
+            Watched::NotWatched => {}
+        }
+        let now = ports.clock.now();
+        for (source, fact) in &mut self.facts.sources {
+            // Foreign sources are told of only by the function that hides their faults.
+            if source.namespace.as_str() != self.key.namespace {
+                continue;
+            }
+            if let Some(state) = watched_source(ports, source)
+                && state != fact.value
+            {
+                *fact = Fact::seen(state, now);
+                news = true;
+            }
+        }
+        if news { Look::News } else { Look::Same }
+    }
+
+    /// Whether watches cover objects can change at any time; that one is stale never does harm, but
+    /// a watch that has ended must not vouch for anything.
+    pub(super) fn renew_tracking(&mut self, ports: &Ports) {
+        let references = &self.references;
+        for (identity, key, facts) in self.facts.objects.iter_mut() {
+            let reference = references.get(identity).and_then(|known| known.get(key));
+            let covered =
+                reference.is_some_and(|reference| ports.watched.covers(identity, reference));
+            if !covered {
+                facts.tracking = Tracking::Polled;
+            }
+        }
+    }
+}
+
+/// Whether a newer object asks for another decision than the known one: spec, deletion, or an
+/// annotation. Our own status writes don't.
+fn decides_anew(known: Option<&Value>, newer: &Value) -> bool {
+    let Some(known) = known else { return true };
+    stage_set::supersedes(newer, known)
+        && [
+            "/metadata/generation",
+            "/metadata/deletionTimestamp",
+            "/metadata/annotations",
+        ]
+        .iter()
+        .any(|field| known.pointer(field) != newer.pointer(field))
+}

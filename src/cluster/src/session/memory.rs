@@ -1,0 +1,61 @@
+//! What a session doesn't keep.
+
+use std::time::Duration;
+
+use stageset_core::failure::Fact;
+use stageset_core::observation::{BuildState, Facts, SourceState};
+
+use super::Session;
+use crate::ports::Ports;
+
+/// What was seen of objects that no inventory holds is kept this long.
+const KEEP_STRAYS: Duration = Duration::from_secs(3600);
+
+impl Session {
+    /// Drops what nothing asks for any more: builds of artifacts that no source offers, and objects
+    /// that left all inventories.
+    pub(super) fn forget(&mut self, ports: &Ports) {
+        let Facts {
+            sources,
+            builds,
+            inventories,
+            objects,
+            ..
+        } = &mut self.facts;
+        let offered: Vec<&str> = sources
+            .values()
+            .filter_map(|fact| match &fact.value {
+                SourceState::Ready(artifact)
+                | SourceState::NotReady {
+                    artifact: Some(artifact),
+                    ..
+                } => Some(&*artifact.digest),
+                _ => None,
+            })
+            .collect();
+        builds.retain(|key, fact| {
+            offered.contains(&key.digest.as_str()) || matches!(fact.value, BuildState::Failed(_))
+        });
+        if let Some(Fact {
+            value: Ok(inventories),
+            ..
+        }) = inventories
+        {
+            let now = ports.clock.now();
+            objects.retain(|_, key, facts| {
+                let seen = facts.live.as_ref().map(|fact| fact.at);
+                let tried = facts.dry_run.as_ref().map(|(_, fact)| fact.at);
+                seen.max(tried)
+                    .is_some_and(|at| now.since(at) < KEEP_STRAYS)
+                    || inventories
+                        .values()
+                        .any(|inventory| inventory.entries.contains_key(key))
+            });
+        }
+        for (identity, references) in &mut self.references {
+            references.retain(|key, _| objects.get(identity, key).is_some());
+        }
+        self.references
+            .retain(|_, references| !references.is_empty());
+    }
+}
