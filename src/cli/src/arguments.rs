@@ -63,8 +63,8 @@ pub struct Simulate {
     /// The scenario folder: cluster/, artifacts/, stagesets/ and perhaps scenario.yaml.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Run until this virtual time, whatever happens (default: until everything is Ready, at most
-    /// the folder's own bound or 10m).
+    /// Run until this virtual time, whatever happens (default: the folder's own bound; without one
+    /// until every StageSet is Ready, at most 10m after the last step).
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     pub until: Option<Duration>,
     /// When to colour the text.

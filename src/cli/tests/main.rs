@@ -1,4 +1,5 @@
 //! The built binary, run as people run it.
+#![expect(clippy::unwrap_used, reason = "a test may stop where it can't go on")]
 
 mod command_line;
 mod examples;

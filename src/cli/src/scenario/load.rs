@@ -113,9 +113,7 @@ fn read_settings(path: &Path) -> Result<Settings, ScenarioError> {
         line,
         message,
     };
-    let text = String::from_utf8(folder::file(path)?)
-        .map_err(|_| line(1, "the file is not UTF-8".to_owned()))?;
-    settings::parse(&text).map_err(|mistake| line(mistake.line, mistake.message))
+    settings::parse(&folder::file(path)?).map_err(|mistake| line(mistake.line, mistake.message))
 }
 
 /// All manifests of a folder; none if it doesn't exist.

@@ -21,7 +21,6 @@ use stageset_render::Tree;
 
 mod folder;
 mod load;
-mod located;
 mod settings;
 mod sources;
 

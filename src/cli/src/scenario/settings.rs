@@ -4,9 +4,28 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stageset_api::duration::GoDuration;
+use stageset_render::Limits;
+use stageset_render::yaml::{self, Data, Node};
 
-use super::located::{Located, Mistake, Node, read};
 use super::{ObjectName, Publication};
+
+/// A mistake and its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// Line, from 1.
+    pub(super) line: usize,
+    /// What is wrong.
+    pub(super) message: String,
+}
+
+impl Mistake {
+    fn new(line: usize, message: impl Into<String>) -> Self {
+        Self {
+            line,
+            message: message.into(),
+        }
+    }
+}
 
 /// The file as written; paths are not yet looked at.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -42,18 +61,31 @@ pub(super) enum ActionSetting {
 }
 
 /// Reads the text of a `scenario.yaml`.
-pub(super) fn parse(text: &str) -> Result<Settings, Mistake> {
-    let Some(root) = read(text)? else {
+pub(super) fn parse(text: &[u8]) -> Result<Settings, Mistake> {
+    let documents = yaml::nodes(text, &Limits::default()).map_err(|errors| {
+        let first = errors.into_iter().next();
+        first.map_or_else(
+            || Mistake::new(1, "it can't be read"),
+            |error| Mistake::new(error.line, error.fault.to_string()),
+        )
+    })?;
+    if let Some(second) = documents.get(1) {
+        return Err(Mistake::new(
+            second.line,
+            "a second document; a scenario is one",
+        ));
+    }
+    let Some(root) = documents.first() else {
         return Ok(Settings::default());
     };
-    let mut fields = Fields::of(&root, "a scenario", &["until", "steps"])?;
+    let mut fields = Fields::of(root, "a scenario", &["until", "steps"])?;
     let until = fields
         .take("until")
-        .map(|(_, value)| duration(value, "until", true))
+        .map(|value| duration(value, "until", true))
         .transpose()?;
     let mut steps: Vec<StepSetting> = Vec::new();
-    if let Some((_, value)) = fields.take("steps") {
-        let Node::List(items) = &value.node else {
+    if let Some(value) = fields.take("steps") {
+        let Data::Sequence(items) = &value.data else {
             return Err(wrong(value, "steps", "a list"));
         };
         for item in items {
@@ -68,6 +100,10 @@ pub(super) fn parse(text: &str) -> Result<Settings, Mistake> {
                     ),
                 ));
             }
+            if let Some(until) = until.filter(|until| step.at >= *until) {
+                let message = format!("this step would never happen: until is {until:?}");
+                return Err(Mistake::new(step.line, message));
+            }
             steps.push(step);
         }
     }
@@ -76,17 +112,17 @@ pub(super) fn parse(text: &str) -> Result<Settings, Mistake> {
 
 const VERBS: [&str; 4] = ["publish", "apply", "delete", "patch"];
 
-fn step(item: &Located) -> Result<StepSetting, Mistake> {
+fn step(item: &Node) -> Result<StepSetting, Mistake> {
     let mut fields = Fields::of(
         item,
         "a step",
         &["at", "publish", "apply", "delete", "patch"],
     )?;
-    let (_, at) = fields.need("at")?;
+    let at = fields.need("at")?;
     let at = duration(at, "at", false)?;
     let mut verbs = VERBS
         .iter()
-        .filter_map(|verb| fields.take(verb).map(|(_, v)| (*verb, v)));
+        .filter_map(|verb| fields.take(verb).map(|value| (*verb, value)));
     let only = format!("a step does exactly one of {}", VERBS.join(", "));
     let Some((verb, value)) = verbs.next() else {
         return Err(Mistake::new(item.line, only));
@@ -111,15 +147,15 @@ fn step(item: &Located) -> Result<StepSetting, Mistake> {
             let known = ["apiVersion", "kind", "namespace", "name", "merge"];
             let mut fields = Fields::of(value, "patch", &known)?;
             let object = object(&mut fields)?;
-            let (_, merge) = fields.need("merge")?;
-            if !matches!(merge.node, Node::Map(_)) {
+            let merge = fields.need("merge")?;
+            if !matches!(merge.data, Data::Mapping(_)) {
                 return Err(wrong(
                     merge,
                     "merge",
                     "a map, as kubectl patch --type=merge takes",
                 ));
             }
-            ActionSetting::Patch(object, merge.to_value())
+            ActionSetting::Patch(object, merge.clone().into_value())
         }
     };
     Ok(StepSetting {
@@ -135,7 +171,7 @@ fn object(fields: &mut Fields<'_>) -> Result<ObjectName, Mistake> {
         kind: fields.need_text("kind")?,
         namespace: fields
             .take("namespace")
-            .map(|(_, v)| text(v, "namespace"))
+            .map(|value| text(value, "namespace"))
             .transpose()?,
         name: fields.need_text("name")?,
     })
@@ -145,76 +181,61 @@ fn object(fields: &mut Fields<'_>) -> Result<ObjectName, Mistake> {
 struct Fields<'a> {
     line: usize,
     what: &'static str,
-    fields: Vec<(&'a str, usize, &'a Located)>,
+    left: Vec<&'a (String, Node)>,
 }
 
 impl<'a> Fields<'a> {
-    fn of(located: &'a Located, what: &'static str, known: &[&str]) -> Result<Self, Mistake> {
-        let Node::Map(map) = &located.node else {
-            return Err(Mistake::new(
-                located.line,
-                format!(
-                    "{what} is a map of {}, found {}",
-                    known.join(", "),
-                    located.kind()
-                ),
-            ));
+    fn of(node: &'a Node, what: &'static str, known: &[&str]) -> Result<Self, Mistake> {
+        let known_words = known.join(", ");
+        let Data::Mapping(map) = &node.data else {
+            let message = format!("{what} is a map of {known_words}, found {}", node.kind());
+            return Err(Mistake::new(node.line, message));
         };
-        for (key, line, _) in map {
-            if !known.contains(&key.as_str()) {
-                return Err(Mistake::new(
-                    *line,
-                    format!("unknown field {key:?}; {what} has {}", known.join(", ")),
-                ));
-            }
+        if let Some((key, value)) = map.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            let message = format!("unknown field {key:?}; {what} has {known_words}");
+            return Err(Mistake::new(value.line, message));
         }
-        let fields = map
-            .iter()
-            .map(|(key, line, value)| (key.as_str(), *line, value))
-            .collect();
         Ok(Self {
-            line: located.line,
+            line: node.line,
             what,
-            fields,
+            left: map.iter().collect(),
         })
     }
 
-    fn take(&mut self, name: &str) -> Option<(usize, &'a Located)> {
-        let at = self.fields.iter().position(|(key, ..)| *key == name)?;
-        let (_, line, value) = self.fields.remove(at);
-        Some((line, value))
+    fn take(&mut self, name: &str) -> Option<&'a Node> {
+        let at = self.left.iter().position(|(key, _)| key == name)?;
+        Some(&self.left.remove(at).1)
     }
 
-    fn need(&mut self, name: &str) -> Result<(usize, &'a Located), Mistake> {
+    fn need(&mut self, name: &str) -> Result<&'a Node, Mistake> {
         self.take(name).ok_or_else(|| {
             Mistake::new(self.line, format!("{} needs the field {name:?}", self.what))
         })
     }
 
     fn need_text(&mut self, name: &str) -> Result<String, Mistake> {
-        let (_, value) = self.need(name)?;
-        text(value, name)
+        text(self.need(name)?, name)
     }
 }
 
-fn wrong(value: &Located, field: &str, wanted: &str) -> Mistake {
+fn wrong(value: &Node, field: &str, wanted: &str) -> Mistake {
     Mistake::new(
         value.line,
         format!("{field} must be {wanted}, found {}", value.kind()),
     )
 }
 
-fn text(value: &Located, field: &str) -> Result<String, Mistake> {
-    match &value.node {
-        Node::Scalar(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+fn text(value: &Node, field: &str) -> Result<String, Mistake> {
+    match &value.data {
+        Data::String(text) if !text.is_empty() => Ok(text.clone()),
         _ => Err(wrong(value, field, "a text that isn't empty")),
     }
 }
 
-fn duration(value: &Located, field: &str, positive: bool) -> Result<Duration, Mistake> {
-    let text = match &value.node {
-        Node::Scalar(Value::String(text)) => text.clone(),
-        Node::Scalar(Value::Number(number)) if number.as_u64() == Some(0) => "0".to_owned(),
+fn duration(value: &Node, field: &str, positive: bool) -> Result<Duration, Mistake> {
+    let text = match &value.data {
+        Data::String(text) => text.clone(),
+        Data::Number(number) if number.as_u64() == Some(0) => "0".to_owned(),
         _ => return Err(wrong(value, field, "a duration such as 30s or 1h30m")),
     };
     let parsed: GoDuration = text
@@ -236,7 +257,7 @@ mod tests {
     #[test]
     fn a_whole_scenario_is_read() {
         let settings = parse(
-            "until: 10m\n\
+            b"until: 10m\n\
              steps:\n\
              - at: 0s\n  publish: {source: shop, revision: v1}\n\
              - at: 30s\n  apply: steps/grant.yaml\n\
@@ -256,7 +277,7 @@ mod tests {
         };
         assert_eq!(object.to_string(), "Deployment a/b");
         assert_eq!(merge, &serde_json::json!({"spec": {"replicas": 2}}));
-        assert_eq!(parse("").unwrap(), Settings::default());
+        assert_eq!(parse(b"").unwrap(), Settings::default());
     }
 
     #[test]
@@ -305,9 +326,14 @@ mod tests {
                 3,
                 "a map",
             ),
+            (
+                "until: 5s\nsteps:\n- at: 5s\n  apply: x\n",
+                3,
+                "never happen",
+            ),
             ("- a\n", 1, "found a list"),
         ] {
-            let mistake = parse(text).unwrap_err();
+            let mistake = parse(text.as_bytes()).unwrap_err();
             assert_eq!(mistake.line, line, "{text:?}: {}", mistake.message);
             assert!(
                 mistake.message.contains(word),

@@ -53,10 +53,12 @@ impl Administrator {
     /// The path of an object, or of its collection; kinds are looked up each time, since a step may
     /// have brought them.
     async fn path(&self, object: &ObjectName, name: Option<&str>) -> Result<String, Refusal> {
-        let root = match object.api_version.contains('/') {
-            true => format!("/apis/{}", object.api_version),
-            false => format!("/api/{}", object.api_version),
+        let api = if object.api_version.contains('/') {
+            "apis"
+        } else {
+            "api"
         };
+        let root = format!("/{api}/{}", object.api_version);
         let list = self
             .send(Method::GET, &root, "application/json", None)
             .await;
@@ -88,7 +90,8 @@ impl Administrator {
         let mut path = root;
         if resource["namespaced"] == true {
             let namespace = object.namespace.as_deref().unwrap_or("default");
-            path.push_str(&format!("/namespaces/{namespace}"));
+            path.push_str("/namespaces/");
+            path.push_str(namespace);
         }
         path.push('/');
         path.push_str(plural);

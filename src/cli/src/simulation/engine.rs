@@ -24,7 +24,7 @@ use crate::timeline::record::Cure;
 
 /// The virtual clock's first instant: nothing depends on it, everything is shown relative to it.
 const EPOCH: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-/// A simulation ends after this long, unless the folder or the command line says otherwise.
+/// A simulation ends this long after its last step at the latest, unless the folder or the command line says otherwise.
 const DEFAULT_UNTIL: Duration = Duration::from_secs(600);
 /// How often it is looked whether everything is Ready. Virtual time: it costs nothing.
 const LOOK: Duration = Duration::from_secs(1);
@@ -212,7 +212,13 @@ impl World<'_> {
     /// Takes every step at its time, then waits for the end; where the last step's events begin.
     async fn turn(&self, options: &Options) -> Result<usize, SimulationError> {
         let bound = options.until.or(self.scenario.until);
-        let until = self.began + bound.unwrap_or(DEFAULT_UNTIL);
+        let steps_end = self
+            .scenario
+            .steps
+            .last()
+            .map(|step| step.at)
+            .unwrap_or_default();
+        let until = self.began + bound.unwrap_or(steps_end + DEFAULT_UNTIL);
         let mut last_step = 0;
         let mut previous = None;
         for step in &self.scenario.steps {
@@ -371,10 +377,12 @@ mod tests {
     #[test]
     fn what_the_timeline_calls_as_is_what_the_api_server_saw() {
         let mut seen = BTreeSet::new();
-        for example in
-            std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")).unwrap()
-        {
-            let name = example.unwrap().file_name().into_string().unwrap();
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        for example in std::fs::read_dir(examples).unwrap().map(Result::unwrap) {
+            let name = example.file_name().into_string().unwrap();
+            if !example.path().is_dir() {
+                continue;
+            }
             for record in finished(&name)
                 .audit
                 .iter()

@@ -29,7 +29,7 @@ fn rules(template: &str) -> Option<Value> {
         .then_some(rules)
 }
 
-/// The controller's Namespace, ServiceAccount, ClusterRoles and bindings; `None` if the chart's
+/// The controller's namespace, account, roles and bindings; `None` if the chart's
 /// templates have lost their shape, which a test would have noticed.
 pub(super) fn objects(cluster_admin: bool) -> Option<Vec<Value>> {
     let subjects = json!([{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}]);

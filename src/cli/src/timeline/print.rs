@@ -263,7 +263,7 @@ fn line(record: &Record) -> Line {
         }
         What::Gone => {
             line.verb = ("gone", Style::Good);
-            line.text = "finalizer removed".to_owned();
+            line.text.push_str("finalizer removed");
         }
     }
     line

@@ -137,9 +137,11 @@ impl Teller<'_> {
             .filter(|r| r.stage_set == record.stage_set);
         let before = mine
             .take_while(|r| matches!(r.what, What::Condition { .. } | What::Waits { .. }))
-            .find(|r| r.stage == record.stage && matches!(r.what, What::Waits { .. }));
+            .find(|r| matches!(r.what, What::Waits { .. }))
+            .filter(|r| r.stage.is_none() || r.stage == record.stage);
         match before {
             Some(before) if record.at.saturating_sub(before.at) <= MOMENT => {
+                before.stage = record.stage;
                 before.what = record.what;
             }
             _ => self.records.push(record),
@@ -155,10 +157,13 @@ impl Teller<'_> {
             .rev()
             .filter(|(_, r)| r.stage_set == record.stage_set)
             .take_while(|(_, r)| {
-                matches!(
+                // A wait that no stage tells of wasn't recorded yet: the run is that young.
+                let unrecorded = r.stage.is_none() && matches!(r.what, What::Waits { .. });
+                let tried = matches!(
                     r.what,
                     What::Wrote { .. } | What::Refused { .. } | What::Failed { .. }
-                )
+                );
+                unrecorded || tried
             })
             .last();
         match begun {
