@@ -1,5 +1,6 @@
 //! The production loop on the simulated cluster, on a paused clock.
 
+mod determinism;
 mod harness;
 mod leadership;
 mod news;

@@ -14,7 +14,8 @@ use crate::harness::{World, config_map, stage_set, within};
 async fn without_our_definitions_it_waits_and_heals_by_itself() {
     let world = World::bare();
     let controller = world.controller(Options::default());
-    sleep(Duration::from_secs(120)).await;
+    // Just after one of the tries, which come every 30 s by then.
+    sleep(Duration::from_secs(125)).await;
     let missing = controller.missing.borrow().clone();
     assert_eq!(
         missing,
