@@ -268,3 +268,47 @@ fn bad_artifacts_end_in_a_condition_not_in_an_error() {
         assert!(text.contains("nothing written"), "{name}: {}", ended.stdout);
     }
 }
+
+/// I9: field names are told, values aren't.
+#[test]
+fn values_of_secrets_are_never_shown() {
+    let good = stage_set("");
+    let secret = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\nstringData: {{word: {value}}}\n"
+        )
+    };
+    let folder = folder(
+        "secrets",
+        &[
+            ("cluster/tenant.yaml", TENANT),
+            ("artifacts/shop/v1/a.yaml", &secret("hunter1")),
+            ("artifacts/shop/v2/a.yaml", &secret("hunter2")),
+            ("stagesets/shop.yaml", &good),
+            (
+                "scenario.yaml",
+                "until: 5m\nsteps:\n\
+                 - at: 1m\n  patch: {apiVersion: v1, kind: Secret, namespace: shop, name: key, merge: {stringData: {word: hunter3}}}\n\
+                 - at: 2m\n  publish: {source: shop, revision: v2}\n",
+            ),
+        ],
+    );
+    for words in [
+        &["simulate", &folder][..],
+        &["simulate", &folder, "-o", "json"],
+        &["plan", "--dir", &folder],
+        &["plan", "--dir", &folder, "-o", "json"],
+    ] {
+        let ended = stagesetctl(words);
+        assert_eq!(
+            (ended.code, ended.stderr.as_str()),
+            (Some(0), ""),
+            "{}",
+            ended.stdout
+        );
+        assert!(ended.stdout.contains("Secret shop/key"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("hunter"), "{}", ended.stdout);
+        // Base64 of "hunter".
+        assert!(!ended.stdout.contains("aHVudGVy"), "{}", ended.stdout);
+    }
+}

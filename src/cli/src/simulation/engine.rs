@@ -288,7 +288,11 @@ impl World<'_> {
                 self.administrator.delete(object).await.map_err(attempt)?;
             }
             Action::Patch(object, merge) => {
-                self.say(format!("somebody changes {object}: {merge}"));
+                // A Secret's values are nobody's business (I9).
+                match object.kind.as_str() {
+                    "Secret" => self.say(format!("somebody changes {object}")),
+                    _ => self.say(format!("somebody changes {object}: {merge}")),
+                }
                 let attempt = refused(format!("patch {object}"));
                 self.administrator
                     .patch(object, merge)
