@@ -8,7 +8,7 @@ use stageset_api::names::FIELD_MANAGER;
 use stageset_cluster::{Hint, Observer, Outcome, StageSetKey, Wake};
 use stageset_core::judge::live::entry_of_metadata;
 use stageset_core::object::ObjectKey;
-use stageset_core::plan::{Next, Operation, TenantOperation};
+use stageset_core::plan::{Need, Next, Operation, TenantOperation};
 use stageset_core::time::Timestamp;
 use stageset_sim::AuditRecord;
 
@@ -266,6 +266,58 @@ async fn a_deletion_in_mid_run_ends_it_before_its_next_write() {
     assert!(world.config_map("one").is_none());
 }
 
+/// Publishes something right after the first delete.
+struct AfterDelete(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Observer for AfterDelete {
+    fn operation(&self, _: Timestamp, _: &StageSetKey, operation: &Operation, _: &Outcome) {
+        let delete = matches!(operation, Operation::Tenant(TenantOperation::Delete { .. }));
+        if delete && let Some(act) = self.0.lock().unwrap().take() {
+            act();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_brings_an_object_back_comes_before_the_next_step_of_pruning() {
+    let mut world = watched_world().await;
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: extra\nspec:\n  ports: [{port: 80}]\n";
+    let (stays, extra) = (config_map("stays", "one"), config_map("extra", "one"));
+    let all = [
+        ("a.yaml", &*stays),
+        ("b.yaml", &*extra),
+        ("c.yaml", service),
+    ];
+    world.publish("app", "r1", &all);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    let uid = world.config_map("extra").unwrap()["metadata"]["uid"].clone();
+
+    let (url, digest) = world.artifacts.put("app", "r3", &all);
+    let cluster = world.cluster.clone();
+    world.ports.observer = Arc::new(AfterDelete(Mutex::new(Some(Box::new(move || {
+        let artifact = json!({ "artifact": { "url": url, "digest": digest, "revision": "r3" } });
+        let group = "source.toolkit.fluxcd.io/v1";
+        cluster
+            .patch_status(group, "ExternalArtifact", "shop", "app", &artifact)
+            .unwrap();
+    })))));
+    world.publish("app", "r2", &[("a.yaml", &stays)]);
+    world.pass("web", Wake::default()).await;
+    world.until_ready("web").await;
+    let status = world.object("web").unwrap()["status"].clone();
+    assert_eq!(status["lastAppliedRevisions"]["shop/app"], "r3");
+    // The Service went first and came again; the ConfigMap's turn never came.
+    assert!(
+        world
+            .cluster
+            .get("v1", "Service", "shop", "extra")
+            .is_some()
+    );
+    assert_eq!(world.config_map("extra").unwrap()["metadata"]["uid"], uid);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_revision_in_mid_run_begins_the_release_anew() {
     let mut world = watched_world().await;
@@ -289,6 +341,54 @@ async fn a_new_revision_in_mid_run_begins_the_release_anew() {
     // The old revision of the second stage was never written (K07).
     assert_eq!(observer.applied(), ["one", "two"]);
     assert_eq!(world.config_map("two").unwrap()["data"]["key"], "second");
+}
+
+/// Recreates an object right after its dry run.
+struct Recreate {
+    cluster: stageset_sim::SimulatedCluster,
+    armed: Mutex<bool>,
+}
+
+impl Observer for Recreate {
+    fn need(&self, _: Timestamp, _: &StageSetKey, need: &Need, _: &Outcome) {
+        if matches!(need, Need::DryRun { .. }) && std::mem::take(&mut *self.armed.lock().unwrap()) {
+            self.cluster
+                .delete("v1", "ConfigMap", "shop", "settings")
+                .unwrap();
+            let foreign = json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": { "namespace": "shop", "name": "settings" },
+            });
+            self.cluster.apply_yaml_value(&foreign).unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_was_recreated_since_it_was_judged_bounces() {
+    let mut world = watched_world().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    world.publish("app", "r2", &[("a.yaml", &config_map("settings", "two"))]);
+    let cluster = world.cluster.clone();
+    world.ports.observer = Arc::new(Recreate {
+        cluster,
+        armed: Mutex::new(true),
+    });
+    let before = world.requests().len();
+    world.pass("web", Wake::default()).await;
+    let applies: Vec<u16> = world
+        .requests()
+        .split_off(before)
+        .iter()
+        .filter(|record| record.apply && !record.dry_run)
+        .map(|record| record.code)
+        .collect();
+    // 422 since an apply may not change the uid; it counts as a conflict: looked at again at once.
+    assert_eq!(applies.first(), Some(&422), "{applies:?}");
+    world.until_ready("web").await;
+    assert_eq!(world.config_map("settings").unwrap()["data"]["key"], "two");
 }
 
 #[tokio::test(start_paused = true)]

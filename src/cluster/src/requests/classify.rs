@@ -7,7 +7,7 @@
 //! | 403 with cause `NamespaceTerminating` | Transient: it ends with the namespace, and a new one of the name may follow |
 //! | 404 that names an object | Missing, with resource and name |
 //! | 404 otherwise | `UnknownKind`: the path isn't served |
-//! | 409 | Conflict |
+//! | 409; 422 that is about `metadata.uid` | Conflict |
 //! | 400, 405, 406, 413, 415, 422 | Rejected |
 //! | 408, 410, 429, 5xx, 3xx, everything else | Transient, with Retry-After |
 //! | an admission webhook's denial, whatever its code | Rejected |
@@ -83,6 +83,10 @@ fn class(answer: &Answer, status: &Value, said: &str) -> FailureClass {
             _ => FailureClass::UnknownKind,
         },
         409 => FailureClass::Conflict,
+        // An apply whose uid is another object's: it was recreated since it was looked at (G8).
+        422 if causes(status).any(|cause| cause["field"] == "metadata.uid") => {
+            FailureClass::Conflict
+        }
         400 | 405 | 406 | 413 | 415 | 422 => FailureClass::Rejected,
         _ => FailureClass::Transient {
             retry_after: retry_after(answer, status),

@@ -205,6 +205,20 @@ async fn a_server_that_never_answers_is_given_up() {
     assert_eq!(budget.width().0, 0, "its permit came back");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_overloaded_is_left_alone_as_long_as_it_says() {
+    let budget = Budget::new(8);
+    let (connection, _) = server(429, &[("retry-after", "7")], Value::Null);
+    let requests = Requests::as_controller(&connection, &budget, "shop");
+    let failure = requests.get(&object()).await.unwrap_err();
+    let retry_after = Some(Duration::from_secs(7));
+    assert_eq!(failure.class, FailureClass::Transient { retry_after });
+    assert_eq!(budget.width(), (0, 4));
+    let asked = tokio::time::Instant::now();
+    drop(budget.acquire("other").await);
+    assert_eq!(asked.elapsed(), Duration::from_secs(7));
+}
+
 fn answer(code: u16, body: &Value) -> Answer {
     Answer {
         status: StatusCode::from_u16(code).unwrap(),
@@ -295,6 +309,11 @@ fn answers_are_classed_by_what_cures_them() {
         (
             409,
             said("the object has been modified"),
+            FailureClass::Conflict,
+        ),
+        (
+            422,
+            json!({ "details": { "causes": [{ "field": "metadata.uid" }] } }),
             FailureClass::Conflict,
         ),
         (400, said("bad"), FailureClass::Rejected),
