@@ -1,0 +1,153 @@
+//! What a report leaves in the status: conditions, stage statuses, pins.
+
+use stageset_api::reason::Reason;
+
+use crate::names::StageName;
+use crate::observation::{Condition, ConditionStatus, Observation, Phase, StageStatus, Status};
+use crate::spec::Spec;
+use crate::time::Timestamp;
+
+use super::super::release::{Release, StageView};
+use super::{Progress, Report};
+
+/// Longest message of a condition; the API convention allows 32 KiB, people read less.
+const MESSAGE_MAX: usize = 8 * 1024;
+
+impl Report {
+    /// The status with this report in it.
+    pub(super) fn status(&self, observation: &Observation) -> Status {
+        let stage_set = &observation.stage_set;
+        let mut status = stage_set.status.clone();
+        if self.reason != Reason::Suspended {
+            status.observed_generation = stage_set.generation;
+            if stage_set.requested_at.is_some() {
+                status
+                    .last_handled_reconcile_at
+                    .clone_from(&stage_set.requested_at);
+            }
+        }
+        if let Some(attempted) = &self.attempted {
+            status.last_attempted_revisions.clone_from(attempted);
+        }
+        if let Some(applied) = &self.applied {
+            status.last_applied_revisions.clone_from(applied);
+        }
+        if let Ok(spec) = &stage_set.spec {
+            status.stages = self.stages_of(observation, spec);
+        }
+        status.conditions = self.conditions(observation);
+        status
+    }
+
+    /// The stages of the spec, in its order: reported ones as reported, others as recorded.
+    fn stages_of(&self, observation: &Observation, spec: &Spec) -> Vec<StageStatus> {
+        spec.stages
+            .iter()
+            .filter_map(|stage| {
+                let recorded = observation.stage_set.status.stage(&stage.name);
+                match (self.stages.get(&stage.name), recorded) {
+                    (Some(reported), Some(recorded)) => Some(over(recorded, reported)),
+                    (Some(reported), None) => Some(reported.clone()),
+                    (None, recorded) => recorded.cloned(),
+                }
+            })
+            .collect()
+    }
+
+    fn conditions(&self, observation: &Observation) -> Vec<Condition> {
+        let message = cut(&self.message);
+        let mut conditions = vec![condition(
+            observation,
+            "Ready",
+            self.ready,
+            self.reason.as_str(),
+            &self.reason.with_runbook(&message),
+        )];
+        if let Some(reason) = self.progress.reconciling() {
+            let status = ConditionStatus::True;
+            conditions.push(condition(
+                observation,
+                "Reconciling",
+                status,
+                reason,
+                &message,
+            ));
+        }
+        if self.progress == Progress::Stalled {
+            let (status, reason) = (ConditionStatus::True, self.reason.as_str());
+            conditions.push(condition(observation, "Stalled", status, reason, &message));
+        }
+        conditions
+    }
+}
+
+pub(super) fn blank(stage: &StageName) -> StageStatus {
+    StageStatus {
+        name: stage.clone(),
+        phase: Phase::Pending,
+        applied_revision: None,
+        entries_count: 0,
+        message: None,
+        run: None,
+        verifying_since: None,
+    }
+}
+
+pub(super) fn applied(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    verifying_since: Option<Timestamp>,
+) -> StageStatus {
+    StageStatus {
+        name: stage.spec.name.clone(),
+        phase: Phase::Verifying,
+        applied_revision: Some(stage.revision.to_owned()),
+        entries_count: stage.objects.len(),
+        message: None,
+        run: Some(release.run.clone()),
+        verifying_since,
+    }
+}
+
+/// A failure before anything was applied says nothing of what stands: revision, count and run stay.
+fn over(recorded: &StageStatus, reported: &StageStatus) -> StageStatus {
+    if reported.run.is_some() {
+        return reported.clone();
+    }
+    StageStatus {
+        phase: reported.phase,
+        message: reported.message.clone(),
+        ..recorded.clone()
+    }
+}
+
+fn condition(
+    observation: &Observation,
+    kind: &'static str,
+    status: ConditionStatus,
+    reason: &str,
+    message: &str,
+) -> Condition {
+    let last_transition = observation
+        .stage_set
+        .status
+        .condition(kind)
+        .filter(|recorded| recorded.status == status)
+        .map_or(observation.now, |recorded| recorded.last_transition);
+    Condition {
+        kind,
+        status,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        observed_generation: observation.stage_set.generation,
+        last_transition,
+    }
+}
+
+pub(super) fn cut(message: &str) -> String {
+    if message.len() <= MESSAGE_MAX {
+        return message.to_owned();
+    }
+    let end = message.floor_char_boundary(MESSAGE_MAX);
+    format!("{}…", &message[..end])
+}
