@@ -4,27 +4,23 @@
 //! first refers to one (K19). A kind that doesn't exist or may not be listed is tried again within
 //! 30 s, with one line in the log each time; a definition that appears ends the pause.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
-use stageset_api::names;
 use stageset_cluster::Connection;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
-use super::reflector::{News, Sink, WatchError, reflect};
+use super::notices::{Definitions, Inventories};
+use super::reflector::{News, Sink, reflect};
 use super::resource::{Resource, WatchOn};
+use super::standing::{Missing, Standing};
 use super::store::{self, Change, Stores};
 use crate::metrics::Metrics;
 use crate::queue::Key;
-
-/// Least time between two lines about the same watch.
-const LOG_PAUSE: Duration = Duration::from_secs(30);
 
 /// What watches tell the loop.
 #[derive(Debug)]
@@ -37,35 +33,6 @@ pub enum Signal {
     Definition(String),
     /// Something in a tenant's world; see [`super::tenant`].
     Tenant(super::tenant::Event),
-}
-
-/// What is missing before this replica is ready. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Missing {
-    labels: Arc<Mutex<BTreeSet<String>>>,
-    told: watch::Sender<Vec<String>>,
-}
-
-impl Missing {
-    /// Nothing is known to be missing; `told` gets every change.
-    pub fn new(told: watch::Sender<Vec<String>>) -> Self {
-        Self {
-            labels: Arc::default(),
-            told,
-        }
-    }
-
-    fn set(&self, label: &str, missing: bool) {
-        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = if missing {
-            labels.insert(label.to_owned())
-        } else {
-            labels.remove(label)
-        };
-        if changed {
-            self.told.send_replace(labels.iter().cloned().collect());
-        }
-    }
 }
 
 /// A watch that runs.
@@ -218,61 +185,6 @@ impl Drop for Engaged {
     }
 }
 
-/// How a watch stands: for readiness, log and metrics.
-#[derive(Debug)]
-struct Standing {
-    on: WatchOn,
-    /// Where to report if readiness waits for it.
-    missing: Option<Missing>,
-    /// Where to count failures, for kinds engaged on first use.
-    metrics: Option<Metrics>,
-    broken: bool,
-    logged: Option<Instant>,
-}
-
-impl Standing {
-    fn live(&mut self) {
-        if let Some(missing) = &self.missing {
-            missing.set(&self.on.to_string(), false);
-        }
-        if std::mem::take(&mut self.broken) {
-            info!(watch = %self.on, "watching again");
-        } else {
-            debug!(watch = %self.on, "watching");
-        }
-        self.logged = None;
-    }
-
-    fn broken(&mut self, error: &WatchError, pause: Duration) {
-        self.broken = true;
-        if error.is_lasting() {
-            if let Some(missing) = &self.missing {
-                missing.set(&self.on.to_string(), true);
-            }
-            if let Some(metrics) = &self.metrics {
-                let gvk = &self.on.resource.gvk;
-                metrics.watch_engagement_failed(&format!(
-                    "{}, Kind={}",
-                    gvk.api_version(),
-                    gvk.kind
-                ));
-            }
-        }
-        if self
-            .logged
-            .is_none_or(|logged| logged.elapsed() >= LOG_PAUSE)
-        {
-            self.logged = Some(Instant::now());
-            let what = match error.status() {
-                Some(404) => "the API server doesn't serve this kind: install its definition",
-                Some(401 | 403) => "the controller may not list and watch this kind: grant it",
-                _ => "the watch doesn't stand",
-            };
-            warn!(watch = %self.on, %error, retry_in_seconds = pause.as_secs(), "{what}");
-        }
-    }
-}
-
 /// How much of an object a store keeps.
 #[derive(Debug, Clone, Copy)]
 enum Keep {
@@ -324,131 +236,5 @@ impl Sink for Stored {
                 self.standing.broken(&error, pause);
             }
         }
-    }
-}
-
-/// An inventory: whose it is, and whether somebody else wrote it last.
-#[derive(Debug)]
-struct Inventory {
-    key: Key,
-    foreign: bool,
-}
-
-/// Notices inventories that somebody else writes or deletes.
-#[derive(Debug)]
-struct Inventories {
-    standing: Standing,
-    signals: mpsc::UnboundedSender<Signal>,
-    /// The first list tells nothing new: nothing is remembered yet.
-    listed: bool,
-}
-
-impl Sink for Inventories {
-    type Item = Inventory;
-
-    fn reduce(&self, object: Value) -> Option<Self::Item> {
-        let metadata = object.get("metadata")?;
-        let namespace = metadata.get("namespace")?.as_str()?;
-        let name = metadata
-            .get("labels")?
-            .get(names::LABEL_STAGE_SET)?
-            .as_str()?;
-        Some(Inventory {
-            key: Key {
-                namespace: namespace.into(),
-                name: name.into(),
-            },
-            foreign: written_by_others(metadata),
-        })
-    }
-
-    fn take(&mut self, news: News<Self::Item>) {
-        let tell = |key| {
-            let _ = self.signals.send(Signal::Inventory(key));
-        };
-        match news {
-            News::Listed(inventories) => {
-                if std::mem::replace(&mut self.listed, true) {
-                    let keys: BTreeSet<_> = inventories.into_iter().map(|each| each.key).collect();
-                    keys.into_iter().for_each(tell);
-                }
-            }
-            News::Changed(inventory) if inventory.foreign => tell(inventory.key),
-            News::Changed(_) => {}
-            News::Deleted(inventory) => tell(inventory.key),
-            News::Live => self.standing.live(),
-            News::Broken { error, pause } => self.standing.broken(&error, pause),
-        }
-    }
-}
-
-/// Whether the last write wasn't made under our name. Without managed fields nobody can tell.
-fn written_by_others(metadata: &Value) -> bool {
-    let Some(entries) = metadata.get("managedFields").and_then(Value::as_array) else {
-        return true;
-    };
-    let time = |entry: &Value| entry.get("time").and_then(Value::as_str).map(str::to_owned);
-    let last = entries.iter().map(time).max().flatten();
-    entries
-        .iter()
-        .filter(|entry| time(entry) == last)
-        .any(|entry| entry.get("manager").and_then(Value::as_str) != Some(names::FIELD_MANAGER))
-}
-
-/// Notices definitions, so that nobody has to wait for a pause to end.
-#[derive(Debug)]
-struct Definitions {
-    standing: Standing,
-    signals: mpsc::UnboundedSender<Signal>,
-}
-
-impl Sink for Definitions {
-    type Item = String;
-
-    fn reduce(&self, object: Value) -> Option<Self::Item> {
-        Some(object.pointer("/metadata/name")?.as_str()?.to_owned())
-    }
-
-    fn take(&mut self, news: News<Self::Item>) {
-        match news {
-            News::Listed(names) => {
-                for name in names {
-                    let _ = self.signals.send(Signal::Definition(name));
-                }
-            }
-            News::Changed(name) => {
-                let _ = self.signals.send(Signal::Definition(name));
-            }
-            News::Deleted(_) => {}
-            News::Live => self.standing.live(),
-            News::Broken { error, pause } => self.standing.broken(&error, pause),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_last_writer_of_an_inventory_is_known_by_its_managed_fields() {
-        let entry = |manager: &str, time: &str| json!({ "manager": manager, "time": time });
-        let metadata = |entries: Vec<Value>| json!({ "managedFields": entries });
-        let ours = names::FIELD_MANAGER;
-        let (early, late) = ("2026-11-23T21:00:00Z", "2026-11-23T21:00:01Z");
-        assert!(!written_by_others(&metadata(vec![
-            entry(ours, late),
-            entry("kubectl", early)
-        ])));
-        assert!(written_by_others(&metadata(vec![
-            entry(ours, early),
-            entry("kubectl", late)
-        ])));
-        assert!(written_by_others(&metadata(vec![
-            entry(ours, late),
-            entry("kubectl", late)
-        ])));
-        assert!(written_by_others(&json!({})));
     }
 }

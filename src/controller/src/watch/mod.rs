@@ -3,7 +3,8 @@
 //! - [`resource`] what a watch is on, and the table of kinds that are watched as the controller;
 //! - [`reflector`] one list-and-watch loop, which knows at every moment whether it is up to date;
 //! - [`store`] what the watches as the controller have seen: answers instead of requests;
-//! - [`engaged`] which of those watches run, what is missing, when to try again;
+//! - [`engaged`] which of those watches run, [`standing`] what is missing and who is told, `notices`
+//!   those that keep no objects;
 //! - [`tenant`] metadata-only watches as tenants, which make an unchanged pass free (K17, K18).
 //!
 //! The reflector is ours rather than kube's `watcher`, because everything that a watch vouches for
@@ -13,7 +14,9 @@
 
 pub mod backoff;
 pub mod engaged;
+mod notices;
 pub mod reflector;
 pub mod resource;
+pub mod standing;
 pub mod store;
 pub mod tenant;

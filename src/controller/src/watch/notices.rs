@@ -1,0 +1,139 @@
+//! Watches that keep no objects and only notice: inventories that somebody else writes, definitions
+//! that appear.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use stageset_api::names;
+use tokio::sync::mpsc;
+
+use super::engaged::Signal;
+use super::reflector::{News, Sink};
+use super::standing::Standing;
+use crate::queue::Key;
+
+/// An inventory: whose it is, and whether somebody else wrote it last.
+#[derive(Debug)]
+pub(super) struct Inventory {
+    key: Key,
+    foreign: bool,
+}
+
+/// Notices inventories that somebody else writes or deletes.
+#[derive(Debug)]
+pub(super) struct Inventories {
+    pub(super) standing: Standing,
+    pub(super) signals: mpsc::UnboundedSender<Signal>,
+    /// The first list tells nothing new: nothing is remembered yet.
+    pub(super) listed: bool,
+}
+
+impl Sink for Inventories {
+    type Item = Inventory;
+
+    fn reduce(&self, object: Value) -> Option<Self::Item> {
+        let metadata = object.get("metadata")?;
+        let namespace = metadata.get("namespace")?.as_str()?;
+        let name = metadata
+            .get("labels")?
+            .get(names::LABEL_STAGE_SET)?
+            .as_str()?;
+        Some(Inventory {
+            key: Key {
+                namespace: namespace.into(),
+                name: name.into(),
+            },
+            foreign: written_by_others(metadata),
+        })
+    }
+
+    fn take(&mut self, news: News<Self::Item>) {
+        let tell = |key| {
+            let _ = self.signals.send(Signal::Inventory(key));
+        };
+        match news {
+            News::Listed(inventories) => {
+                if std::mem::replace(&mut self.listed, true) {
+                    let keys: BTreeSet<_> = inventories.into_iter().map(|each| each.key).collect();
+                    keys.into_iter().for_each(tell);
+                }
+            }
+            News::Changed(inventory) if inventory.foreign => tell(inventory.key),
+            News::Changed(_) => {}
+            News::Deleted(inventory) => tell(inventory.key),
+            News::Live => self.standing.live(),
+            News::Broken { error, pause } => self.standing.broken(&error, pause),
+        }
+    }
+}
+
+/// Whether the last write wasn't made under our name. Without managed fields nobody can tell.
+fn written_by_others(metadata: &Value) -> bool {
+    let Some(entries) = metadata.get("managedFields").and_then(Value::as_array) else {
+        return true;
+    };
+    let time = |entry: &Value| entry.get("time").and_then(Value::as_str).map(str::to_owned);
+    let last = entries.iter().map(time).max().flatten();
+    entries
+        .iter()
+        .filter(|entry| time(entry) == last)
+        .any(|entry| entry.get("manager").and_then(Value::as_str) != Some(names::FIELD_MANAGER))
+}
+
+/// Notices definitions, so that nobody has to wait for a pause to end.
+#[derive(Debug)]
+pub(super) struct Definitions {
+    pub(super) standing: Standing,
+    pub(super) signals: mpsc::UnboundedSender<Signal>,
+}
+
+impl Sink for Definitions {
+    type Item = String;
+
+    fn reduce(&self, object: Value) -> Option<Self::Item> {
+        Some(object.pointer("/metadata/name")?.as_str()?.to_owned())
+    }
+
+    fn take(&mut self, news: News<Self::Item>) {
+        match news {
+            News::Listed(names) => {
+                for name in names {
+                    let _ = self.signals.send(Signal::Definition(name));
+                }
+            }
+            News::Changed(name) => {
+                let _ = self.signals.send(Signal::Definition(name));
+            }
+            News::Deleted(_) => {}
+            News::Live => self.standing.live(),
+            News::Broken { error, pause } => self.standing.broken(&error, pause),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_last_writer_of_an_inventory_is_known_by_its_managed_fields() {
+        let entry = |manager: &str, time: &str| json!({ "manager": manager, "time": time });
+        let metadata = |entries: Vec<Value>| json!({ "managedFields": entries });
+        let ours = names::FIELD_MANAGER;
+        let (early, late) = ("2026-11-23T21:00:00Z", "2026-11-23T21:00:01Z");
+        assert!(!written_by_others(&metadata(vec![
+            entry(ours, late),
+            entry("kubectl", early)
+        ])));
+        assert!(written_by_others(&metadata(vec![
+            entry(ours, early),
+            entry("kubectl", late)
+        ])));
+        assert!(written_by_others(&metadata(vec![
+            entry(ours, late),
+            entry("kubectl", late)
+        ])));
+        assert!(written_by_others(&json!({})));
+    }
+}

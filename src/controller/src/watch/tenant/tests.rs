@@ -1,0 +1,136 @@
+//! Hints from metadata.
+
+use stageset_core::identity::Tenancy;
+use stageset_core::names::{Namespace, ServiceAccountName};
+
+use super::*;
+
+fn sink() -> (Tenant, mpsc::UnboundedReceiver<Signal>) {
+    let identity = Identity::resolve(
+        Tenancy::Multi,
+        &Namespace::new("payments").unwrap(),
+        Some(&ServiceAccountName::new("deployer").unwrap()),
+    )
+    .unwrap();
+    let (signals, received) = mpsc::unbounded_channel();
+    let id = Id {
+        identity,
+        resource: Resource::new("", "v1", "ConfigMap", "configmaps"),
+        namespace: Some("payments".into()),
+    };
+    (
+        Tenant {
+            id,
+            covered: Arc::default(),
+            ended: Arc::default(),
+            signals,
+            known: BTreeMap::new(),
+        },
+        received,
+    )
+}
+
+fn seen(version: &str, entry: &str, owner: &str) -> Seen {
+    Seen {
+        namespace: Some("payments".into()),
+        name: "settings".into(),
+        version: version.into(),
+        entry: Some(entry.into()),
+        owner: Some(Key {
+            namespace: "payments".into(),
+            name: owner.into(),
+        }),
+    }
+}
+
+fn told(received: &mut mpsc::UnboundedReceiver<Signal>) -> Vec<(Vec<String>, bool)> {
+    std::iter::from_fn(|| received.try_recv().ok())
+        .map(|signal| match signal {
+            Signal::Tenant(event) => (
+                event.owners.into_iter().map(|key| key.name).collect(),
+                event.touched,
+            ),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn an_object_that_moves_is_told_apart_from_one_that_was_touched() {
+    let (mut sink, mut received) = sink();
+    let shop = || vec!["shop".to_owned()];
+    sink.take(News::Listed(vec![seen("1", "e", "shop")]));
+    assert_eq!(
+        told(&mut received),
+        [(shop(), true)],
+        "what was read before may be older"
+    );
+    sink.take(News::Changed(seen("1", "e", "shop")));
+    assert_eq!(told(&mut received), []);
+    sink.take(News::Changed(seen("2", "e", "shop")));
+    assert_eq!(told(&mut received), [(shop(), false)]);
+    sink.take(News::Changed(seen("3", "f", "shop")));
+    assert_eq!(told(&mut received), [(shop(), true)]);
+    sink.take(News::Deleted(seen("4", "f", "shop")));
+    assert_eq!(told(&mut received), [(shop(), true)]);
+}
+
+#[test]
+fn a_label_that_names_another_owner_tells_both() {
+    let (mut sink, mut received) = sink();
+    sink.take(News::Listed(vec![seen("1", "e", "shop")]));
+    told(&mut received);
+    sink.take(News::Changed(seen("2", "e", "thief")));
+    assert_eq!(
+        told(&mut received),
+        [(vec!["shop".to_owned(), "thief".to_owned()], true)]
+    );
+}
+
+#[test]
+fn what_a_new_list_lacks_is_gone() {
+    let (mut sink, mut received) = sink();
+    sink.take(News::Listed(vec![seen("1", "e", "shop")]));
+    told(&mut received);
+    sink.take(News::Listed(vec![]));
+    assert_eq!(told(&mut received), [(vec!["shop".to_owned()], true)]);
+}
+
+#[test]
+fn the_selector_is_the_tenants_own_namespace() {
+    let (sink, _received) = sink();
+    let on = sink.id.on();
+    assert_eq!(
+        on.selector.as_deref(),
+        Some("stages.metio.wtf/namespace=payments")
+    );
+    assert_eq!(on.path(), "/api/v1/namespaces/payments/configmaps");
+    assert!(on.metadata_only);
+}
+
+#[test]
+fn a_watch_covers_its_own_identity_kind_and_namespace_only() {
+    let (mut sink, _received) = sink();
+    let object = |namespace: &str| Reference {
+        key: ObjectKey {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: Some(namespace.into()),
+            name: "any".into(),
+        },
+        version: "v1".into(),
+        plural: "configmaps".into(),
+    };
+    let identity = sink.id.identity.clone();
+    let covered = Arc::clone(&sink.covered);
+    assert!(!covered.covers(&identity, &object("payments")));
+    sink.take(News::Live);
+    assert!(covered.covers(&identity, &object("payments")));
+    assert!(!covered.covers(&identity, &object("other")));
+    let error = super::super::reflector::WatchError::Silent;
+    sink.take(News::Broken {
+        error,
+        pause: Duration::ZERO,
+    });
+    assert!(!covered.covers(&identity, &object("payments")));
+}
