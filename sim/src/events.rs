@@ -26,6 +26,20 @@ fn rename(event: &mut Value, from: &str, to: &str) {
     }
 }
 
+/// Fields that Go writes even when they are empty.
+pub(crate) fn complete(event: &mut Value) {
+    let event = object::members(event);
+    for field in ["firstTimestamp", "lastTimestamp", "eventTime"] {
+        event.entry(field).or_insert(Value::Null);
+    }
+    event
+        .entry("source")
+        .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    for field in ["reportingComponent", "reportingInstance"] {
+        event.entry(field).or_insert_with(|| "".into());
+    }
+}
+
 /// A stored event in the form of a group.
 pub(crate) fn convert(mut event: Value, group: &str) -> Value {
     if group.is_empty() {

@@ -37,9 +37,12 @@ pub(crate) fn effective_user(server: &mut Server, request: &Request) -> Result<U
         if groups.is_empty() && extra.is_empty() && uid.is_empty() {
             return Ok(request.user.clone());
         }
-        return Err(ApiError::internal(
-            "requested impersonation without impersonating a user",
-        ));
+        let shown: Vec<String> = groups.iter().map(|g| format!("{g:?}")).collect();
+        return Err(ApiError::bad_request(format!(
+            "requested &user.DefaultInfo{{Name:\"\", UID:{uid:?}, Groups:[]string{{{}}}, \
+             Extra:map[string][]string(nil)}} without impersonating a user name",
+            shown.join(", ")
+        )));
     }
     let caller = request.user.clone();
     let mut user = User {

@@ -17,15 +17,15 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
     let garbage = change.kind == ChangeType::Deleted
         || deleting
         || !object::owner_references(&change.object).is_empty();
-    if garbage {
+    if garbage && server.controllers {
         let at = soon(server, server.timing.garbage_collection);
         server.agenda.add_once(at, Job::CollectGarbage);
     }
-    if table.is("", "namespaces") && change.kind != ChangeType::Deleted {
+    if server.controllers && table.is("", "namespaces") && change.kind != ChangeType::Deleted {
         let at = soon(server, server.timing.namespace);
         server.agenda.add_once(at, Job::Namespace(name.clone()));
     }
-    if change.kind == ChangeType::Deleted {
+    if server.controllers && change.kind == ChangeType::Deleted {
         let namespace = object::namespace(&change.object).to_owned();
         if !namespace.is_empty() && is_terminating(server, &namespace) {
             let at = soon(server, server.timing.namespace);

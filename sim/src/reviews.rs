@@ -24,14 +24,37 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             access(server, &user, &spec)
         }
         "SelfSubjectRulesReview" => rules(server, &call.user, &spec),
-        "SelfSubjectReview" => json!({
-            "userInfo": {
-                "username": call.user.name, "groups": call.user.groups, "extra": call.user.extra,
+        "SelfSubjectReview" => {
+            let mut info = json!({ "username": call.user.name, "groups": call.user.groups });
+            if !call.user.extra.is_empty() {
+                crate::object::members(&mut info).insert("extra".into(), json!(call.user.extra));
             }
-        }),
+            json!({ "userInfo": info })
+        }
         kind => return Err(ApiError::not_modelled(kind)),
     };
     crate::object::members(&mut review).insert("status".into(), status);
+    let resource = &call.resource;
+    if resource.kind == "SelfSubjectReview" {
+        let now = crate::object::rfc3339(server.now);
+        crate::object::set_meta(&mut review, "creationTimestamp", now);
+    } else {
+        let live = verbs::create::empty(call);
+        let mut owned = review.clone();
+        crate::object::members(&mut owned).remove("status");
+        verbs::own(
+            server,
+            resource,
+            call.manager(),
+            "",
+            &live,
+            &mut owned,
+            true,
+        );
+        if let Some(entries) = owned.pointer("/metadata/managedFields") {
+            crate::object::set_meta(&mut review, "managedFields", entries.clone());
+        }
+    }
     Ok(call.respond(201, &review))
 }
 
@@ -96,7 +119,11 @@ fn access(server: &mut Server, user: &User, spec: &Value) -> Value {
             ..Attributes::default()
         }
     };
-    json!({ "allowed": server.policy().allows(user, &attributes) })
+    match server.policy().why(user, &attributes) {
+        Some(reason) if reason.is_empty() => json!({ "allowed": true }),
+        Some(reason) => json!({ "allowed": true, "reason": reason }),
+        None => json!({ "allowed": false }),
+    }
 }
 
 fn rules(server: &mut Server, user: &User, spec: &Value) -> Value {

@@ -186,15 +186,21 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    /// Fails for fields that the kind doesn't select by.
-    pub(crate) fn check(&self, extra: &[&str]) -> Result<(), ApiError> {
+    /// Fails for fields that the kind doesn't select by. Kinds without fields of their own say
+    /// which ones they have.
+    pub(crate) fn check(&self, extra: &[&str], custom: bool) -> Result<(), ApiError> {
         for (key, _, _) in &self.0 {
             let known = matches!(key.as_str(), "metadata.name" | "metadata.namespace");
-            if !known && !extra.contains(&key.as_str()) {
-                return Err(ApiError::bad_request(format!(
-                    "field label not supported: {key}"
-                )));
+            if known || extra.contains(&key.as_str()) {
+                continue;
             }
+            return Err(ApiError::bad_request(if extra.is_empty() && !custom {
+                format!(
+                    "{key:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                )
+            } else {
+                format!("field label not supported: {key}")
+            }));
         }
         Ok(())
     }

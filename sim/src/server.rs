@@ -36,7 +36,7 @@ pub struct Server {
     pub(crate) subscribed: u64,
     /// When the present spec of each workload was written, by uid.
     pub(crate) spec_times: BTreeMap<String, Timestamp>,
-    pub(crate) workloads: bool,
+    pub(crate) controllers: bool,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
     observer: Option<Observer>,
@@ -66,7 +66,7 @@ impl Server {
             subscriptions: BTreeMap::new(),
             subscribed: 0,
             spec_times: BTreeMap::new(),
-            workloads: true,
+            controllers: true,
             policy: None,
             audit: Vec::new(),
             observer: None,
@@ -301,10 +301,10 @@ impl Server {
         self.timing = timing;
     }
 
-    /// Turns the controllers of workloads on or off: without them, nobody writes their status, as
-    /// on an API server that runs alone.
-    pub fn set_workloads(&mut self, run: bool) {
-        self.workloads = run;
+    /// Turns the controllers that aren't part of an API server on or off: without them nobody
+    /// writes the status of workloads, collects garbage, or fills and empties namespaces.
+    pub fn set_controllers(&mut self, run: bool) {
+        self.controllers = run;
     }
 
     /// How many changes of each kind are remembered for watches and continued lists.

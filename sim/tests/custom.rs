@@ -156,7 +156,7 @@ fn cel_rules_judge_and_unknown_ones_are_named() {
     );
     assert_eq!(
         message(&refused),
-        "Widget.example.com \"w\" is invalid: spec: Invalid value: \"object\": too small"
+        "Widget.example.com \"w\" is invalid: spec: Invalid value: too small"
     );
     assert_eq!(w.post(WIDGETS, &widget(&json!({ "size": 3 }))).0, 201);
     assert_eq!(

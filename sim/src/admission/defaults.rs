@@ -4,6 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{kinds::Resource, object, server::Server};
 
+/// How a daemon set counts changes of its template.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
 /// Lays defaults under what is there: maps merge, everything else stays.
 fn under(target: &mut Map<String, Value>, defaults: Value) {
     let Value::Object(defaults) = defaults else {
@@ -30,9 +33,6 @@ fn each(list: Option<&mut Value>, mut change: impl FnMut(&mut Map<String, Value>
 
 /// Decoder's defaults, before anybody owns a field. Nulls go, as typed objects have none.
 pub(crate) fn apply(resource: &Resource, new: &mut Value) {
-    if resource.plural == "events" {
-        *new = crate::events::store(new.take());
-    }
     drop_nulls(new);
     object::meta(new);
     match resource.kind.as_str() {
@@ -74,9 +74,18 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
             if spec["updateStrategy"]["type"] == "RollingUpdate" {
                 under(
                     spec,
-                    json!({ "updateStrategy": { "rollingUpdate": { "partition": 0 } } }),
+                    json!({ "updateStrategy": { "rollingUpdate": { "partition": 0, "maxUnavailable": 1 } } }),
                 );
             }
+            each(spec.get_mut("volumeClaimTemplates"), |claim| {
+                under(
+                    claim,
+                    json!({
+                        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                        "spec": { "volumeMode": "Filesystem" }, "status": { "phase": "Pending" },
+                    }),
+                );
+            });
             template(spec.get_mut("template"), "Always");
         }
         "DaemonSet" => {
@@ -92,6 +101,13 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 );
             }
             template(spec.get_mut("template"), "Always");
+            let annotations = object::meta(new)
+                .entry("annotations")
+                .or_insert_with(|| json!({}));
+            let annotations = object::members(annotations);
+            annotations
+                .entry(TEMPLATE_GENERATION)
+                .or_insert_with(|| "1".into());
         }
         "ReplicaSet" => {
             let spec = object::child(new, "spec");
@@ -108,6 +124,9 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                     "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1,
                 }),
             );
+            if let Some(outer) = spec.get_mut("jobTemplate").filter(|t| t.is_object()) {
+                object::meta(outer);
+            }
             if let Some(inner) = spec.get_mut("jobTemplate").and_then(|t| t.get_mut("spec")) {
                 template(inner.get_mut("template"), "");
             }
@@ -144,7 +163,29 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
             };
             under(spec, json!({ "policyTypes": types }));
         }
-        "HorizontalPodAutoscaler" => under(object::child(new, "spec"), json!({ "minReplicas": 1 })),
+        "HorizontalPodAutoscaler" => under(
+            object::child(new, "spec"),
+            json!({
+                "minReplicas": 1,
+                "metrics": [{
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": { "type": "Utilization", "averageUtilization": 80 },
+                    },
+                }],
+            }),
+        ),
+        "CustomResourceDefinition" => {
+            let spec = object::child(new, "spec");
+            under(
+                spec,
+                json!({ "conversion": { "strategy": "None" }, "names": {} }),
+            );
+            if let Some(names) = spec.get_mut("names") {
+                crate::crd::lifecycle::complete_names(names);
+            }
+        }
         "RoleBinding" | "ClusterRoleBinding" => {
             let members = object::members(new);
             under(
@@ -201,10 +242,7 @@ fn pod(spec: &mut Map<String, Value>, restart: &str, is_pod: bool) {
         under(spec, json!({ "serviceAccount": account }));
     }
     if is_pod {
-        under(
-            spec,
-            json!({ "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0 }),
-        );
+        under(spec, json!({ "enableServiceLinks": true }));
     }
     for list in ["containers", "initContainers"] {
         each(spec.get_mut(list), |container| {
@@ -277,7 +315,6 @@ fn job(spec: &mut Map<String, Value>) {
             "parallelism": 1, "podReplacementPolicy": "TerminatingOrFailed", "suspend": false,
         }),
     );
-    spec.remove("manualSelector");
     if spec.get("parallelism").and_then(Value::as_i64) == Some(1) {
         under(spec, json!({ "completions": 1 }));
     }
@@ -372,8 +409,10 @@ pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Valu
                 object::child(new, "spec"),
                 json!({
                     "serviceAccountName": "default", "serviceAccount": "default",
+                    "preemptionPolicy": "PreemptLowerPriority", "priority": 0,
                 }),
             );
+            tolerate(object::child(new, "spec"));
         }
         "PersistentVolumeClaim" | "PersistentVolume" => {
             object::members(new).insert("status".into(), json!({ "phase": "Pending" }));
@@ -381,6 +420,10 @@ pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Valu
                 protect(new, "kubernetes.io/pvc-protection");
             }
         }
+        "ResourceQuota" => {
+            object::members(new).insert("status".into(), json!({}));
+        }
+        "CustomResourceDefinition" => crate::crd::lifecycle::first_status(new),
         "PodDisruptionBudget" => {
             object::members(new).insert("status".into(), json!({
                 "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0,
@@ -393,6 +436,27 @@ pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Valu
             );
         }
         _ => {}
+    }
+}
+
+/// What the admission of a real cluster lets every pod put up with.
+fn tolerate(spec: &mut Map<String, Value>) {
+    let list = spec.entry("tolerations").or_insert_with(|| json!([]));
+    let Some(list) = list.as_array_mut() else {
+        return;
+    };
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
+        if !list
+            .iter()
+            .any(|t| t.get("key").and_then(Value::as_str) == Some(key))
+        {
+            list.push(json!({
+                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            }));
+        }
     }
 }
 
@@ -430,6 +494,12 @@ fn job_selector(job: &mut Value) {
         ] {
             labels.insert(key.into(), value.clone().into());
         }
+    }
+    // A Job without labels of its own takes those of its template.
+    if let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned()
+        && job.pointer("/metadata/labels").is_none()
+    {
+        object::set_meta(job, "labels", labels);
     }
 }
 
@@ -479,6 +549,18 @@ pub(crate) fn on_update(resource: &Resource, old: &Value, new: &mut Value) {
         }
         "Namespace" => {
             object::copy_field(old, new, "spec");
+        }
+        "DaemonSet" => {
+            let count = object::annotation(old, TEMPLATE_GENERATION)
+                .unwrap_or("1")
+                .to_owned();
+            let changed = old.pointer("/spec/template") != new.pointer("/spec/template");
+            let next = count.parse::<i64>().map_or(1, |n| n + i64::from(changed));
+            let annotations = object::meta(new)
+                .entry("annotations")
+                .or_insert_with(|| json!({}));
+            object::members(annotations)
+                .insert(TEMPLATE_GENERATION.into(), next.to_string().into());
         }
         "Job" => {
             let selector = old.pointer("/spec/selector").cloned().unwrap_or_default();

@@ -1,26 +1,9 @@
 //! Fields that a kind never changes once they are set.
 
 use serde_json::Value;
+use stageset_schema::Rule;
 
 use crate::{kinds::Resource, status::Cause};
-
-/// Kind and the fields of it that stay.
-const FIELDS: &[(&str, &str)] = &[
-    ("Deployment", "spec.selector"),
-    ("ReplicaSet", "spec.selector"),
-    ("DaemonSet", "spec.selector"),
-    ("Job", "spec.selector"),
-    ("Job", "spec.template"),
-    ("Job", "spec.completionMode"),
-    ("RoleBinding", "roleRef"),
-    ("ClusterRoleBinding", "roleRef"),
-    ("Secret", "type"),
-    ("StorageClass", "provisioner"),
-    ("StorageClass", "parameters"),
-    ("StorageClass", "reclaimPolicy"),
-    ("PriorityClass", "value"),
-    ("IngressClass", "spec.controller"),
-];
 
 fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
     path.split('.')
@@ -35,23 +18,19 @@ pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause>
         return causes;
     }
     let kind = resource.kind.as_str();
-    for (_, path) in FIELDS.iter().filter(|(k, _)| *k == kind) {
+    let fixed = stageset_schema::immutable_fields(&resource.group, kind)
+        .filter(|immutable| immutable.rule == Rule::Fixed);
+    for path in fixed.map(|immutable| immutable.field) {
         if at(old, path) == at(new, path) {
             continue;
         }
-        let what = if path.ends_with("roleRef") {
-            "cannot change roleRef"
-        } else {
-            "field is immutable"
-        };
-        if kind == "StorageClass" && *path == "parameters" {
-            causes.push(Cause::forbidden(
-                *path,
-                "updates to parameters are forbidden.",
-            ));
-        } else {
-            causes.push(Cause::invalid(*path, at(new, path), what));
-        }
+        causes.push(match path {
+            "roleRef" => Cause::invalid(path, &role_reference(at(new, path)), "field is immutable"),
+            "parameters" if kind == "StorageClass" => {
+                Cause::forbidden(path, "updates to parameters are forbidden.")
+            }
+            _ => Cause::invalid(path, at(new, path), "field is immutable"),
+        });
     }
     if matches!(kind, "ConfigMap" | "Secret") && old.get("immutable") == Some(&Value::Bool(true)) {
         let what = "field is immutable when `immutable` is set";
@@ -68,15 +47,8 @@ pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause>
         let ip = at(old, "spec.clusterIP").as_str().unwrap_or_default();
         let external = at(new, "spec.type") == "ExternalName";
         if !ip.is_empty() && !external && at(new, "spec.clusterIP") != at(old, "spec.clusterIP") {
-            let ips = at(new, "spec.clusterIP");
-            let mut cause = Cause::invalid("spec.clusterIPs[0]", ips, "may not change once set");
-            if ips.is_null() {
-                cause = Cause::invalid(
-                    "spec.clusterIPs[0]",
-                    &Value::from(""),
-                    "may not change once set",
-                );
-            }
+            let ips = Value::Array(vec![at(new, "spec.clusterIP").clone()]);
+            let cause = Cause::invalid("spec.clusterIPs[0]", &ips, "may not change once set");
             causes.push(cause);
         }
     }
@@ -89,8 +61,19 @@ pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause>
     causes
 }
 
+/// The real server shows its internal struct here.
+fn role_reference(reference: &Value) -> Value {
+    let field = |name: &str| reference.get(name).cloned().unwrap_or_default();
+    serde_json::json!({ "APIGroup": field("apiGroup"), "Kind": field("kind"), "Name": field("name") })
+}
+
 fn stateful_set(old: &Value, new: &Value) -> Option<Cause> {
-    const FREE: [&str; 7] = [
+    // The rest is refused as a whole, these four by themselves.
+    const FREE: [&str; 11] = [
+        "serviceName",
+        "selector",
+        "podManagementPolicy",
+        "volumeClaimTemplates",
         "replicas",
         "ordinals",
         "template",

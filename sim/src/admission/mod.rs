@@ -1,8 +1,10 @@
 //! What stands between a decoded object and the store: defaults, namespace lifecycle, validation.
 
+pub(crate) mod accounts;
 pub(crate) mod defaults;
 pub(crate) mod immutable;
 pub(crate) mod names;
+pub(crate) mod typed;
 pub(crate) mod validation;
 
 use serde_json::json;

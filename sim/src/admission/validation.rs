@@ -12,11 +12,11 @@ use crate::{
 /// Fails with 422 and all causes.
 pub(crate) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Result<(), ApiError> {
     let mut causes = metadata(resource, old, new);
-    if let Some(old) = old {
-        causes.extend(immutable::check(resource, old, new));
-    }
     if resource.custom().is_none() {
         causes.extend(kind(resource, new));
+    }
+    if let Some(old) = old {
+        causes.extend(immutable::check(resource, old, new));
     }
     if causes.is_empty() {
         return Ok(());
@@ -73,25 +73,37 @@ fn metadata(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<Cause>
             }
         }
     }
+    for (i, finalizer) in object::finalizers(new).into_iter().enumerate() {
+        let known = matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
+        if !known && !(finalizer.contains('/') && names::is_qualified(finalizer)) {
+            causes.push(Cause::invalid(
+                format!("metadata.finalizers[{i}]"),
+                &Value::from(finalizer),
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
+        }
+    }
     for (i, reference) in object::owner_references(new).iter().enumerate() {
         for field in ["apiVersion", "kind", "name", "uid"] {
             let empty = reference
                 .get(field)
                 .and_then(Value::as_str)
                 .is_none_or(str::is_empty);
-            if empty {
-                causes.push(Cause::invalid(
-                    format!("metadata.ownerReferences[{i}].{field}"),
-                    &Value::from(""),
-                    &format!(
-                        "{} must not be empty",
-                        if field == "apiVersion" {
-                            "version"
-                        } else {
-                            field
-                        }
-                    ),
-                ));
+            let at = format!("metadata.ownerReferences[{i}].{field}");
+            match field {
+                _ if !empty => {}
+                "uid" => causes.push(Cause::required(at, "must not be empty")),
+                "apiVersion" => {
+                    causes.push(Cause::invalid(
+                        at,
+                        &Value::from(""),
+                        "version must not be empty",
+                    ));
+                }
+                _ => {
+                    let what = format!("{field} must not be empty");
+                    causes.push(Cause::invalid(at, &Value::from(""), &what));
+                }
             }
         }
     }
@@ -144,17 +156,14 @@ fn kind(resource: &Resource, new: &Value) -> Vec<Cause> {
                 let what = format!("empty selector is invalid for {}", resource.singular);
                 causes.push(Cause::invalid("spec.selector", selector, &what));
             }
-            let parsed = crate::selector::LabelSelector::from_object(selector);
-            if !is_empty(selector) && parsed.is_some_and(|s| !s.matches(at(new, "spec.template"))) {
+            // No selector selects nothing, an empty one everything.
+            let fits = crate::selector::LabelSelector::from_object(selector)
+                .is_some_and(|s| s.matches(at(new, "spec.template")));
+            if selector.is_null() || (!is_empty(selector) && !fits) {
                 let labels = at(new, "spec.template.metadata.labels");
-                let shown = if labels.is_null() {
-                    Value::Object(serde_json::Map::new())
-                } else {
-                    labels.clone()
-                };
                 causes.push(Cause::invalid(
                     "spec.template.metadata.labels",
-                    &shown,
+                    labels,
                     "`selector` does not match template `labels`",
                 ));
             }
@@ -198,17 +207,18 @@ fn pod_spec(path: &str, spec: &Value) -> Vec<Cause> {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
+        let at = format!("{path}.containers[{i}]");
         if text("name").is_empty() {
-            causes.push(Cause::required(format!("{path}.containers[{i}].name"), ""));
-        } else if !seen.insert(text("name")) {
-            let name = Value::from(text("name"));
-            causes.push(Cause::duplicate(
-                format!("{path}.containers[{i}].name"),
-                &name,
-            ));
+            causes.push(Cause::required(format!("{at}.name"), ""));
         }
         if text("image").is_empty() {
-            causes.push(Cause::required(format!("{path}.containers[{i}].image"), ""));
+            causes.push(Cause::required(format!("{at}.image"), ""));
+        }
+        if !text("name").is_empty() && !seen.insert(text("name")) {
+            causes.push(Cause::duplicate(
+                format!("{at}.name"),
+                &Value::from(text("name")),
+            ));
         }
     }
     causes

@@ -37,7 +37,8 @@ enum Command {
         /// YAML files whose objects are in the cluster from the start (in this order).
         #[arg(long)]
         load: Vec<PathBuf>,
-        /// Nobody writes the status of workloads, as on an API server without controllers.
+        /// As an API server that runs alone: nobody writes the status of workloads, collects
+        /// garbage, or fills and empties namespaces.
         #[arg(long)]
         api_only: bool,
     },
@@ -73,7 +74,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start =
         jiff::Timestamp::new(i64::try_from(now.as_secs())?, 0).map_err(|e| e.to_string())?;
     let cluster = SimulatedCluster::new(start, seed);
-    cluster.with_server(|server| server.set_workloads(!api_only));
+    cluster.with_server(|server| server.set_controllers(!api_only));
     for file in load {
         let text =
             std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;

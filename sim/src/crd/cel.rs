@@ -140,15 +140,15 @@ fn judge(
         "FieldValueRequired" => Cause::required(at, &broken),
         "FieldValueDuplicate" => Cause::duplicate(at, new),
         _ => {
+            // Objects and lists aren't shown.
             let shown = match new {
-                Value::Object(_) => "\"object\"".to_owned(),
-                Value::Array(_) => "\"array\"".to_owned(),
-                other => other.to_string(),
+                Value::Object(_) | Value::Array(_) => String::new(),
+                other => format!("{other}: "),
             };
             Cause::new(
                 "FieldValueInvalid",
                 at,
-                format!("Invalid value: {shown}: {broken}"),
+                format!("Invalid value: {shown}{broken}"),
             )
         }
     };

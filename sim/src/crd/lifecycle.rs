@@ -121,27 +121,10 @@ pub(crate) fn establish(server: &mut Server, name: &str) {
     server.control(&resource, name, "kube-apiserver", "status", |crd| {
         let mut names = crd.pointer("/spec/names").cloned().unwrap_or_default();
         complete_names(&mut names);
-        let stored: Vec<Value> = crd
-            .pointer("/spec/versions")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter(|v| v.get("storage") == Some(&Value::Bool(true)))
-            .filter_map(|v| v.get("name").cloned())
-            .collect();
+        let stored = storage_version(crd);
         let status = object::child(crd, "status");
         status.insert("acceptedNames".into(), names.clone());
         status.insert("storedVersions".into(), Value::Array(stored));
-        object::child(crd, "spec").insert("names".into(), names);
-        // Added by the real server's finalizing controller once there may be objects.
-        let mut finalizers: Vec<String> = object::finalizers(crd)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        if !finalizers.iter().any(|f| f == FINALIZER) {
-            finalizers.push(FINALIZER.to_owned());
-            object::set_finalizers(crd, &finalizers);
-        }
         for (kind, reason, message) in [
             ("NamesAccepted", "NoConflicts", "no conflicts found"),
             (
@@ -157,7 +140,8 @@ pub(crate) fn establish(server: &mut Server, name: &str) {
     });
 }
 
-fn complete_names(names: &mut Value) {
+/// The names that a definition may leave out.
+pub(crate) fn complete_names(names: &mut Value) {
     let kind = names
         .get("kind")
         .and_then(Value::as_str)
@@ -170,6 +154,54 @@ fn complete_names(names: &mut Value) {
     names
         .entry("listKind")
         .or_insert_with(|| format!("{kind}List").into());
+}
+
+/// The status of a definition that nobody has looked at yet.
+pub(crate) fn first_status(crd: &mut Value) {
+    let stored = storage_version(crd);
+    object::members(crd).insert(
+        "status".into(),
+        json!({
+            "acceptedNames": { "kind": "", "plural": "" },
+            "conditions": null,
+            "storedVersions": stored,
+        }),
+    );
+}
+
+fn storage_version(crd: &Value) -> Vec<Value> {
+    crd.pointer("/spec/versions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter(|v| v.get("storage") == Some(&Value::Bool(true)))
+        .filter_map(|v| v.get("name").cloned())
+        .collect()
+}
+
+/// Asks for a definition's end: its objects go first.
+pub(crate) fn delete(server: &mut Server, old: &Arc<Value>, dry_run: bool) -> (Arc<Value>, bool) {
+    let mut new = old.as_ref().clone();
+    if !object::is_deleting(old) {
+        object::set_meta(&mut new, "deletionTimestamp", rfc3339(server.now));
+        let mut finalizers: Vec<String> = object::finalizers(&new)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        if !finalizers.iter().any(|f| f == FINALIZER) {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        object::set_finalizers(&mut new, &finalizers);
+        let condition = json!({
+            "type": "Terminating", "status": "True", "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        });
+        object::set_condition(&mut new, condition, server.now);
+    }
+    if dry_run || new == **old {
+        return (Arc::new(new), false);
+    }
+    (server.commit(&table(), new), false)
 }
 
 /// Serves a changed CRD's versions anew, if it was established.

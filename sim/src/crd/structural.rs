@@ -11,13 +11,15 @@ use crate::{
     status::{ApiError, Cause},
 };
 
-/// Prunes and defaults an object; metadata belongs to Kubernetes and stays.
-pub(crate) fn shape(custom: &CustomVersion, new: &mut Value) -> Result<(), ApiError> {
+/// Prunes and defaults an object; metadata belongs to Kubernetes and stays. Says which fields it
+/// pruned.
+pub(crate) fn shape(custom: &CustomVersion, new: &mut Value) -> Vec<String> {
     let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
         .into_iter()
         .map(|field| (field, object::members(new).remove(field)))
         .collect();
-    prune(new, &custom.schema);
+    let mut pruned = Vec::new();
+    prune(new, &custom.schema, "", &mut pruned);
     default(new, &custom.schema);
     for (field, value) in kept {
         if let Some(value) = value {
@@ -25,33 +27,40 @@ pub(crate) fn shape(custom: &CustomVersion, new: &mut Value) -> Result<(), ApiEr
         }
     }
     object::meta(new);
-    Ok(())
+    pruned
 }
 
-fn prune(value: &mut Value, schema: &Schema) {
+fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String>) {
+    let join = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
     match value {
         Value::Object(map) => {
-            if schema.embedded {
+            let free = schema.preserve || schema.additional.is_some();
+            map.retain(|key, _| {
                 // An embedded object keeps what every object has.
-                map.retain(|key, _| {
-                    schema.preserve
-                        || matches!(key.as_str(), "apiVersion" | "kind" | "metadata")
-                        || schema.properties.contains_key(key)
-                });
-            } else if !schema.preserve && schema.additional.is_none() {
-                map.retain(|key, _| schema.properties.contains_key(key));
-            }
+                let own = matches!(key.as_str(), "apiVersion" | "kind" | "metadata");
+                let keep = free || (schema.embedded && own) || schema.properties.contains_key(key);
+                if !keep {
+                    pruned.push(join(key));
+                }
+                keep
+            });
             for (key, child) in map.iter_mut() {
-                if let Some(below) = schema.properties.get(key) {
-                    prune(child, below);
-                } else if let Some(below) = &schema.additional {
-                    prune(child, below);
+                if let Some(below) = schema.properties.get(key).or(schema.additional.as_deref()) {
+                    prune(child, below, &join(key), pruned);
                 }
             }
         }
         Value::Array(list) => {
             if let Some(items) = &schema.items {
-                list.iter_mut().for_each(|item| prune(item, items));
+                for (i, item) in list.iter_mut().enumerate() {
+                    prune(item, items, &format!("{path}[{i}]"), pruned);
+                }
             }
         }
         _ => {}
@@ -105,8 +114,17 @@ pub(crate) fn validate(
     let mut body = new.clone();
     object::members(&mut body).remove("metadata");
     check(&body, &custom.schema, "", &mut causes);
-    if causes.is_empty() && custom.schema.has_rules() {
-        crate::crd::cel::check(&custom.schema, old, new, "", &mut causes)?;
+    // Repeated list items are found apart from the schema, and don't keep rules from running.
+    let fits = causes.is_empty();
+    repeats(&body, &custom.schema, "", &mut causes);
+    if custom.schema.has_rules() {
+        if fits {
+            crate::crd::cel::check(&custom.schema, old, new, "", &mut causes)?;
+        } else {
+            let what = "some validation rules were not checked because the object was invalid; \
+                        correct the existing errors to complete validation";
+            causes.push(Cause::invalid("<nil>", &Value::Null, what));
+        }
     }
     if causes.is_empty() {
         return Ok(());
@@ -234,7 +252,6 @@ fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
                     check(item, items, &format!("{path}[{i}]"), causes);
                 }
             }
-            duplicates(list, schema, path, causes);
         }
         Value::String(text) => strings(text, schema, path, causes),
         Value::Number(number) => numbers(
@@ -271,35 +288,37 @@ fn size(
     }
 }
 
+/// The first thing wrong with a string is all that is said of it.
 fn strings(text: &str, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
     #[expect(clippy::cast_precision_loss, reason = "sizes of request bodies fit")]
     let length = text.chars().count() as f64;
     let value = Value::from(text);
-    if let Some(limit) = schema
-        .limits
-        .get("minLength")
-        .filter(|limit| length < **limit)
-    {
-        let what = format!("{path} in body should be at least {limit} chars long");
-        causes.push(Cause::invalid(shown_path(path), &value, &what));
-    }
+    let at = shown_path(path);
+    let breaks = schema
+        .pattern
+        .as_ref()
+        .filter(|(_, r)| r.as_ref().is_some_and(|r| !r.is_match(text)));
     if let Some(limit) = schema
         .limits
         .get("maxLength")
         .filter(|limit| length > **limit)
     {
         let message = format!("Too long: may not be more than {limit} bytes");
-        causes.push(Cause::new("FieldValueTooLong", shown_path(path), message));
-    }
-    if let Some((pattern, regex)) = &schema.pattern
-        && regex.as_ref().is_some_and(|r| !r.is_match(text))
+        causes.push(Cause::new("FieldValueTooLong", at, message));
+    } else if let Some(limit) = schema
+        .limits
+        .get("minLength")
+        .filter(|limit| length < **limit)
     {
+        let what = format!("{path} in body should be at least {limit} chars long");
+        causes.push(Cause::invalid(at, &value, &what));
+    } else if let Some((pattern, _)) = breaks {
         let what = format!("{path} in body should match '{pattern}'");
-        causes.push(Cause::invalid(shown_path(path), &value, &what));
-    }
-    if !fits_format(text, &schema.format) {
+        causes.push(Cause::invalid(at, &value, &what));
+    } else if !fits_format(text, &schema.format) {
         let what = format!("{path} in body must be of type {}: {value}", schema.format);
-        causes.push(Cause::invalid(shown_path(path), &value, &what));
+        let message = format!("Invalid value: {value}: {what}");
+        causes.push(Cause::new("FieldValueTypeInvalid", at, message));
     }
 }
 
@@ -339,6 +358,33 @@ fn numbers(found: f64, value: &Value, schema: &Schema, path: &str, causes: &mut 
         .filter(|unit| found % **unit != 0.0)
     {
         fail(format!("{path} in body should be a multiple of {unit}"));
+    }
+}
+
+/// Repeated items anywhere in a value.
+fn repeats(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    match value {
+        Value::Object(map) => {
+            for (key, child) in map {
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                if let Some(schema) = schema.properties.get(key).or(schema.additional.as_deref()) {
+                    repeats(child, schema, &below, causes);
+                }
+            }
+        }
+        Value::Array(list) => {
+            duplicates(list, schema, path, causes);
+            for (i, item) in list.iter().enumerate() {
+                if let Some(items) = &schema.items {
+                    repeats(item, items, &format!("{path}[{i}]"), causes);
+                }
+            }
+        }
+        _ => {}
     }
 }
 

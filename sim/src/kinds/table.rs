@@ -32,6 +32,7 @@ const COUNTED: &[&str] = &[
     "IngressClass",
     "NetworkPolicy",
     "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
     "PriorityClass",
     "EndpointSlice",
     "CustomResourceDefinition",

@@ -151,7 +151,8 @@ pub(crate) fn apply(
         .iter()
         .position(|entry| entry.manager.is_same(&writer.manager));
     let last = position.map(|i| all[i].fields.clone());
-    let fields = unowned(&fields_of(config, ty)).recursive_difference(writer.ignored);
+    // What nobody owns in the end still counts as applied while fields are pruned.
+    let fields = fields_of(config, ty).recursive_difference(writer.ignored);
     let time = position.and_then(|i| all[i].time.clone());
     let entry = Entry {
         manager: writer.manager.clone(),
@@ -173,6 +174,9 @@ pub(crate) fn apply(
         force,
     )?;
     let mut all = change.entries;
+    for entry in &mut all {
+        entry.fields = unowned(&entry.fields);
+    }
     if new != bare_live
         && let Some(own) = all.iter_mut().find(|e| e.manager.is_same(&writer.manager))
     {
@@ -219,6 +223,11 @@ pub(crate) fn update(writer: &Writer<'_>, live: &Value, new: &mut Value, from_re
             sent
         }
     };
+    // An object whose ownership was forgotten isn't followed until somebody applies to it.
+    if all.is_empty() && from_request && !object::uid(live).is_empty() {
+        entries::encode(new, all);
+        return;
+    }
     let bare_live = without_managed_fields(live);
     let bare_new = without_managed_fields(new);
     let Ok(change) = take(

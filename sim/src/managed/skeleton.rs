@@ -63,7 +63,12 @@ pub(crate) fn empty(api_version: &str, kind: &str, custom: bool) -> Value {
         "Namespace" | "Node" | "PersistentVolume" | "ResourceQuota" | "ReplicationController" => {
             json!({ "spec": {}, "status": {} })
         }
-        "Lease" | "IngressClass" => json!({ "spec": {} }),
+        "Lease"
+        | "IngressClass"
+        | "SelfSubjectAccessReview"
+        | "SubjectAccessReview"
+        | "LocalSubjectAccessReview"
+        | "SelfSubjectRulesReview" => json!({ "spec": {} }),
         "LimitRange" => json!({ "spec": { "limits": null } }),
         "StorageClass" => json!({ "provisioner": "" }),
         "PriorityClass" => json!({ "value": 0 }),

@@ -119,17 +119,38 @@ fn merge_lists(
             (None, None) => {}
         }
     }
-    if let Some(order) = order {
-        let rank = |item: &Value| {
-            let found = order.iter().position(|wanted| match key {
-                Some(key) => wanted.get(key) == item.get(key),
-                None => wanted == item,
-            });
-            found.unwrap_or(usize::MAX)
-        };
-        out.sort_by_key(rank);
+    let wanted = order.map_or(items, Vec::as_slice);
+    Value::Array(ordered(&out, target, wanted, &same))
+}
+
+/// Items that the patch names in its order, all others in the order they had; a new item comes
+/// before what was there.
+fn ordered(
+    merged: &[Value],
+    target: &Value,
+    wanted: &[Value],
+    same: &dyn Fn(&Value, &Value) -> bool,
+) -> Vec<Value> {
+    let old = target.as_array().map_or(&[][..], Vec::as_slice);
+    let place = |list: &[Value], item: &Value| list.iter().position(|other| same(other, item));
+    let (mut named, rest): (Vec<&Value>, Vec<&Value>) = merged
+        .iter()
+        .partition(|item| place(wanted, item).is_some());
+    named.sort_by_key(|item| place(wanted, item));
+    let mut out = Vec::new();
+    let mut rest = rest.into_iter().peekable();
+    for item in named {
+        let before = place(old, item);
+        while let Some(other) = rest.peek()
+            && before.is_some_and(|at| place(old, other).is_some_and(|o| o < at))
+        {
+            out.push((*other).clone());
+            rest.next();
+        }
+        out.push(item.clone());
     }
-    Value::Array(out)
+    out.extend(rest.cloned());
+    out
 }
 
 #[cfg(test)]

@@ -90,8 +90,8 @@ pub(crate) fn check(
                 let mut error = ApiError::forbidden("", "", "", "");
                 error.code = 404;
                 error.reason = "NotFound";
-                error.message = format!("{plural}.{GROUP} \"{role}\" not found");
-                error.details = crate::status::details(&role, GROUP, plural);
+                error.message = format!("{}.{GROUP} \"{role}\" not found", resource.plural);
+                error.details = crate::status::details(&role, GROUP, &resource.plural);
                 return Err(error);
             };
             covers(server, user, &namespace, &Rule::read_all(&found)).map_err(|why| {

@@ -122,6 +122,9 @@ impl Subject {
 
 #[derive(Clone, Debug)]
 struct Binding {
+    /// Namespace of a role binding, empty for a cluster role binding.
+    namespace: String,
+    name: String,
     subjects: Vec<Subject>,
     /// Namespace of the role, or `None` for a cluster role.
     role: (Option<String>, String),
@@ -182,6 +185,53 @@ impl Policy {
             .collect()
     }
 
+    /// Why something is allowed, in the authorizer's words; none if it isn't.
+    pub(crate) fn why(&self, user: &User, attributes: &Attributes) -> Option<String> {
+        if user.groups.iter().any(|g| g == "system:masters") {
+            return Some(String::new());
+        }
+        let local = self.namespaced.get(&attributes.namespace);
+        let local = local.filter(|_| !attributes.namespace.is_empty());
+        for binding in self.cluster.iter().chain(local.into_iter().flatten()) {
+            let Some(subject) = binding.subjects.iter().find(|subject| subject.is(user)) else {
+                continue;
+            };
+            let rules = self.roles.get(&binding.role);
+            if !rules
+                .into_iter()
+                .flatten()
+                .any(|rule| rule.allows(attributes))
+            {
+                continue;
+            }
+            let (kind, name) = if binding.namespace.is_empty() {
+                ("ClusterRoleBinding", binding.name.clone())
+            } else {
+                (
+                    "RoleBinding",
+                    format!("{}/{}", binding.name, binding.namespace),
+                )
+            };
+            let role = if binding.role.0.is_none() {
+                "ClusterRole"
+            } else {
+                "Role"
+            };
+            let subject = match subject {
+                Subject::User(name) => format!("User {name:?}"),
+                Subject::Group(name) => format!("Group {name:?}"),
+                Subject::Account { namespace, name } => {
+                    format!("ServiceAccount {:?}", format!("{name}/{namespace}"))
+                }
+            };
+            return Some(format!(
+                "RBAC: allowed by {kind} {name:?} of {role} {:?} to {subject}",
+                binding.role.1
+            ));
+        }
+        None
+    }
+
     pub(crate) fn allows(&self, user: &User, attributes: &Attributes) -> bool {
         user.groups.iter().any(|g| g == "system:masters")
             || self
@@ -205,7 +255,12 @@ fn read_binding(binding: &Value, namespace: &str) -> Option<Binding> {
         .flatten()
         .filter_map(|subject| Subject::read(subject, namespace))
         .collect();
-    Some(Binding { subjects, role })
+    Some(Binding {
+        namespace: namespace.to_owned(),
+        name: object::name(binding).to_owned(),
+        subjects,
+        role,
+    })
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::{Call, own};
 use crate::{
-    admission, crd,
+    admission::{self, typed},
+    crd,
     managed::skeleton,
     object::{self, rfc3339},
     rbac::escalation,
     request::Reply,
     server::Server,
-    status::ApiError,
+    status::{ApiError, Cause},
 };
 
 pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
@@ -21,7 +22,7 @@ pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError
     }
     let mut new = super::decode(call)?;
     place(call, &mut new)?;
-    prepare(server, call, &mut new)?;
+    prepare(call, &mut new)?;
     let live = empty(call);
     own(
         server,
@@ -71,14 +72,45 @@ pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Defaulting, as the decoder does it before anybody looks at the object.
-pub(crate) fn prepare(server: &mut Server, call: &Call, new: &mut Value) -> Result<(), ApiError> {
-    match call.resource.custom() {
-        Some(custom) => crd::structural::shape(custom, new)?,
-        None => admission::defaults::apply(&call.resource, new),
+/// What the decoder does before anybody looks at the object: unknown fields, types, defaults.
+pub(crate) fn prepare(call: &Call, new: &mut Value) -> Result<(), ApiError> {
+    let resource = &call.resource;
+    let unknown = match resource.custom() {
+        Some(custom) => crd::structural::shape(custom, new),
+        None => {
+            let schema = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
+            let unknown = match schema {
+                Some(kind) => typed::decode(new, kind.schema(), &resource.kind)
+                    .map_err(|why| unhandled(call, new, &why))?,
+                None => typed::Unknown::default(),
+            };
+            admission::defaults::apply(resource, new);
+            unknown.0
+        }
+    };
+    if call.info.query.get("fieldValidation") == Some("Strict") && !unknown.is_empty() {
+        let listed: Vec<String> = unknown
+            .iter()
+            .map(|field| format!("unknown field {field:?}"))
+            .collect();
+        let why = format!("strict decoding error: {}", listed.join(", "));
+        return Err(unhandled(call, new, &why));
     }
-    let _ = server;
     Ok(())
+}
+
+/// A body that can't be decoded; of a patch, the patched object that can't be.
+fn unhandled(call: &Call, new: &Value, why: &str) -> ApiError {
+    let resource = &call.resource;
+    if call.info.verb == "patch" {
+        let shown = Value::from(new.to_string());
+        let cause = Cause::invalid("patch", &shown, why);
+        return ApiError::invalid("", "", "", &[cause]);
+    }
+    ApiError::bad_request(format!(
+        "{} in version \"{}\" cannot be handled as a {}: {why}",
+        resource.kind, resource.version, resource.kind
+    ))
 }
 
 /// Everything from the owned object to the stored one.
@@ -88,6 +120,10 @@ pub(crate) fn finish(
     mut new: Value,
 ) -> Result<Arc<Value>, ApiError> {
     let resource = &call.resource;
+    if resource.plural == "events" {
+        new = crate::events::store(new);
+        crate::events::complete(&mut new);
+    }
     if object::name(&new).is_empty()
         && let Some(prefix) = object::meta_str(&new, "generateName").map(str::to_owned)
     {
@@ -96,6 +132,7 @@ pub(crate) fn finish(
         object::set_meta(&mut new, "name", name);
     }
     admission::namespace_lifecycle(server, call, object::name(&new))?;
+    admission::accounts::check(server, resource, &new)?;
     if !matches!(object::resource_version(&new), "" | "0") {
         return Err(ApiError::internal(
             "resourceVersion should not be set on objects to be created",

@@ -124,11 +124,15 @@ pub(crate) fn collection(server: &mut Server, call: &Call) -> Result<Reply, ApiE
     let mut items = Vec::new();
     for object in objects {
         let (left, _) = remove(server, &call.resource, &object, &options)?;
-        items.push(call.show(&left));
+        items.push(super::list::item(call, &left));
+    }
+    let mut meta = json!({ "resourceVersion": server.store.revision().to_string() });
+    if call.resource.custom().is_some() {
+        object::members(&mut meta).insert("continue".into(), "".into());
     }
     let body = json!({
         "kind": call.resource.list_kind(), "apiVersion": call.resource.api_version(),
-        "metadata": { "resourceVersion": server.store.revision().to_string() },
+        "metadata": meta,
         "items": items,
     });
     Ok(Reply::Response(Response::json(200, &body)))
@@ -146,8 +150,17 @@ fn remove(
     if resource.is("", "namespaces") {
         return crate::namespaces::delete(server, old, options.dry_run);
     }
+    if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+        return Ok(crate::crd::lifecycle::delete(server, old, options.dry_run));
+    }
     let mut new = old.as_ref().clone();
-    set_propagation(&mut new, options.propagation.as_deref());
+    // Jobs let go of what they made unless somebody says otherwise.
+    let lets_go = resource.is("batch", "jobs") || resource.is("", "replicationcontrollers");
+    let policy = options
+        .propagation
+        .as_deref()
+        .or(lets_go.then_some("Orphan"));
+    set_propagation(&mut new, policy);
     let waits = !object::finalizers(&new).is_empty();
     let grace = if resource.is("", "pods") {
         pod_grace(old, options.grace)
@@ -155,6 +168,15 @@ fn remove(
         0
     };
     if !waits && grace == 0 {
+        if resource.is("", "pods") && !object::is_deleting(old) {
+            // The answer shows a pod as it was just before it went.
+            mark(server, &mut new, 0);
+            if !options.dry_run {
+                let key = crate::store::object_key(object::namespace(old), name);
+                server.erase(&resource.store, &key);
+            }
+            return Ok((Arc::new(new), true));
+        }
         if !options.dry_run {
             let key = crate::store::object_key(object::namespace(old), name);
             if let Some(last) = server.erase(&resource.store, &key) {
@@ -164,15 +186,7 @@ fn remove(
         return Ok((Arc::clone(old), true));
     }
     if !object::is_deleting(old) {
-        let at = server
-            .now
-            .checked_add(SignedDuration::from_secs(grace))
-            .unwrap_or(server.now);
-        object::set_meta(&mut new, "deletionTimestamp", rfc3339(at));
-        object::set_meta(&mut new, "deletionGracePeriodSeconds", grace);
-        if object::generation(old) > 0 {
-            object::set_meta(&mut new, "generation", object::generation(old) + 1);
-        }
+        mark(server, &mut new, grace);
     }
     if new == **old || options.dry_run {
         return Ok((Arc::new(new), false));
@@ -192,6 +206,20 @@ fn remove(
         );
     }
     Ok((server.commit(&resource.store, new), false))
+}
+
+/// Marks an object as going.
+fn mark(server: &Server, object: &mut Value, grace: i64) {
+    let at = server
+        .now
+        .checked_add(SignedDuration::from_secs(grace))
+        .unwrap_or(server.now);
+    object::set_meta(object, "deletionTimestamp", rfc3339(at));
+    object::set_meta(object, "deletionGracePeriodSeconds", grace);
+    let generation = object::generation(object);
+    if generation > 0 {
+        object::set_meta(object, "generation", generation + 1);
+    }
 }
 
 fn check_preconditions(

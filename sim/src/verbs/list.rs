@@ -27,7 +27,7 @@ impl Selection {
     pub(crate) fn read(resource: &Resource, query: &Query) -> Result<Self, ApiError> {
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?;
         let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default())?;
-        fields.check(selectable(resource))?;
+        fields.check(selectable(resource), resource.custom().is_some())?;
         Ok(Self { labels, fields })
     }
 
@@ -79,11 +79,11 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
 /// Fails for revisions that aren't numbers or lie in the future.
 pub(crate) fn check_revision(server: &Server, asked: &str) -> Result<u64, ApiError> {
     let revision: u64 = asked.parse().map_err(|_| {
-        ApiError::bad_request(format!("invalid resource version {asked:?}: strconv.ParseUint: parsing {asked:?}: invalid syntax"))
+        ApiError::bad_request(format!("invalid resource version: resourceVersion: Invalid value: {asked:?}: strconv.ParseUint: parsing {asked:?}: invalid syntax"))
     })?;
     if revision > server.store.revision() {
         let message = format!(
-            "Too large resource version: {revision}, current: {}",
+            "Timeout: Too large resource version: {revision}, current: {}",
             server.store.revision()
         );
         let mut error = ApiError::internal(message);
@@ -111,8 +111,11 @@ struct Page {
 }
 
 fn read_token(token: &str) -> Result<Page, ApiError> {
-    let invalid =
-        || ApiError::bad_request("continue key is not valid: encoded continue token is malformed");
+    let invalid = || {
+        ApiError::bad_request(
+            "invalid continue token: continue key is not valid: encoded continue token is malformed",
+        )
+    };
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
     Ok(Page {
@@ -139,9 +142,11 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
     let query = &call.info.query;
     let selection = Selection::read(&call.resource, query)?;
     let limit: usize = match query.get("limit") {
-        Some(limit) => limit
-            .parse()
-            .map_err(|_| ApiError::bad_request(format!("invalid limit {limit:?}")))?,
+        Some(limit) => limit.parse().map_err(|_| {
+            ApiError::bad_request(format!(
+                "strconv.ParseInt: parsing {limit:?}: invalid syntax"
+            ))
+        })?,
         None => 0,
     };
     let current = server.store.revision();
@@ -188,6 +193,10 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
     }
     let remaining = left.count();
     let mut meta = json!({ "resourceVersion": page.revision.to_string() });
+    if call.resource.custom().is_some() && call.form == Form::Full {
+        // Lists of custom resources write the field even when it is empty.
+        object::members(&mut meta).insert("continue".into(), "".into());
+    }
     if remaining > 0 {
         let map = object::members(&mut meta);
         map.insert("continue".into(), write_token(page.revision, &last).into());
@@ -204,14 +213,9 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
 }
 
 /// An item of a list: built-in kinds leave `kind` and `apiVersion` to the list.
-fn item(call: &Call, object: &Value) -> Value {
+pub(crate) fn item(call: &Call, object: &Value) -> Value {
     let mut shown = call.show(object);
     if call.resource.custom().is_none() && call.form == Form::Full {
-        let map = object::members(&mut shown);
-        map.remove("kind");
-        map.remove("apiVersion");
-    }
-    if call.form == Form::Metadata {
         let map = object::members(&mut shown);
         map.remove("kind");
         map.remove("apiVersion");

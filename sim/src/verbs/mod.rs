@@ -25,7 +25,7 @@ use crate::{
     reviews,
     routing::RequestInfo,
     server::Server,
-    status::ApiError,
+    status::{ApiError, Cause},
     watch,
 };
 
@@ -67,12 +67,30 @@ impl Call {
             all if all.iter().all(|v| *v == "All") => true,
             all => {
                 let value = json!(all);
-                let cause =
-                    crate::status::Cause::unsupported("dryRun", &value, &["All".to_owned()]);
+                let cause = Cause::unsupported("dryRun", &value, &["All".to_owned()]);
                 let (kind, group) = options_kind(&info.verb);
                 return Err(ApiError::invalid(kind, group, "", &[cause]));
             }
         };
+        let (kind, group) = options_kind(&info.verb);
+        if info
+            .query
+            .get("fieldManager")
+            .is_some_and(|m| m.len() > 128)
+        {
+            let cause = Cause::new(
+                "FieldValueTooLong",
+                "fieldManager",
+                "Too long: may not be more than 128 bytes".into(),
+            );
+            return Err(ApiError::invalid(kind, group, "", &[cause]));
+        }
+        let validation = info.query.get("fieldValidation").unwrap_or_default();
+        let known = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
+        if !known.iter().any(|k| k == validation) {
+            let cause = Cause::unsupported("fieldValidation", &json!(validation), &known);
+            return Err(ApiError::invalid(kind, group, "", &[cause]));
+        }
         let agent = request.header("user-agent").unwrap_or("unknown");
         let agent = agent.split('/').next().unwrap_or_default();
         let content_type = request.header("content-type").unwrap_or_default();
@@ -171,10 +189,22 @@ fn form(accept: Option<&str>) -> Result<Form, ApiError> {
             Some(_) => {}
         }
     }
+    // What a real server would write and this one doesn't.
+    for form in [
+        "application/yaml",
+        "application/vnd.kubernetes.protobuf",
+        "application/cbor",
+        "as=",
+    ] {
+        if accept.contains(form) {
+            return Err(ApiError::not_modelled(format!(
+                "answers in the form {accept:?}"
+            )));
+        }
+    }
     Err(ApiError::not_acceptable(
-        "only the following media types are accepted: application/json, \
-         application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1 (the simulated API server \
-         writes neither YAML, nor CBOR, nor protobuf, nor tables)",
+        "only the following media types are accepted: application/json, application/yaml, \
+         application/vnd.kubernetes.protobuf",
     ))
 }
 
@@ -231,10 +261,10 @@ fn unknown_subresource(call: &Call) -> ApiError {
 }
 
 fn get(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
-    let object = stored(server, call)?;
     if let Some(asked) = call.info.query.get("resourceVersion") {
         list::check_revision(server, asked)?;
     }
+    let object = stored(server, call)?;
     Ok(call.respond(200, &object))
 }
 
@@ -282,6 +312,7 @@ pub(crate) fn own(
     new: &mut Value,
     from_request: bool,
 ) {
+    let live = &present(resource, live);
     let ty = merge_type(resource);
     let ignored = if from_request {
         reset_fields(resource, subresource, new)
@@ -341,9 +372,17 @@ pub(crate) fn decode(call: &Call) -> Result<Value, ApiError> {
     }
     let (api_version, kind) = (text(&value, "apiVersion"), text(&value, "kind"));
     if kind.is_empty() {
-        let shown = String::from_utf8_lossy(&call.body);
+        let sent = String::from_utf8_lossy(&call.body);
+        let short: String = sent.chars().take(30).collect();
+        let short = if short.len() < sent.len() {
+            format!("{short} ...")
+        } else {
+            short
+        };
         return Err(ApiError::bad_request(format!(
-            "Object 'Kind' is missing in '{shown}'"
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in \
+             '{sent}' ({short})",
+            resource.kind
         )));
     }
     if api_version != want {
@@ -360,22 +399,30 @@ pub(crate) fn decode(call: &Call) -> Result<Value, ApiError> {
         )));
     }
     if kind != resource.kind {
-        let message = if resource.custom().is_some() {
-            format!(
-                "the kind in the data ({kind}) does not match the expected kind ({})",
-                resource.kind
-            )
-        } else {
-            let internal = resource.group.split('.').next().filter(|g| !g.is_empty());
-            format!(
-                "{kind} in version \"{}\" cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): unknown conversion",
-                resource.version,
-                resource.kind,
-                resource.version,
-                internal.unwrap_or("core"),
-                resource.kind
-            )
-        };
+        if resource.custom().is_some() {
+            let cause = Cause::invalid(
+                "kind",
+                &Value::from(kind.clone()),
+                &format!("must be {}", resource.kind),
+            );
+            return Err(ApiError::invalid(
+                &kind,
+                &resource.group,
+                object::name(&value),
+                &[cause],
+            ));
+        }
+        let internal = resource
+            .group
+            .split('.')
+            .next()
+            .filter(|g| !g.is_empty())
+            .unwrap_or("core");
+        let (version, want) = (&resource.version, &resource.kind);
+        let message = format!(
+            "{kind} in version {version:?} cannot be handled as a {want}: converting \
+             ({version}.{kind}) to ({internal}.{want}): unknown conversion"
+        );
         return Err(ApiError::bad_request(message));
     }
     check_metadata(&value)?;

@@ -55,7 +55,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
                 return Err(ApiError::unsupported_media_type(
                     "the body of the request was in an unknown format - accepted media types \
                      include: application/json-patch+json, application/merge-patch+json, \
-                     application/apply-patch+yaml, application/apply-patch+cbor",
+                     application/apply-patch+yaml",
                 ));
             }
             let resource = &call.resource;
@@ -68,10 +68,10 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             ));
         }
     };
-    super::check_metadata(&new)?;
-    if call.resource.plural == "events" {
-        new = crate::events::store(new);
-    }
+    super::check_metadata(&new).map_err(|error| {
+        let cause = Cause::new("FieldValueInvalid", "patch", error.message);
+        ApiError::invalid("", "", "", &[cause])
+    })?;
     if object::name(&new) != object::name(&old) {
         return Err(ApiError::bad_request(format!(
             "the name of the object ({}) does not match the name on the URL ({})",
@@ -80,7 +80,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         )));
     }
     immutable_uid(call, &old, &new)?;
-    create::prepare(server, call, &mut new)?;
+    create::prepare(call, &mut new)?;
     update::keep_system_fields(call, &old, &mut new);
     own(
         server,
@@ -133,9 +133,26 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     if found.is_none() && call.info.subresource == "status" {
         return Err(ApiError::not_found(resource, &call.info.name));
     }
-    let live = found
-        .as_ref()
-        .map_or_else(|| create::empty(call), |f| super::present(resource, f));
+    let live = match &found {
+        None => create::empty(call),
+        Some(found) => {
+            let mut live = super::present(resource, found);
+            if live.pointer("/metadata/managedFields").is_none() {
+                // What was there before anybody applied has an owner of its own.
+                let empty = create::empty(call);
+                own(
+                    server,
+                    resource,
+                    "before-first-apply",
+                    "",
+                    &empty,
+                    &mut live,
+                    false,
+                );
+            }
+            live
+        }
+    };
     if found.is_none() {
         // Creating by apply takes the right to create as well.
         let mut attributes = Attributes::of_request(&call.info);
@@ -162,7 +179,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         at: server.now,
     };
     let mut new = apply::apply(&writer, &live, &config, call.info.query.flag("force"))?;
-    create::prepare(server, call, &mut new)?;
+    create::prepare(call, &mut new)?;
     if let Some(old) = found {
         immutable_uid(call, &old, &new)?;
         update::keep_system_fields(call, &old, &mut new);

@@ -37,7 +37,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             attributes.verb = "create".into();
             server.authorize(&call.user, &attributes)?;
             object::remove_meta(&mut new, "resourceVersion");
-            super::create::prepare(server, call, &mut new)?;
+            super::create::prepare(call, &mut new)?;
             let live = super::create::empty(call);
             own(server, resource, call.manager(), "", &live, &mut new, true);
             let created = super::create::finish(server, call, new)?;
@@ -64,10 +64,15 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             &Value::from(0),
             "must be specified for an update",
         );
-        let message = ApiError::invalid(&resource.kind, &resource.group, name, &[cause]);
-        return Err(message);
+        // The real server names the resource here, not the kind.
+        return Err(ApiError::invalid(
+            &resource.plural,
+            &resource.group,
+            name,
+            &[cause],
+        ));
     }
-    super::create::prepare(server, call, &mut new)?;
+    super::create::prepare(call, &mut new)?;
     keep_system_fields(call, &old, &mut new);
     own(
         server,
@@ -181,6 +186,10 @@ pub(crate) fn finish(
     mut new: Value,
 ) -> Result<Arc<Value>, ApiError> {
     let resource = &call.resource;
+    if resource.plural == "events" {
+        new = crate::events::store(new);
+        crate::events::complete(&mut new);
+    }
     let sent = object::resource_version(&new);
     if !matches!(sent, "" | "0") && sent != object::resource_version(old) {
         return Err(ApiError::modified(resource, &call.info.name));

@@ -114,12 +114,10 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         .get("sendInitialEvents")
         .map(|v| v != "false" && v != "0");
     let bookmarks = query.flag("allowWatchBookmarks");
-    if initial == Some(true)
-        && (query.get("resourceVersionMatch") != Some("NotOlderThan") || !bookmarks)
-    {
+    if initial.is_some() && query.get("resourceVersionMatch") != Some("NotOlderThan") {
         let causes = [crate::status::Cause::forbidden(
-            "sendInitialEvents",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan and allowWatchBookmarks to true",
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
         )];
         return Err(ApiError::invalid("ListOptions", "meta.k8s.io", "", &causes));
     }
@@ -133,7 +131,12 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
     };
     let from = match asked {
         None | Some("0") => None,
-        Some(revision) => Some(check_revision(server, revision)?),
+        Some(revision) => {
+            // A revision that is yet to come is waited for.
+            let number = revision.parse::<u64>().ok();
+            let ahead = number.filter(|n| *n > server.store.revision());
+            Some(ahead.map_or_else(|| check_revision(server, revision), Ok)?)
+        }
     };
     let table = &call.resource.store;
     match (from, initial) {

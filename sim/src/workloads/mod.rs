@@ -42,7 +42,7 @@ pub(crate) fn forget(server: &mut Server, uid: &str) {
 /// Puts on the agenda what a changed workload's controllers will do: see it at once, finish it
 /// when the script says.
 pub(crate) fn schedule(server: &mut Server, table: &StoreKey, change: &Change) {
-    if !server.workloads || !is_workload(table) {
+    if !server.controllers || !is_workload(table) {
         return;
     }
     let object = &change.object;

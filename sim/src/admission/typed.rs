@@ -1,0 +1,188 @@
+//! What the decoder of a built-in kind does to an object: unknown fields go (or are an error, with
+//! `fieldValidation=Strict`), nulls go, empty lists and maps go where Go leaves them out, and values
+//! of another type are refused.
+
+use serde_json::Value;
+use stageset_schema::{SchemaRef, Type};
+
+/// Fields that no type has.
+#[derive(Debug, Default)]
+pub(crate) struct Unknown(pub(crate) Vec<String>);
+
+/// Decodes in place. The error is the decoder's own text.
+pub(crate) fn decode(value: &mut Value, schema: SchemaRef, kind: &str) -> Result<Unknown, String> {
+    let mut unknown = Unknown::default();
+    let at = Place {
+        path: String::new(),
+        owner: kind.to_owned(),
+        field: String::new(),
+    };
+    walk(value, schema, &at, &mut unknown)?;
+    Ok(unknown)
+}
+
+struct Place {
+    /// With indices, for unknown fields.
+    path: String,
+    /// The innermost Go struct.
+    owner: String,
+    /// Without indices, for type errors.
+    field: String,
+}
+
+impl Place {
+    fn wrong(&self, value: &Value, want: &str) -> String {
+        let found = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        format!(
+            "json: cannot unmarshal {found} into Go struct field {}.{} of type {want}",
+            self.owner, self.field
+        )
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+fn walk(
+    value: &mut Value,
+    schema: SchemaRef,
+    at: &Place,
+    unknown: &mut Unknown,
+) -> Result<(), String> {
+    match schema.kind() {
+        Type::Struct => {
+            let Value::Object(map) = value else {
+                return Err(at.wrong(value, "struct"));
+            };
+            map.retain(|key, child| {
+                if schema.field(key).is_none() {
+                    unknown.0.push(join(&at.path, key));
+                    return false;
+                }
+                !child.is_null()
+            });
+            let owner = schema
+                .name()
+                .and_then(|n| n.rsplit('.').next())
+                .unwrap_or(&at.owner);
+            for (key, child) in map.iter_mut() {
+                let Some(field) = schema.field(key) else {
+                    continue;
+                };
+                let below = Place {
+                    path: join(&at.path, key),
+                    owner: owner.to_owned(),
+                    field: join(&at.field, key),
+                };
+                walk(child, field, &below, unknown)?;
+            }
+            map.retain(|key, child| {
+                let Some(field) = schema.field(key) else {
+                    return true;
+                };
+                let hollow = match child {
+                    Value::Array(list) => list.is_empty(),
+                    Value::Object(map) => map.is_empty() && field.kind() == Type::Map,
+                    _ => false,
+                };
+                !hollow || schema.is_required(key)
+            });
+            Ok(())
+        }
+        Type::Map => {
+            let Value::Object(map) = value else {
+                return Err(at.wrong(value, "map"));
+            };
+            let Some(values) = schema.map_values() else {
+                return Ok(());
+            };
+            for (key, child) in map.iter_mut() {
+                if child.is_null() && values.kind() == Type::String {
+                    *child = Value::from("");
+                }
+                let below = Place {
+                    path: join(&at.path, key),
+                    owner: at.owner.clone(),
+                    field: at.field.clone(),
+                };
+                walk(child, values, &below, unknown)?;
+            }
+            Ok(())
+        }
+        Type::List => {
+            let Value::Array(list) = value else {
+                return Err(at.wrong(value, "slice"));
+            };
+            let Some(items) = schema.items() else {
+                return Ok(());
+            };
+            for (i, child) in list.iter_mut().enumerate() {
+                let below = Place {
+                    path: format!("{}[{i}]", at.path),
+                    owner: at.owner.clone(),
+                    field: at.field.clone(),
+                };
+                walk(child, items, &below, unknown)?;
+            }
+            Ok(())
+        }
+        Type::String if schema.format() == Some("byte") => {
+            use base64::Engine as _;
+            let Some(text) = value.as_str() else {
+                return Err(at.wrong(value, "[]uint8"));
+            };
+            match base64::engine::general_purpose::STANDARD.decode(text) {
+                Ok(_) => Ok(()),
+                Err(
+                    base64::DecodeError::InvalidByte(i, _)
+                    | base64::DecodeError::InvalidLastSymbol(i, _),
+                ) => Err(format!("illegal base64 data at input byte {i}")),
+                Err(_) => Err(format!("illegal base64 data at input byte {}", text.len())),
+            }
+        }
+        Type::String if !value.is_string() => Err(at.wrong(value, "string")),
+        Type::Boolean if !value.is_boolean() => Err(at.wrong(value, "bool")),
+        Type::Integer if !(value.is_i64() || value.is_u64()) => {
+            Err(at.wrong(value, schema.format().unwrap_or("int64")))
+        }
+        Type::Number if !value.is_number() => Err(at.wrong(value, "float64")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn unknown_and_empty_fields_go_and_wrong_types_are_refused() {
+        let schema = stageset_schema::kind("", "v1", "ConfigMap")
+            .unwrap()
+            .schema();
+        let mut value = json!({ "metadata": { "name": "a", "labels": {}, "finalizers": [] }, "daata": {}, "data": { "x": "1" } });
+        let unknown = decode(&mut value, schema, "ConfigMap").unwrap();
+        assert_eq!(unknown.0, ["daata"]);
+        assert_eq!(
+            value,
+            json!({ "metadata": { "name": "a" }, "data": { "x": "1" } })
+        );
+        let mut value = json!({ "data": { "x": 1 } });
+        assert_eq!(
+            decode(&mut value, schema, "ConfigMap").unwrap_err(),
+            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string"
+        );
+    }
+}
