@@ -73,6 +73,10 @@ impl Seen {
             return;
         };
         if !self.deleted && !newer(&self.resource_version, &live.resource_version) {
+            // The watch stands where the read stood, or before: from here on it vouches.
+            if facts.tracking == Tracking::Polled {
+                facts.tracking = Tracking::Watched;
+            }
             return;
         }
         if self.deleted || self.entry != live.entry {
@@ -90,5 +94,56 @@ fn newer(event: &str, read: &str) -> bool {
     match (event.parse::<u64>(), read.parse::<u64>()) {
         (Ok(event), Ok(read)) => event > read,
         _ => event != read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stageset_core::failure::Fact;
+    use stageset_core::observation::{Health, Live};
+    use stageset_core::time::Timestamp;
+
+    use super::*;
+
+    fn facts() -> ObjectFacts {
+        let live = Live {
+            uid: "u".into(),
+            resource_version: "10".into(),
+            generation: 1,
+            owner: None,
+            prune_disabled: false,
+            deleting: false,
+            entry: Some("e".into()),
+            health: Health::Current,
+        };
+        ObjectFacts {
+            live: Some(Fact::seen(LiveState::Present(live), Timestamp::default())),
+            ..ObjectFacts::default()
+        }
+    }
+
+    fn told(version: &str, entry: &str, deleted: bool) -> ObjectFacts {
+        let mut facts = facts();
+        let seen = Seen {
+            entry: Some(entry.into()),
+            resource_version: version.into(),
+            deleted,
+        };
+        seen.apply_to(&mut facts);
+        facts
+    }
+
+    #[test]
+    fn a_watch_that_has_caught_up_with_a_read_vouches_for_it() {
+        assert_eq!(told("10", "e", false).tracking, Tracking::Watched);
+        assert_eq!(told("9", "older", false).tracking, Tracking::Watched);
+        assert!(told("9", "older", false).live.is_some());
+    }
+
+    #[test]
+    fn later_news_are_told_apart_by_whether_they_touch_what_is_ours() {
+        assert_eq!(told("11", "e", false).tracking, Tracking::Moved);
+        assert!(told("11", "changed", false).live.is_none());
+        assert!(told("10", "e", true).live.is_none());
     }
 }
