@@ -153,6 +153,11 @@ impl Ids {
         out
     }
 
+    /// A port in the range that nodes open, `30000-32767`.
+    pub(crate) fn node_port(&mut self) -> u64 {
+        30_000 + self.next() % 2_768
+    }
+
     /// An address in the service range `10.96.0.0/12`.
     pub(crate) fn cluster_ip(&mut self) -> String {
         let n = self.next();

@@ -333,6 +333,15 @@ fn service(spec: &mut Map<String, Value>) {
     if matches!(kind.as_str(), "LoadBalancer" | "NodePort") {
         under(spec, json!({ "externalTrafficPolicy": "Cluster" }));
     }
+    if spec["sessionAffinity"] == "None" {
+        spec.remove("sessionAffinityConfig");
+    }
+    if spec["sessionAffinity"] == "ClientIP" {
+        under(
+            spec,
+            json!({ "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 10800 } } }),
+        );
+    }
     if kind == "LoadBalancer" {
         under(spec, json!({ "allocateLoadBalancerNodePorts": true }));
     }
@@ -372,6 +381,7 @@ pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Valu
         "Service" => {
             object::child(new, "status").insert("loadBalancer".into(), json!({}));
             cluster_ip(server, object::child(new, "spec"));
+            node_ports(server, object::child(new, "spec"));
         }
         "Ingress" => {
             object::child(new, "status").insert("loadBalancer".into(), json!({}));
@@ -526,8 +536,21 @@ fn cluster_ip(server: &mut Server, spec: &mut Map<String, Value>) {
     );
 }
 
+/// Every port of a service that nodes open gets a port of theirs.
+fn node_ports(server: &mut Server, spec: &mut Map<String, Value>) {
+    if matches!(
+        spec.get("type").and_then(Value::as_str),
+        Some("NodePort" | "LoadBalancer")
+    ) {
+        each(spec.get_mut("ports"), |port| {
+            port.entry("nodePort")
+                .or_insert_with(|| server.ids.node_port().into());
+        });
+    }
+}
+
 /// What an update keeps though it wasn't sent.
-pub(crate) fn on_update(resource: &Resource, old: &Value, new: &mut Value) {
+pub(crate) fn on_update(server: &mut Server, resource: &Resource, old: &Value, new: &mut Value) {
     match resource.kind.as_str() {
         "Service" => {
             let spec = old.get("spec").cloned().unwrap_or_default();
@@ -546,6 +569,7 @@ pub(crate) fn on_update(resource: &Resource, old: &Value, new: &mut Value) {
             if new.pointer("/spec/type").and_then(Value::as_str) != Some("ExternalName") {
                 under(object::child(new, "spec"), kept);
             }
+            node_ports(server, object::child(new, "spec"));
         }
         "Namespace" => {
             object::copy_field(old, new, "spec");

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::{CustomVersion, schema::Schema};
 use crate::{
+    admission::typed,
+    managed::types::Type,
     object,
     status::{ApiError, Cause},
 };
@@ -26,7 +28,15 @@ pub(crate) fn shape(custom: &CustomVersion, new: &mut Value) -> Vec<String> {
             object::members(new).insert(field.to_owned(), value);
         }
     }
+    // Metadata is decoded as that of every kind.
     object::meta(new);
+    if let (Some(meta), Type::BuiltIn(schema)) = (new.get_mut("metadata"), Type::object_meta()) {
+        match typed::decode(meta, schema, "ObjectMeta") {
+            Ok(unknown) => pruned.extend(unknown.0.iter().map(|f| format!("metadata.{f}"))),
+            // Its types were checked when the body was read.
+            Err(_) => {}
+        }
+    }
     pruned
 }
 

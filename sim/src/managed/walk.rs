@@ -213,7 +213,7 @@ fn compare_lists(
     }
 }
 
-/// The value without the given fields.
+/// The value without the given fields. What loses all of its content becomes null.
 pub(crate) fn remove(value: &Value, ty: &Type, gone: &FieldSet) -> Value {
     match ty.atom(value) {
         Atom::Scalar => value.clone(),
@@ -227,7 +227,6 @@ pub(crate) fn remove(value: &Value, ty: &Type, gone: &FieldSet) -> Value {
                 return Value::Null;
             };
             let mut kept = Vec::new();
-            let mut touched = false;
             for (index, child) in list.iter().enumerate() {
                 let Ok(step) = element(&rule, index, child) else {
                     kept.push(child.clone());
@@ -238,13 +237,12 @@ pub(crate) fn remove(value: &Value, ty: &Type, gone: &FieldSet) -> Value {
                 }
                 match gone.child(&step) {
                     Some(below) => {
-                        touched = true;
-                        kept.push(remove_inside(child, &item, below));
+                        kept.push(remove(child, &item, below));
                     }
                     None => kept.push(child.clone()),
                 }
             }
-            if kept.is_empty() && !touched {
+            if kept.is_empty() {
                 Value::Null
             } else {
                 Value::Array(kept)
@@ -255,37 +253,23 @@ pub(crate) fn remove(value: &Value, ty: &Type, gone: &FieldSet) -> Value {
                 return Value::Null;
             };
             let mut kept = Map::new();
-            let mut touched = false;
             for (key, child) in map {
                 let step = Element::Field(key.clone());
                 if gone.has(&step) {
                     continue;
                 }
                 let child = match gone.child(&step) {
-                    Some(below) => {
-                        touched = true;
-                        remove_inside(child, &ty.field(key).0, below)
-                    }
+                    Some(below) => remove(child, &ty.field(key).0, below),
                     None => child.clone(),
                 };
                 kept.insert(key.clone(), child);
             }
-            if kept.is_empty() && !touched {
+            if kept.is_empty() {
                 Value::Null
             } else {
                 Value::Object(kept)
             }
         }
-    }
-}
-
-/// Removes fields below a container that itself stays: it is left empty rather than null.
-fn remove_inside(child: &Value, ty: &Type, gone: &FieldSet) -> Value {
-    let left = remove(child, ty, gone);
-    match (left.is_null(), child) {
-        (true, Value::Object(_)) => Value::Object(Map::new()),
-        (true, Value::Array(_)) => Value::Array(Vec::new()),
-        _ => left,
     }
 }
 

@@ -338,6 +338,12 @@ pub(crate) fn spec_changed(resource: &Resource, old: &Value, new: &Value) -> boo
     let skip = |key: &str| {
         matches!(key, "metadata" | "apiVersion" | "kind") || (key == "status" && resource.status)
     };
+    // Deployments count their annotations as well.
+    if resource.is("apps", "deployments")
+        && old.pointer("/metadata/annotations") != new.pointer("/metadata/annotations")
+    {
+        return true;
+    }
     let empty = serde_json::Map::new();
     let (old, new) = (
         old.as_object().unwrap_or(&empty),

@@ -195,7 +195,7 @@ pub(crate) fn finish(
         return Err(ApiError::modified(resource, &call.info.name));
     }
     object::set_meta(&mut new, "resourceVersion", object::resource_version(old));
-    admission::defaults::on_update(resource, old, &mut new);
+    admission::defaults::on_update(server, resource, old, &mut new);
     admission::validation::check(resource, Some(old), &new)?;
     if let Some(custom) = resource.custom() {
         crd::structural::validate(custom, Some(old), &new)?;
