@@ -17,6 +17,9 @@ pub(super) fn start_manager(plane: &mut ControlPlane, authority: &Authority) -> 
     let mut command = component("kube-controller-manager", &kubeconfig)?;
     command
         .arg("--use-service-account-credentials=true")
+        // Its default of 20 requests a second would be what a hundred Deployments wait for.
+        .args(["--kube-api-qps=1000", "--kube-api-burst=2000"])
+        .arg("--concurrent-deployment-syncs=20")
         .arg("--service-account-private-key-file")
         .arg(plane.folder().join("sa.key"))
         .arg("--root-ca-file")

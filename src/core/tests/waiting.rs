@@ -159,3 +159,23 @@ fn kstatus_conditions_stand_beside_ready() {
     assert!(world.status.condition("Stalled").is_some());
     assert!(world.status.condition("Reconciling").is_none());
 }
+
+#[test]
+fn words_alone_are_not_recorded_at_every_look() {
+    let mut world = shop();
+    world.slow.insert("Deployment".into(), HOUR);
+    world.settle(Duration::from_secs(3));
+    let before = world.done_with("record status").len();
+    for count in 0..20 {
+        world.chatter = Some(format!("{count} of 20 replicas available"));
+        world.now = world.now.plus(Duration::from_millis(200));
+        for (_, _, facts) in world.facts.objects.iter_mut() {
+            facts.live = None;
+        }
+        world.pass();
+    }
+    let written = world.done_with("record status").len() - before;
+    assert!(written <= 2, "{written} writes of words in 4 s");
+    world.settle(Duration::from_secs(20));
+    assert!(world.message().contains("19 of 20"), "{}", world.message());
+}

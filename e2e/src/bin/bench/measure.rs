@@ -40,7 +40,7 @@ pub(crate) fn memory(pid: u32, line: &str) -> Result<u64> {
 pub(crate) struct Requests {
     /// To or for one namespace: verb and resource, with counts.
     pub(crate) own: BTreeMap<String, usize>,
-    /// Discovery, lists and watches over all namespaces, leases.
+    /// Discovery, lists and watches, leases.
     pub(crate) shared: BTreeMap<String, usize>,
 }
 
@@ -60,7 +60,9 @@ impl Requests {
                 event.resource.as_str()
             };
             let what = format!("{} {resource}{sub}{dry}", event.verb);
-            let side = if belongs(event, fleet) && event.verb != "watch" {
+            // Lists are how watches begin.
+            let watching = event.verb == "watch" || event.verb == "list";
+            let side = if belongs(event, fleet) && !watching {
                 &mut requests.own
             } else {
                 &mut requests.shared

@@ -12,7 +12,7 @@ use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::Identity;
 use stageset_core::object::Reference;
 use stageset_core::observation::{Facts, Observation, StageSet};
-use stageset_core::plan::{Need, Next, Operation, Plan, TenantOperation};
+use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 
 use super::look::Look;
 use super::{Pass, Session, Wake};
@@ -20,6 +20,7 @@ use crate::gather::{Gather, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
 use crate::ports::Ports;
+use crate::records::inventory::Inventories;
 use crate::records::stage_set;
 use crate::requests::clean;
 
@@ -203,6 +204,16 @@ impl Session {
                 Ok(Recorded::StageSet) => {
                     self.read = None;
                     self.facts.record_failure = None;
+                    match record {
+                        RecordOperation::Status(_) => self.facts.status_recorded = Some(at),
+                        // The finalizer comes before the first inventory, so there is none yet.
+                        RecordOperation::AddFinalizer if never_delivered(&known.object) => {
+                            known.inventories = Inventories::default();
+                            self.facts.inventories =
+                                Some(Fact::seen(Ok(known.inventories.observed()), at));
+                        }
+                        _ => {}
+                    }
                 }
                 Ok(Recorded::Inventories) => {
                     self.facts.inventories = Some(Fact::seen(Ok(known.inventories.observed()), at));
@@ -291,6 +302,15 @@ enum Step {
     Done,
     Failed,
     Gone,
+}
+
+/// Whether no stage was ever recorded. A StageSet whose finalizer somebody took off by hand has
+/// stages, and its inventories are looked for.
+fn never_delivered(object: &Value) -> bool {
+    object
+        .pointer("/status/stages")
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty)
 }
 
 fn is_event(operation: &Operation) -> bool {

@@ -212,6 +212,8 @@ pub struct Facts {
     pub kinds: BTreeMap<GroupVersionKind, Fact<KindState>>,
     /// Objects of the target, each as the identity that saw it.
     pub objects: Objects,
+    /// When this process last recorded the status.
+    pub status_recorded: Option<Timestamp>,
     /// The last failure of a write to our own records, which holds everything else up.
     pub record_failure: Option<Fact<Failure>>,
 }

@@ -86,6 +86,8 @@ pub struct World {
     /// Fails the request with this number.
     pub fault: Option<(u64, FailureClass)>,
     pub requests: u64,
+    /// What an object on its way says of itself.
+    pub chatter: Option<String>,
     pub done: Vec<Done>,
     pub events: Vec<(String, String)>,
     pub gone: bool,
@@ -152,6 +154,7 @@ impl World {
             sticky: BTreeSet::new(),
             fault: None,
             requests: 0,
+            chatter: None,
             done: Vec::new(),
             events: Vec::new(),
             gone: false,
@@ -578,7 +581,11 @@ impl World {
             } else if self.now >= stored.ready_at {
                 Health::Current
             } else {
-                Health::InProgress("0 of 1 replicas available".into())
+                Health::InProgress(
+                    self.chatter
+                        .clone()
+                        .unwrap_or_else(|| "0 of 1 replicas available".into()),
+                )
             },
         }
     }
@@ -612,7 +619,10 @@ impl World {
                 self.finalizer = false;
                 self.gone = true;
             }
-            RecordOperation::Status(status) => self.status = (**status).clone(),
+            RecordOperation::Status(status) => {
+                self.status = (**status).clone();
+                self.facts.status_recorded = Some(self.now);
+            }
             RecordOperation::Inventory {
                 stage, inventory, ..
             } => {

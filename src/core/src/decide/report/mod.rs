@@ -24,6 +24,9 @@ use record::{applied, blank, cut};
 /// How often a refusal that only a grant can cure is tried again (K10: at most 60 s apart).
 pub(super) const DENIED_RETRY: Duration = Duration::from_secs(30);
 
+/// How often at most a status is recorded in which only messages differ.
+const WORDS: Duration = Duration::from_secs(5);
+
 /// When to look again.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wait {
@@ -243,6 +246,13 @@ impl Report {
         let recorded = &observation.stage_set.status;
         let status = self.status(observation);
         let mut steps = Vec::new();
+        if let Some(later) = self.words_can_wait(observation, &status) {
+            return Plan {
+                needs: Vec::new(),
+                steps,
+                next: sooner(next, later),
+            };
+        }
         if status != *recorded {
             steps.push(vec![Operation::Record(RecordOperation::Status(Box::new(
                 status,
@@ -258,6 +268,18 @@ impl Report {
             steps,
             next,
         }
+    }
+
+    /// While a stage is on its way its message counts objects, and each count would be a write. When
+    /// nothing but words has changed, they are recorded at most every few seconds: this is when next.
+    fn words_can_wait(&self, observation: &Observation, status: &Status) -> Option<Timestamp> {
+        let recorded = &observation.stage_set.status;
+        let next = observation.facts.status_recorded?.plus(WORDS);
+        let only_words = self.progress == Progress::Reconciling
+            && status != recorded
+            && observation.now < next
+            && record::same_but_for_words(recorded, status);
+        only_words.then_some(next)
     }
 
     fn is_news(&self, recorded: &Status) -> bool {
@@ -313,6 +335,19 @@ impl Report {
             until,
             refresh,
         }
+    }
+}
+
+fn sooner(next: Next, other: Timestamp) -> Next {
+    match next {
+        Next::Hold {
+            waiting_for, until, ..
+        } if other < until => Next::Hold {
+            waiting_for,
+            until: other,
+            refresh: false,
+        },
+        next => next,
     }
 }
 

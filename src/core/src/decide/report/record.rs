@@ -151,3 +151,18 @@ pub(super) fn cut(message: &str) -> String {
     let end = message.floor_char_boundary(MESSAGE_MAX);
     format!("{}…", &message[..end])
 }
+
+/// Whether two statuses differ in nothing but messages.
+pub(super) fn same_but_for_words(a: &Status, b: &Status) -> bool {
+    fn wordless(status: &Status) -> Status {
+        let mut status = status.clone();
+        for condition in &mut status.conditions {
+            condition.message.clear();
+        }
+        for stage in &mut status.stages {
+            stage.message = None;
+        }
+        status
+    }
+    wordless(a) == wordless(b)
+}
