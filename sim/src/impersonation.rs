@@ -51,24 +51,21 @@ pub(crate) fn effective_user(server: &mut Server, request: &Request) -> Result<U
         uid: uid.clone(),
         extra,
     };
-    match account(&name) {
-        Some((namespace, account)) => {
-            let mut attributes = Attributes::resource("impersonate", "", "serviceaccounts");
-            attributes.namespace = namespace.to_owned();
-            attributes.name = account.to_owned();
-            server.authorize(&caller, &attributes)?;
-            if groups.is_empty() {
-                user.groups = vec![
-                    "system:serviceaccounts".into(),
-                    format!("system:serviceaccounts:{namespace}"),
-                ];
-            }
+    if let Some((namespace, account)) = account(&name) {
+        let mut attributes = Attributes::resource("impersonate", "", "serviceaccounts");
+        namespace.clone_into(&mut attributes.namespace);
+        account.clone_into(&mut attributes.name);
+        server.authorize(&caller, &attributes)?;
+        if groups.is_empty() {
+            user.groups = vec![
+                "system:serviceaccounts".into(),
+                format!("system:serviceaccounts:{namespace}"),
+            ];
         }
-        None => {
-            let mut attributes = Attributes::resource("impersonate", "", "users");
-            attributes.name.clone_from(&name);
-            server.authorize(&caller, &attributes)?;
-        }
+    } else {
+        let mut attributes = Attributes::resource("impersonate", "", "users");
+        attributes.name.clone_from(&name);
+        server.authorize(&caller, &attributes)?;
     }
     for group in &groups {
         let mut attributes = Attributes::resource("impersonate", "", "groups");

@@ -178,7 +178,7 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn apply_conflict(message: String, causes: Vec<Value>) -> Self {
+    pub(crate) fn apply_conflict(message: String, causes: &[Value]) -> Self {
         Self::new(409, "Conflict", message, json!({ "causes": causes }))
     }
 

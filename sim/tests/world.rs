@@ -1,5 +1,7 @@
 //! What the scenarios share: a cluster, and requests with what came back.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use serde_json::Value;

@@ -265,7 +265,7 @@ fn pod(spec: &mut Map<String, Value>, restart: &str, is_pod: bool) {
                 }),
             );
             each(container.get_mut("ports"), |port| {
-                under(port, json!({ "protocol": "TCP" }))
+                under(port, json!({ "protocol": "TCP" }));
             });
             for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
                 if let Some(Value::Object(probe)) = container.get_mut(probe) {

@@ -23,7 +23,7 @@ fn is_label(text: &str) -> bool {
 /// Why a name isn't allowed for a kind, if it isn't.
 pub(crate) fn problem(group: &str, plural: &str, name: &str) -> Option<String> {
     match (group, plural) {
-        ("", "namespaces") | ("", "services") if name.len() > 63 => {
+        ("", "namespaces" | "services") if name.len() > 63 => {
             Some("must be no more than 63 characters".into())
         }
         ("", "namespaces") if !is_label(name) => Some(LABEL.into()),

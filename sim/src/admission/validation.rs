@@ -75,7 +75,8 @@ fn metadata(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<Cause>
     }
     for (i, finalizer) in object::finalizers(new).into_iter().enumerate() {
         let known = matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
-        if !known && !(finalizer.contains('/') && names::is_qualified(finalizer)) {
+        let qualified = finalizer.contains('/') && names::is_qualified(finalizer);
+        if !(known || qualified) {
             causes.push(Cause::invalid(
                 format!("metadata.finalizers[{i}]"),
                 &Value::from(finalizer),
@@ -178,11 +179,11 @@ fn kind(resource: &Resource, new: &Value) -> Vec<Cause> {
             at(new, "spec.template.spec"),
         )),
         "Service"
-            if at(new, "spec.type") != "ExternalName" && at(new, "spec.clusterIP") != "None" =>
+            if at(new, "spec.type") != "ExternalName"
+                && at(new, "spec.clusterIP") != "None"
+                && is_empty(at(new, "spec.ports")) =>
         {
-            if is_empty(at(new, "spec.ports")) {
-                causes.push(Cause::required("spec.ports", ""));
-            }
+            causes.push(Cause::required("spec.ports", ""));
         }
         "RoleBinding" | "ClusterRoleBinding" if is_empty(at(new, "roleRef.name")) => {
             causes.push(Cause::required("roleRef.name", ""));

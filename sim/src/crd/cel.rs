@@ -112,18 +112,13 @@ fn judge(
         Ok(Cel::Bool(true)) => return Ok(()),
         Ok(Cel::Bool(false)) => message(rule).ok_or_else(|| unable("messageExpression".into()))?,
         Ok(other) => return Err(unable(format!("it gives {other:?}, not a boolean"))),
-        Err(
-            e @ (ExecutionError::UndeclaredReference(_)
-            | ExecutionError::NoSuchOverload(_)
-            | ExecutionError::NotSupportedAsMethod { .. }
-            | ExecutionError::InternalError(_)),
-        ) => return Err(unable(e.to_string())),
         Err(ExecutionError::NoSuchKey(key)) => {
             format!(
                 "rule evaluation error: no such key: {key} evaluating rule: {}",
                 rule.rule
             )
         }
+        // A function that isn't there, or values that it doesn't take.
         Err(e) => return Err(unable(e.to_string())),
     };
     let at = match rule.field_path.strip_prefix('.') {

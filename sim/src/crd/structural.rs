@@ -15,13 +15,19 @@ use crate::{
 
 /// Prunes and defaults an object; metadata belongs to Kubernetes and stays. Says which fields it
 /// pruned.
-pub(crate) fn shape(custom: &CustomVersion, new: &mut Value) -> Vec<String> {
+///
+/// Nulls where none may be are dropped from what a client sent; those that a server-side apply
+/// leaves behind stay, and validation refuses them.
+pub(crate) fn shape(custom: &CustomVersion, new: &mut Value, applied: bool) -> Vec<String> {
     let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
         .into_iter()
         .map(|field| (field, object::members(new).remove(field)))
         .collect();
     let mut pruned = Vec::new();
     prune(new, &custom.schema, "", &mut pruned);
+    if !applied {
+        drop_nulls(new, &custom.schema);
+    }
     default(new, &custom.schema);
     for (field, value) in kept {
         if let Some(value) = value {
@@ -31,10 +37,9 @@ pub(crate) fn shape(custom: &CustomVersion, new: &mut Value) -> Vec<String> {
     // Metadata is decoded as that of every kind.
     object::meta(new);
     if let (Some(meta), Type::BuiltIn(schema)) = (new.get_mut("metadata"), Type::object_meta()) {
-        match typed::decode(meta, schema, "ObjectMeta") {
-            Ok(unknown) => pruned.extend(unknown.0.iter().map(|f| format!("metadata.{f}"))),
-            // Its types were checked when the body was read.
-            Err(_) => {}
+        // Its types were checked when the body was read.
+        if let Ok(unknown) = typed::decode(meta, schema, "ObjectMeta") {
+            pruned.extend(unknown.0.iter().map(|f| format!("metadata.{f}")));
         }
     }
     pruned
@@ -77,6 +82,32 @@ fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String
     }
 }
 
+/// Drops nulls of fields that may not be null and have no default.
+fn drop_nulls(value: &mut Value, schema: &Schema) {
+    match value {
+        Value::Object(map) => {
+            let field = |key: &str| schema.properties.get(key);
+            map.retain(|key, value| {
+                !value.is_null()
+                    || field(key).is_none_or(|below| below.nullable || below.default.is_some())
+            });
+            for (key, child) in map.iter_mut() {
+                if let Some(below) = field(key).or(schema.additional.as_deref()) {
+                    drop_nulls(child, below);
+                }
+            }
+        }
+        Value::Array(list) => {
+            for item in list {
+                if let Some(items) = &schema.items {
+                    drop_nulls(item, items);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Fills in defaults; a null where null isn't allowed and a default exists counts as missing.
 pub(crate) fn default(value: &mut Value, schema: &Schema) {
     match value {
@@ -91,14 +122,6 @@ pub(crate) fn default(value: &mut Value, schema: &Schema) {
                     map.insert(key.clone(), default.clone());
                 }
             }
-            // A null for a field that may not be null is dropped.
-            map.retain(|key, value| {
-                !value.is_null()
-                    || schema
-                        .properties
-                        .get(key)
-                        .is_none_or(|below| below.nullable)
-            });
             for (key, child) in map.iter_mut() {
                 if let Some(below) = schema.properties.get(key).or(schema.additional.as_deref()) {
                     default(child, below);
@@ -107,7 +130,9 @@ pub(crate) fn default(value: &mut Value, schema: &Schema) {
         }
         Value::Array(list) => {
             if let Some(items) = &schema.items {
-                list.iter_mut().for_each(|item| default(item, items));
+                for item in list {
+                    default(item, items);
+                }
             }
         }
         _ => {}
@@ -161,7 +186,7 @@ fn type_of(value: &Value) -> &'static str {
 
 fn typed(value: &Value, schema: &Schema) -> bool {
     if value.is_null() {
-        return schema.nullable;
+        return schema.nullable || (schema.types.is_empty() && !schema.int_or_string);
     }
     if schema.int_or_string {
         return matches!(type_of(value), "integer" | "string");

@@ -10,7 +10,10 @@ use super::{
     types::Type,
     walk::{Comparison, compare, fields_of, remove, with_named_fields},
 };
-use crate::{object, status::ApiError};
+use crate::{
+    object::{self, rfc3339},
+    status::ApiError,
+};
 
 /// Metadata that nobody owns, because the server sets it.
 fn unowned(set: &FieldSet) -> FieldSet {
@@ -109,7 +112,7 @@ fn conflict_error(conflicts: &[(Manager, FieldSet)]) -> ApiError {
             lines.join("\n")
         ),
     };
-    ApiError::apply_conflict(message, causes)
+    ApiError::apply_conflict(message, &causes)
 }
 
 fn without_managed_fields(object: &Value) -> Value {
@@ -180,7 +183,7 @@ pub(crate) fn apply(
     if new != bare_live
         && let Some(own) = all.iter_mut().find(|e| e.manager.is_same(&writer.manager))
     {
-        own.time = entries::stamp(writer.at);
+        own.time = Some(rfc3339(writer.at));
     }
     let mut new = new;
     entries::encode(&mut new, all);
@@ -253,7 +256,7 @@ pub(crate) fn update(writer: &Writer<'_>, live: &Value, new: &mut Value, from_re
         left.push(Entry {
             manager: writer.manager.clone(),
             fields,
-            time: entries::stamp(writer.at),
+            time: Some(rfc3339(writer.at)),
         });
     }
     entries::cap(&mut left);
@@ -285,7 +288,7 @@ mod tests {
         apply(&writer, live, config, force)
     }
 
-    fn config(data: Value) -> Value {
+    fn config(data: &Value) -> Value {
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": data })
     }
 
@@ -294,16 +297,16 @@ mod tests {
         let live = run(
             "one",
             &json!({"metadata":{}}),
-            &config(json!({ "x": "1" })),
+            &config(&json!({ "x": "1" })),
             false,
         )
         .unwrap();
-        let error = run("two", &live, &config(json!({ "x": "2" })), false).unwrap_err();
+        let error = run("two", &live, &config(&json!({ "x": "2" })), false).unwrap_err();
         assert_eq!(
             error.message,
             "Apply failed with 1 conflict: conflict with \"one\": .data.x"
         );
-        let forced = run("two", &live, &config(json!({ "x": "2" })), true).unwrap();
+        let forced = run("two", &live, &config(&json!({ "x": "2" })), true).unwrap();
         assert_eq!(
             forced["metadata"]["managedFields"]
                 .as_array()
@@ -318,14 +321,14 @@ mod tests {
         let live = run(
             "one",
             &json!({"metadata":{}}),
-            &config(json!({ "x": "1", "y": "1" })),
+            &config(&json!({ "x": "1", "y": "1" })),
             false,
         )
         .unwrap();
-        let live = run("two", &live, &config(json!({ "y": "1" })), false).unwrap();
-        let live = run("one", &live, &config(json!({})), false).unwrap();
+        let live = run("two", &live, &config(&json!({ "y": "1" })), false).unwrap();
+        let live = run("one", &live, &config(&json!({})), false).unwrap();
         assert_eq!(live["data"], json!({ "y": "1" }));
-        let live = run("two", &live, &config(json!({})), false).unwrap();
+        let live = run("two", &live, &config(&json!({})), false).unwrap();
         assert!(live["data"].is_null(), "decoding drops it");
     }
 }

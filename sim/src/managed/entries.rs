@@ -1,10 +1,9 @@
 //! `metadata.managedFields`: who owns what, as entries of an object.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::set::FieldSet;
-use crate::object::{self, rfc3339};
+use crate::object;
 
 /// Who writes: the identity of a managed-fields entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,9 +181,4 @@ pub(crate) fn cap(entries: &mut Vec<Entry>) {
             }
         }
     }
-}
-
-/// Now, as an entry's time.
-pub(crate) fn stamp(at: Timestamp) -> Option<String> {
-    Some(rfc3339(at))
 }

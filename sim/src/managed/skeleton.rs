@@ -41,8 +41,7 @@ pub(crate) fn empty(api_version: &str, kind: &str, custom: bool) -> Value {
         }),
         "Pod" => json!({ "spec": pod_spec(), "status": {} }),
         "PodTemplate" => json!({ "template": template() }),
-        "Service" => json!({ "spec": {}, "status": { "loadBalancer": {} } }),
-        "Ingress" => json!({ "spec": {}, "status": { "loadBalancer": {} } }),
+        "Service" | "Ingress" => json!({ "spec": {}, "status": { "loadBalancer": {} } }),
         "PersistentVolumeClaim" => json!({ "spec": { "resources": {} }, "status": {} }),
         "Role" | "ClusterRole" => json!({ "rules": null }),
         "RoleBinding" | "ClusterRoleBinding" => {

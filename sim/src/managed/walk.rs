@@ -155,6 +155,17 @@ fn compare_at(
         }
         Atom::List { .. } | Atom::Map { .. } => true,
     };
+    // A mapping that gave way to something else lost its members.
+    if let (Some(Value::Object(gone)), Some(now)) = (old, new)
+        && !now.is_object()
+        && !now.is_null()
+    {
+        for (key, child) in gone {
+            path.push(Element::Field(key.clone()));
+            compare_at(Some(child), None, &ty.field(key).0, path, out);
+            path.pop();
+        }
+    }
     match (old, new) {
         (None, Some(_)) => out.added.insert(path),
         (Some(_), None) => out.removed.insert(path),
@@ -197,13 +208,13 @@ fn compare_lists(
             (2.., 2..) if left != right => out.modified.insert(path),
             (2.., 2..) => {}
             (2.., _) => {
-                if right.first().is_some() {
+                if !right.is_empty() {
                     compare_at(None, right.first(), item, path, out);
                 }
                 out.removed.insert(path);
             }
             (_, _) => {
-                if left.first().is_some() {
+                if !left.is_empty() {
                     compare_at(left.first(), None, item, path, out);
                 }
                 out.added.insert(path);

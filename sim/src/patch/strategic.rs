@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn containers_merge_by_name_and_directives_delete() {
-        let schema = stageset_schema::kind("apps", "v1", "Deployment").map(|k| k.schema());
+        let schema =
+            stageset_schema::kind("apps", "v1", "Deployment").map(stageset_schema::Kind::schema);
         let target = json!({ "spec": { "template": { "spec": { "containers": [
             { "name": "a", "image": "1" }, { "name": "b", "image": "1" }
         ] } } } });

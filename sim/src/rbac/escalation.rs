@@ -111,8 +111,8 @@ fn may(
     name: &str,
 ) -> bool {
     let mut attributes = Attributes::resource(verb, GROUP, plural);
-    attributes.namespace = namespace.to_owned();
-    attributes.name = name.to_owned();
+    namespace.clone_into(&mut attributes.namespace);
+    name.clone_into(&mut attributes.name);
     server.policy().allows(user, &attributes)
 }
 

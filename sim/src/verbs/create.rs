@@ -75,18 +75,17 @@ pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), ApiError> {
 /// What the decoder does before anybody looks at the object: unknown fields, types, defaults.
 pub(crate) fn prepare(call: &Call, new: &mut Value) -> Result<(), ApiError> {
     let resource = &call.resource;
-    let unknown = match resource.custom() {
-        Some(custom) => crd::structural::shape(custom, new),
-        None => {
-            let schema = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
-            let unknown = match schema {
-                Some(kind) => typed::decode(new, kind.schema(), &resource.kind)
-                    .map_err(|why| unhandled(call, new, &why))?,
-                None => typed::Unknown::default(),
-            };
-            admission::defaults::apply(resource, new);
-            unknown.0
-        }
+    let unknown = if let Some(custom) = resource.custom() {
+        crd::structural::shape(custom, new, call.content_type == super::APPLY)
+    } else {
+        let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
+        let unknown = match kind {
+            Some(kind) => typed::decode(new, kind.schema(), &resource.kind)
+                .map_err(|why| unhandled(call, new, &why))?,
+            None => typed::Unknown::default(),
+        };
+        admission::defaults::apply(resource, new);
+        unknown.0
     };
     if call.info.query.get("fieldValidation") == Some("Strict") && !unknown.is_empty() {
         let listed: Vec<String> = unknown

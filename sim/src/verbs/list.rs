@@ -150,19 +150,17 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
         None => 0,
     };
     let current = server.store.revision();
-    let page = match query.get("continue") {
-        Some(token) => read_token(token)?,
-        None => {
-            let asked = query
-                .get("resourceVersion")
-                .map(|r| check_revision(server, r))
-                .transpose()?;
-            let exact = query.get("resourceVersionMatch") == Some("Exact");
-            let revision = asked.filter(|_| exact).unwrap_or(current);
-            Page {
-                revision,
-                after: None,
-            }
+    let page = if let Some(token) = query.get("continue") {
+        read_token(token)?
+    } else {
+        let asked = query
+            .get("resourceVersion")
+            .map(|r| check_revision(server, r))
+            .transpose()?;
+        let exact = query.get("resourceVersionMatch") == Some("Exact");
+        Page {
+            revision: asked.filter(|_| exact).unwrap_or(current),
+            after: None,
         }
     };
     let table = &call.resource.store;

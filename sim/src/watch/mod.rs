@@ -157,9 +157,12 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             }
         }
         (None, Some(false)) => {}
-        (Some(revision), _) => match server.store.since(table, revision) {
-            Some(changes) => changes.iter().for_each(|change| subscription.see(change)),
-            None => {
+        (Some(revision), _) => {
+            if let Some(changes) = server.store.since(table, revision) {
+                for change in &changes {
+                    subscription.see(change);
+                }
+            } else {
                 let error = ApiError::expired(format!(
                     "too old resource version: {revision} ({})",
                     server.store.revision()
@@ -167,7 +170,7 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
                 subscription.push("ERROR", &error.status());
                 subscription.closed = true;
             }
-        },
+        }
     }
     server.subscribed += 1;
     let id = SubscriptionId(server.subscribed);

@@ -30,7 +30,6 @@ fn is_workload(table: &StoreKey) -> bool {
                 "pods" | "persistentvolumeclaims" | "services" | "replicationcontrollers"
             )
             | ("policy", "poddisruptionbudgets")
-            | ("networking.k8s.io", "ingresses")
     )
 }
 
@@ -105,7 +104,7 @@ pub(crate) fn run(server: &mut Server, table: &StoreKey, key: &str, uid: &str) {
         "kube-controller-manager"
     };
     if table.is("", "pods") {
-        server.control(&resource, key, "kube-scheduler", "", |pod| pods::bind(pod));
+        server.control(&resource, key, "kube-scheduler", "", pods::bind);
     }
     server.control(&resource, key, manager, "status", |object| {
         status::set(object, state, now);

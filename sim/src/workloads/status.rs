@@ -24,7 +24,6 @@ pub(super) fn set(object: &mut Value, state: State, now: Timestamp) {
         "Pod" => pod(object, state, now),
         "PersistentVolumeClaim" => claim(object, state),
         "Service" => service(object, state),
-        "Ingress" => {}
         "PodDisruptionBudget" => {
             let generation = object::generation(object);
             object::child(object, "status").insert("observedGeneration".into(), generation.into());
