@@ -20,7 +20,6 @@ use crate::gather::{Gather, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
 use crate::ports::Ports;
-use crate::records::inventory::Inventories;
 use crate::records::stage_set;
 use crate::requests::clean;
 
@@ -204,15 +203,8 @@ impl Session {
                 Ok(Recorded::StageSet) => {
                     self.read = None;
                     self.facts.record_failure = None;
-                    match record {
-                        RecordOperation::Status(_) => self.facts.status_recorded = Some(at),
-                        // The finalizer comes before the first inventory, so there is none yet.
-                        RecordOperation::AddFinalizer if never_delivered(&known.object) => {
-                            known.inventories = Inventories::default();
-                            self.facts.inventories =
-                                Some(Fact::seen(Ok(known.inventories.observed()), at));
-                        }
-                        _ => {}
+                    if matches!(record, RecordOperation::Status(_)) {
+                        self.facts.status_recorded = Some(at);
                     }
                 }
                 Ok(Recorded::Inventories) => {
@@ -302,15 +294,6 @@ enum Step {
     Done,
     Failed,
     Gone,
-}
-
-/// Whether no stage was ever recorded. A StageSet whose finalizer somebody took off by hand has
-/// stages, and its inventories are looked for.
-fn never_delivered(object: &Value) -> bool {
-    object
-        .pointer("/status/stages")
-        .and_then(Value::as_array)
-        .is_none_or(Vec::is_empty)
 }
 
 fn is_event(operation: &Operation) -> bool {
