@@ -14,6 +14,20 @@
 //! what is kept and told. `namespaces`, `garbage`, `rbac::aggregation` and `workloads` are the
 //! cluster's own controllers; `reactions` wakes them and `clock` lets them wait.
 
+//!
+//! # What is not modelled
+//!
+//! Answered 501: OpenAPI, metrics, `scale`, `eviction`, `binding`, `token`, `exec` and the other
+//! subresources beside `status` and `finalize`; groups `autoscaling/v1`, `apiregistration`,
+//! `flowcontrol`, `resource.k8s.io`, `storagemigration`; protobuf, CBOR, YAML and table answers;
+//! conversion webhooks; CEL rules with functions of Kubernetes' own libraries,
+//! `messageExpression` or `optionalOldSelf`.
+//!
+//! Absent without a 501, because nothing asks for them by name: admission webhooks and policies,
+//! quota, limit ranges, KEP-5284's constrained impersonation, priority and fairness, pods made by
+//! controllers, projected token volumes of pods. Validation of built-in kinds covers metadata,
+//! selectors, containers and immutable fields; types are those of the real OpenAPI.
+
 mod admission;
 mod audit;
 mod body;

@@ -82,6 +82,11 @@ fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String
     }
 }
 
+/// What storage does to a validated object: nulls without meaning go.
+pub(crate) fn tidy(custom: &CustomVersion, new: &mut Value) {
+    drop_nulls(new, &custom.schema);
+}
+
 /// Drops nulls of fields that may not be null and have no default.
 fn drop_nulls(value: &mut Value, schema: &Schema) {
     match value {

@@ -159,6 +159,7 @@ pub(crate) fn finish(
     admission::validation::check(resource, None, &new)?;
     if let Some(custom) = resource.custom() {
         crd::structural::validate(custom, None, &new)?;
+        crd::structural::tidy(custom, &mut new);
     }
     crd::lifecycle::check(server, resource, None, &new)?;
     escalation::check(server, &call.user, resource, None, &new)?;

@@ -199,6 +199,7 @@ pub(crate) fn finish(
     admission::validation::check(resource, Some(old), &new)?;
     if let Some(custom) = resource.custom() {
         crd::structural::validate(custom, Some(old), &new)?;
+        crd::structural::tidy(custom, &mut new);
     }
     crd::lifecycle::check(server, resource, Some(old), &new)?;
     if call.info.subresource.is_empty() {
