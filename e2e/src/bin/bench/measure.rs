@@ -60,8 +60,9 @@ impl Requests {
                 event.resource.as_str()
             };
             let what = format!("{} {resource}{sub}{dry}", event.verb);
-            // Lists are how watches begin.
-            let watching = event.verb == "watch" || event.verb == "list";
+            // A tenant's lists are how its watches begin.
+            let watching =
+                event.verb == "watch" || (event.verb == "list" && event.impersonated.is_some());
             let side = if belongs(event, fleet) && !watching {
                 &mut requests.own
             } else {
