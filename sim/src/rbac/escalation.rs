@@ -161,13 +161,8 @@ fn compact(rules: Vec<Rule>) -> Vec<Rule> {
                 && other.names == rule.names
         });
         match known {
-            Some(other) => {
-                for verb in rule.verbs {
-                    if !other.verbs.contains(&verb) {
-                        other.verbs.push(verb);
-                    }
-                }
-            }
+            // Verbs that two rules name stand there twice, as in the real message.
+            Some(other) => other.verbs.extend(rule.verbs),
             None => out.push(rule),
         }
     }
