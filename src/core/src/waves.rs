@@ -137,8 +137,10 @@ fn rank(group: &str, kind: &str) -> usize {
 pub struct ApplyOrder {
     wave: Wave,
     rank: usize,
-    /// Its own order is group, kind, namespace, name.
-    key: ObjectKey,
+    group: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
 }
 
 impl From<&ObjectKey> for ApplyOrder {
@@ -146,7 +148,10 @@ impl From<&ObjectKey> for ApplyOrder {
         Self {
             wave: Wave::of(key),
             rank: rank(&key.group, &key.kind),
-            key: key.clone(),
+            group: key.group.clone(),
+            kind: key.kind.clone(),
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
         }
     }
 }

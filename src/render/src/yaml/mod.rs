@@ -67,7 +67,10 @@ pub fn documents(bytes: &[u8], limits: &Limits) -> Result<Vec<Document>, Vec<Yam
 
 /// The same as [`documents`], with the line of every value: for files whose mistakes are pointed at.
 pub fn nodes(bytes: &[u8], limits: &Limits) -> Result<Vec<Node>, Vec<YamlError>> {
-    Ok(yaml_nodes(bytes, limits)?.into_iter().map(|(_, node)| node).collect())
+    Ok(yaml_nodes(bytes, limits)?
+        .into_iter()
+        .map(|(_, node)| node)
+        .collect())
 }
 
 /// Reads a file that must be one valid JSON value. `null` gives no document.
