@@ -273,5 +273,6 @@ fn config(options: &Options) -> Config {
         default_interval: options.default_interval,
         max_teardown_wait: options.max_teardown_wait,
         no_cross_namespace_refs: options.no_cross_namespace_refs,
+        watch_namespaces: options.watch_namespaces.iter().cloned().collect(),
     }
 }

@@ -227,3 +227,52 @@ fn an_object_of_another_stageset_is_not_taken() {
         .filter(|stored| stored.owner.as_ref().unwrap().name == "other");
     assert_eq!(theirs.count(), 2);
 }
+
+#[test]
+fn attack_a14_the_list_of_namespaces_bounds_effects() {
+    let mut world = shop();
+    let own = stageset_core::names::Namespace::new("payments").unwrap();
+    world.publish("app", "r1", &["Service/web=1", "elsewhere:ConfigMap/x=1"]);
+    world.publish(
+        "config",
+        "r1",
+        &["Namespace/elsewhere=1", "ConfigMap/settings=1"],
+    );
+    world.config.watch_namespaces.insert(own);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(
+        world.message().contains("elsewhere/x"),
+        "{}",
+        world.message()
+    );
+    assert!(
+        world.message().contains("--watch-namespaces"),
+        "{}",
+        world.message()
+    );
+    assert!(world.object("ConfigMap", "x").is_none());
+    assert!(
+        world.object("Namespace", "elsewhere").is_some(),
+        "cluster-scoped ones follow RBAC"
+    );
+
+    // Applied while the list was longer, dropped since: neither deleted nor forgotten.
+    world.config.watch_namespaces.clear();
+    world.settle(Duration::from_secs(180));
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    world
+        .config
+        .watch_namespaces
+        .insert(stageset_core::names::Namespace::new("payments").unwrap());
+    world.publish("app", "r2", &["Service/web=1"]);
+    world.settle(Duration::from_secs(180));
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(world.done_with("delete").is_empty());
+    assert!(
+        world
+            .inventories
+            .values()
+            .any(|i| i.entries.keys().any(|key| key.name == "x"))
+    );
+}

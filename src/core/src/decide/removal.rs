@@ -1,5 +1,6 @@
 //! The end of one recorded object: may it be deleted, is it gone, or is it no longer ours?
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::failure::{Failure, FailureClass};
@@ -30,7 +31,7 @@ pub(super) enum Fate<'a> {
     /// Its deletion was accepted; look again then.
     Going(Timestamp),
     /// Not possible now.
-    Blocked(&'a Failure, Timestamp),
+    Blocked(Cow<'a, Failure>, Timestamp),
 }
 
 /// Why a recorded object stays in the cluster.
@@ -58,6 +59,13 @@ impl<'a> Removal<'a> {
     /// Decides. Deleting takes all of: recorded in our inventory, our ownership labels on the live
     /// object, the recorded uid, no annotation that forbids it, and the tenant's own right (I8, A13).
     pub(super) fn fate(&self) -> Fate<'a> {
+        if !self
+            .observation
+            .config
+            .works_in(self.key.namespace.as_deref())
+        {
+            return self.out_of_bounds();
+        }
         let reference = match self.reference() {
             Ok(reference) => reference,
             Err(fate) => return fate,
@@ -74,7 +82,7 @@ impl<'a> Removal<'a> {
                 if now >= until {
                     self.read(reference)
                 } else {
-                    Fate::Blocked(failure, until)
+                    Fate::Blocked(Cow::Borrowed(failure), until)
                 }
             }
             LiveState::Present(live) if live.deleting => {
@@ -92,6 +100,19 @@ impl<'a> Removal<'a> {
             LiveState::Absent => Fate::Gone,
             LiveState::Present(live) => self.present(facts, live, reference),
         }
+    }
+
+    /// Neither touched nor forgotten: the list of namespaces was shortened under it (A14).
+    fn out_of_bounds(&self) -> Fate<'a> {
+        let failure = Failure::new(
+            FailureClass::Denied,
+            "it is outside of the namespaces that this controller works in (--watch-namespaces): \
+             add its namespace to the list, or delete the object and its entry in the inventory",
+        );
+        Fate::Blocked(
+            Cow::Owned(failure),
+            self.observation.now.plus(Duration::from_secs(60)),
+        )
     }
 
     fn present(&self, facts: &'a ObjectFacts, live: &Live, reference: Reference) -> Fate<'a> {
@@ -132,7 +153,7 @@ impl<'a> Removal<'a> {
         let waits = digest.is_empty()
             && fact.value.class != FailureClass::Conflict
             && self.observation.now < until;
-        waits.then_some(Fate::Blocked(&fact.value, until))
+        waits.then_some(Fate::Blocked(Cow::Borrowed(&fact.value), until))
     }
 
     fn read(&self, object: Reference) -> Fate<'a> {
@@ -175,7 +196,7 @@ impl<'a> Removal<'a> {
                 return Err(if self.observation.now >= until {
                     Fate::Ask(Need::Kind(gvk))
                 } else {
-                    Fate::Blocked(failure, until)
+                    Fate::Blocked(Cow::Borrowed(failure), until)
                 });
             }
         };

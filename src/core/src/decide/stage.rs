@@ -47,6 +47,7 @@ pub(super) fn advance(release: &Release<'_>) -> Result<(), Stop> {
 
 fn deliver(release: &Release<'_>, stage: &StageView<'_>, applied: bool) -> Result<(), Stop> {
     known_kinds(release, stage)?;
+    within_bounds(release, stage)?;
     let live = waves(release, stage, applied)?;
     verify::ready(release, stage, applied, &live)?;
     let last = stage.index + 1 == release.stages.len();
@@ -59,6 +60,34 @@ fn deliver(release: &Release<'_>, stage: &StageView<'_>, applied: bool) -> Resul
     }
     // Recorded before the next stage begins, so that a crash in between doesn't lose it.
     Err(Stop::Act(report::stage_became_ready(release, stage)))
+}
+
+/// The list of namespaces bounds effects, not only caches (A14).
+fn within_bounds(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop> {
+    let config = &release.observation.config;
+    let outside: Vec<String> = stage
+        .objects
+        .iter()
+        .map(|object| &object.reference.key)
+        .filter(|key| !config.works_in(key.namespace.as_deref()))
+        .map(ToString::to_string)
+        .collect();
+    if outside.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} would be applied outside of the namespaces that this controller works in \
+         (--watch-namespaces): take them out of the release, or add their namespaces to the list",
+        outside.join(", ")
+    );
+    let until = release.observation.now.plus(Duration::from_secs(60));
+    Err(stage_failure(
+        release,
+        stage,
+        Reason::RBACDenied,
+        &message,
+        until,
+    ))
 }
 
 fn known_kinds(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop> {

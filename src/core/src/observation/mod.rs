@@ -1,6 +1,6 @@
 //! The picture of the cluster that a decision rests on: everything it may look at, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,22 @@ pub struct Config {
     pub max_teardown_wait: Duration,
     /// Refuse every `sourceRef` into another namespace, unread (S31).
     pub no_cross_namespace_refs: bool,
+    /// The namespaces that this controller works in; empty = all. Bounds effects too: nothing is
+    /// sent for a namespaced object outside (A14, K25).
+    pub watch_namespaces: BTreeSet<Namespace>,
+}
+
+impl Config {
+    /// Whether requests for objects of this namespace may be sent; cluster-scoped objects follow the
+    /// tenant's RBAC alone.
+    pub fn works_in(&self, namespace: Option<&str>) -> bool {
+        self.watch_namespaces.is_empty()
+            || namespace.is_none_or(|namespace| {
+                self.watch_namespaces
+                    .iter()
+                    .any(|listed| listed.as_str() == namespace)
+            })
+    }
 }
 
 impl Default for Config {
@@ -43,6 +59,7 @@ impl Default for Config {
             default_interval: Duration::from_secs(600),
             max_teardown_wait: Duration::from_secs(3600),
             no_cross_namespace_refs: false,
+            watch_namespaces: BTreeSet::new(),
         }
     }
 }
