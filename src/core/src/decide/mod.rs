@@ -17,6 +17,7 @@ mod removal;
 mod report;
 mod sources;
 mod stage;
+mod sweep;
 mod teardown;
 mod verify;
 

@@ -5,21 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stageset_api::reason::Reason;
 
-use crate::failure::FailureClass;
 use crate::identity::Identity;
 use crate::names::StageName;
-use crate::object::{ObjectKey, Reference};
+use crate::object::ObjectKey;
 use crate::observation::{InventoryEntry, LiveState, StageInventory};
-use crate::plan::{DeleteReason, Need, Operation, RecordOperation};
+use crate::plan::{DeleteReason, Operation, RecordOperation};
 use crate::time::Timestamp;
-use crate::waves::delete_order;
 
 use super::Stop;
 use super::base;
 use super::release::{Release, StageView};
-use super::removal::{Fate, Removal};
 use super::report::{Report, Wait};
 use super::stage::{record_inventory, seen};
+use super::sweep::{Of, Sweep};
 
 /// What is left to say after pruning.
 pub(super) struct Pruned {
@@ -36,78 +34,62 @@ pub(super) struct Pruned {
 /// gone, or isn't ours to delete, or belongs to another stage now.
 pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
     let mut sweep = Sweep::default();
-    for (name, inventory) in in_reverse(release) {
+    let mut stay = Stay::new();
+    for (name, inventory) in in_reverse(release.inventories) {
         let stage = release.stages.iter().find(|stage| stage.spec.name == *name);
-        sweep_stage(release, name, inventory, stage, &mut sweep)?;
+        let left = sweep_stage(release, name, inventory, stage, &mut sweep)?;
+        if !left.is_empty() {
+            stay.insert(name.clone(), left);
+        }
     }
-    if !sweep.needs.is_empty() {
-        return Err(Stop::Ask(sweep.needs));
-    }
-    if !sweep.deletes.is_empty() {
-        return Err(Stop::Act(in_delete_order(sweep.deletes)));
-    }
-    let records = records(release, &sweep);
+    sweep.ask()?;
+    sweep.delete()?;
+    let records = records(release, &stay);
     if !records.is_empty() {
         return Err(Stop::Act(vec![records]));
     }
-    if let Some(until) = sweep.blocked_until {
-        let reason = if sweep.denied {
-            Reason::RBACDenied
-        } else {
-            Reason::StageFailed
-        };
-        let report = Report::failed(
-            release.observation,
-            reason,
-            format!("pruning: {}", sweep.blocked.join("; ")),
-            Wait::Until(until),
-        )
-        .attempting(release.pins)
-        .all_stages_ready(release);
+    if let Some((reason, said, until)) = sweep.obstacle() {
+        let message = format!("pruning: {said}");
+        let report = Report::failed(release.observation, reason, message, Wait::Until(until))
+            .attempting(release.pins)
+            .all_stages_ready(release);
         return Err(report.into());
     }
     Ok(Pruned {
-        going: sweep.going,
+        going: sweep.going.len(),
         look: sweep.look,
     })
 }
 
-#[derive(Default)]
-struct Sweep {
-    needs: Vec<Need>,
-    deletes: Vec<(usize, Reference, Operation)>,
-    /// Entries that stay in their inventory although they left the release.
-    stay: BTreeMap<StageName, BTreeMap<ObjectKey, InventoryEntry>>,
-    going: usize,
-    look: Option<Timestamp>,
-    blocked: Vec<String>,
-    blocked_until: Option<Timestamp>,
-    denied: bool,
-}
+/// Entries that stay in their inventory although they left the release.
+type Stay = BTreeMap<StageName, BTreeMap<ObjectKey, InventoryEntry>>;
 
 /// Inventories by descending recorded position; names break ties.
-fn in_reverse<'a>(release: &Release<'a>) -> Vec<(&'a StageName, &'a StageInventory)> {
-    let mut inventories: Vec<_> = release.inventories.iter().collect();
+pub(super) fn in_reverse(
+    inventories: &BTreeMap<StageName, StageInventory>,
+) -> Vec<(&StageName, &StageInventory)> {
+    let mut inventories: Vec<_> = inventories.iter().collect();
     inventories.sort_by(|(name_a, a), (name_b, b)| {
         b.position.cmp(&a.position).then_with(|| name_b.cmp(name_a))
     });
     inventories
 }
 
+/// Decides on what left one stage; the entries that have to stay.
 fn sweep_stage(
     release: &Release<'_>,
     name: &StageName,
     inventory: &StageInventory,
     stage: Option<&StageView<'_>>,
     sweep: &mut Sweep,
-) -> Result<(), Stop> {
+) -> Result<BTreeMap<ObjectKey, InventoryEntry>, Stop> {
     let leftovers: Vec<(&ObjectKey, &InventoryEntry)> = inventory
         .entries
         .iter()
         .filter(|(key, _)| !stage.is_some_and(|stage| stage.claims(key)) && !release.claims(key))
         .collect();
     if leftovers.is_empty() || stage.is_some_and(|stage| !stage.spec.prune) {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
     let identity = match stage {
         Some(stage) => stage.identity.clone(),
@@ -118,42 +100,18 @@ fn sweep_stage(
     } else {
         DeleteReason::StageRemoved
     };
-    for (key, entry) in leftovers {
-        let removal = Removal {
-            observation: release.observation,
-            identity: &identity,
-            stage: name,
-            key,
-            entry,
-            why,
-        };
-        match removal.fate() {
-            Fate::Gone | Fate::Left(_) => continue,
-            Fate::Ask(need) => sweep.needs.push(need),
-            Fate::Delete(delete) => {
-                let (operation, reference) = *delete;
-                sweep
-                    .deletes
-                    .push((inventory.position, reference, operation));
-            }
-            Fate::Going(look) => {
-                sweep.going += 1;
-                sweep.look = Some(sweep.look.map_or(look, |known| known.min(look)));
-            }
-            Fate::Blocked(failure, until) => {
-                sweep.denied |= failure.class == FailureClass::Denied;
-                sweep.blocked.push(format!("{key}: {failure}"));
-                let known = sweep.blocked_until;
-                sweep.blocked_until = Some(known.map_or(until, |known| known.min(until)));
-            }
-        }
-        sweep
-            .stay
-            .entry(name.clone())
-            .or_default()
-            .insert(key.clone(), entry.clone());
-    }
-    Ok(())
+    let of = Of {
+        observation: release.observation,
+        identity: &identity,
+        stage: name,
+        position: inventory.position,
+        why,
+    };
+    Ok(leftovers
+        .into_iter()
+        .filter(|(key, entry)| sweep.add(of, key, entry))
+        .map(|(key, entry)| (key.clone(), entry.clone()))
+        .collect())
 }
 
 /// A removed stage is torn down as the account recorded with its inventory (K06).
@@ -186,37 +144,17 @@ fn removed_stage_identity(
     }
 }
 
-/// Deletions as steps: a later stage's before an earlier one's, and reverse kind order within.
-fn in_delete_order(mut deletes: Vec<(usize, Reference, Operation)>) -> Vec<Vec<Operation>> {
-    deletes.sort_by(|(stage_a, a, _), (stage_b, b, _)| {
-        stage_b
-            .cmp(stage_a)
-            .then_with(|| delete_order(a).cmp(&delete_order(b)))
-    });
-    let mut steps: Vec<Vec<Operation>> = Vec::new();
-    let mut last: Option<(usize, String)> = None;
-    for (stage, reference, operation) in deletes {
-        let group = (stage, reference.key.kind);
-        match steps.last_mut() {
-            Some(step) if last.as_ref() == Some(&group) => step.push(operation),
-            _ => steps.push(vec![operation]),
-        }
-        last = Some(group);
-    }
-    steps
-}
-
 /// The inventory writes that bring the record to what is true now.
-fn records(release: &Release<'_>, sweep: &Sweep) -> Vec<Operation> {
+fn records(release: &Release<'_>, stay: &Stay) -> Vec<Operation> {
     let mut operations = Vec::new();
     for stage in &release.stages {
         let recorded = release.inventories.get(&stage.spec.name);
-        if recorded.is_some_and(|recorded| is_current(release, stage, recorded, sweep)) {
+        if recorded.is_some_and(|recorded| is_current(release, stage, recorded, stay)) {
             continue;
         }
         operations.push(record_inventory(
             &stage.spec.name,
-            inventory_of(release, stage, recorded, sweep),
+            inventory_of(release, stage, recorded, stay),
             "to what is left, with the uids that were seen",
         ));
     }
@@ -229,13 +167,13 @@ fn records(release: &Release<'_>, sweep: &Sweep) -> Vec<Operation> {
         if named.contains(name) {
             continue;
         }
-        match sweep.stay.get(name) {
+        match stay.get(name) {
             None => operations.push(Operation::Record(RecordOperation::DropInventory {
                 stage: name.clone(),
             })),
-            Some(stay) if *stay != recorded.entries => {
+            Some(left) if *left != recorded.entries => {
                 let inventory = StageInventory {
-                    entries: stay.clone(),
+                    entries: left.clone(),
                     ..recorded.clone()
                 };
                 operations.push(record_inventory(name, inventory, "to what is left"));
@@ -252,9 +190,9 @@ fn is_current(
     release: &Release<'_>,
     stage: &StageView<'_>,
     recorded: &StageInventory,
-    sweep: &Sweep,
+    stay: &Stay,
 ) -> bool {
-    let stay = sweep.stay.get(&stage.spec.name);
+    let stay = stay.get(&stage.spec.name);
     recorded.position == stage.index
         && recorded.service_account.as_ref() == stage.identity.service_account()
         && recorded.entries.len() == stage.objects.len() + stay.map_or(0, BTreeMap::len)
@@ -283,13 +221,9 @@ fn inventory_of(
     release: &Release<'_>,
     stage: &StageView<'_>,
     recorded: Option<&StageInventory>,
-    sweep: &Sweep,
+    stay: &Stay,
 ) -> StageInventory {
-    let mut entries = sweep
-        .stay
-        .get(&stage.spec.name)
-        .cloned()
-        .unwrap_or_default();
+    let mut entries = stay.get(&stage.spec.name).cloned().unwrap_or_default();
     for object in &stage.objects {
         let key = &object.reference.key;
         let uid = seen_uid(release, stage, key).map(str::to_owned);

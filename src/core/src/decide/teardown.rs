@@ -2,22 +2,20 @@
 
 use stageset_api::reason::Reason;
 
-use crate::failure::FailureClass;
 use crate::identity::Identity;
 use crate::names::StageName;
 use crate::object::ObjectKey;
 use crate::observation::{InventoryEntry, NamespaceState, Observation, StageInventory};
 use crate::plan::{DeleteReason, EventKind, Need, Operation, RecordOperation};
-use crate::time::Timestamp;
-use crate::waves::delete_order;
 
 use super::Stop;
 use super::base;
 use super::freshness::{Use, judge};
 use super::inventories;
-use super::removal::{Fate, Left, Removal};
+use super::prune::in_reverse;
 use super::report::{Report, Wait};
 use super::stage::announce;
+use super::sweep::{Of, Sweep};
 
 /// Tears down and, at the end, takes the finalizer off.
 ///
@@ -34,10 +32,7 @@ pub(super) fn tear_down(observation: &Observation) -> Stop {
         Err(_) if !needs.is_empty() => return Stop::Ask(needs),
         Err(stop) => return bounded(observation, stop, &[]),
     };
-    let mut stages: Vec<(&StageName, &StageInventory)> = inventories.iter().collect();
-    stages.sort_by(|(name_a, a), (name_b, b)| {
-        b.position.cmp(&a.position).then_with(|| name_b.cmp(name_a))
-    });
+    let stages = in_reverse(inventories);
     let remaining: Vec<&ObjectKey> = stages
         .iter()
         .filter(|(name, _)| prunes(observation, name))
@@ -91,28 +86,26 @@ fn stage(
     if !account_needs.is_empty() {
         return Err(Stop::Ask(account_needs));
     }
-    let sweep = sweep(observation, name, &identity, &entries);
-    if !sweep.needs.is_empty() {
-        return Err(Stop::Ask(sweep.needs));
+    let of = Of {
+        observation,
+        identity: &identity,
+        stage: name,
+        position: inventory.position,
+        why: DeleteReason::Teardown,
+    };
+    let mut sweep = Sweep::default();
+    for (key, entry) in entries {
+        sweep.add(of, key, entry);
     }
-    if sweep.replaced > 0 && sweep.deletes.is_empty() && sweep.going.is_empty() && sweep.same == 0 {
+    sweep.ask()?;
+    let met = sweep.left > 0 || sweep.deletes() || !sweep.going.is_empty();
+    if sweep.replaced > 0 && !met {
         return Err(another_target(observation, name));
     }
-    if !sweep.deletes.is_empty() {
-        return Err(Stop::Act(grouped(sweep.deletes)));
-    }
-    if let Some(until) = sweep.blocked_until {
-        let reason = if sweep.denied {
-            Reason::RBACDenied
-        } else {
-            Reason::StageFailed
-        };
-        let report = Report::failed(
-            observation,
-            reason,
-            format!("deleting stage {name}: {}", sweep.blocked.join("; ")),
-            Wait::Until(until),
-        );
+    sweep.delete()?;
+    if let Some((reason, said, until)) = sweep.obstacle() {
+        let message = format!("deleting stage {name}: {said}");
+        let report = Report::failed(observation, reason, message, Wait::Until(until));
         return Err(namespace_first(observation, report.into()));
     }
     if let Some(look) = sweep.look {
@@ -129,73 +122,6 @@ fn stage(
         .into());
     }
     Ok(())
-}
-
-#[derive(Default)]
-struct Sweep {
-    needs: Vec<Need>,
-    deletes: Vec<(crate::object::Reference, Operation)>,
-    going: Vec<String>,
-    look: Option<Timestamp>,
-    blocked: Vec<String>,
-    blocked_until: Option<Timestamp>,
-    denied: bool,
-    /// Recorded objects that are gone while another one has their name.
-    replaced: usize,
-    /// Recorded objects that were met.
-    same: usize,
-}
-
-fn sweep(
-    observation: &Observation,
-    name: &StageName,
-    identity: &Identity,
-    entries: &[(&ObjectKey, &InventoryEntry)],
-) -> Sweep {
-    let mut sweep = Sweep::default();
-    for (key, entry) in entries {
-        let removal = Removal {
-            observation,
-            identity,
-            stage: name,
-            key,
-            entry,
-            why: DeleteReason::Teardown,
-        };
-        match removal.fate() {
-            Fate::Gone => {}
-            Fate::Left(Left::Replaced) => sweep.replaced += 1,
-            Fate::Left(Left::Released | Left::Kept) => sweep.same += 1,
-            Fate::Ask(need) => sweep.needs.push(need),
-            Fate::Delete(delete) => {
-                let (operation, reference) = *delete;
-                sweep.deletes.push((reference, operation));
-            }
-            Fate::Going(look) => {
-                sweep.going.push(key.to_string());
-                sweep.look = Some(sweep.look.map_or(look, |known| known.min(look)));
-            }
-            Fate::Blocked(failure, until) => {
-                sweep.denied |= failure.class == FailureClass::Denied;
-                sweep.blocked.push(format!("{key}: {failure}"));
-                let known = sweep.blocked_until;
-                sweep.blocked_until = Some(known.map_or(until, |known| known.min(until)));
-            }
-        }
-    }
-    sweep
-}
-
-fn grouped(mut deletes: Vec<(crate::object::Reference, Operation)>) -> Vec<Vec<Operation>> {
-    deletes.sort_by_key(|(reference, _)| delete_order(reference));
-    let mut steps: Vec<(String, Vec<Operation>)> = Vec::new();
-    for (reference, operation) in deletes {
-        match steps.last_mut() {
-            Some((kind, step)) if *kind == reference.key.kind => step.push(operation),
-            _ => steps.push((reference.key.kind, vec![operation])),
-        }
-    }
-    steps.into_iter().map(|(_, step)| step).collect()
 }
 
 /// The account of the spec while the stage stands there, else the one recorded with the inventory
