@@ -17,7 +17,7 @@ fmt:
 # Lint everything, warnings denied.
 [group('check')]
 clippy:
-    cargo clippy --workspace --all-targets --features stageset-e2e/e2e,stageset-e2e/bench -- -D warnings
+    cargo clippy --workspace --all-targets --features stageset-e2e/e2e,stageset-e2e/bench,stageset-e2e/conformance -- -D warnings
 
 # Licences, banned crates and registries of all dependencies.
 [group('check')]
@@ -68,6 +68,11 @@ controlplane *args: (tools "etcd" "kubernetes" "kwok" "source-controller")
 e2e *scenarios: tools
     cargo build --package stageset-controller
     cargo test --package stageset-e2e --features e2e --test main -- {{ scenarios }}
+
+# Send the same random requests to the simulator and to a real API server, and compare the answers (mode: all, objects, rbac).
+[group('cluster')]
+conformance seed="1" operations="2000" mode="all": (tools "etcd" "kubernetes")
+    cargo run --package stageset-e2e --features conformance --bin conformance -- {{ seed }} {{ operations }} {{ mode }}
 
 # What it costs, printed next to what it must reach; nothing is asserted.
 [group('slow')]

@@ -10,6 +10,8 @@
 
 pub mod audit;
 pub mod chart;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod control_plane;
 pub mod controller;
 pub mod deadline;

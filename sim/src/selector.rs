@@ -29,9 +29,7 @@ impl LabelSelector {
                 continue;
             }
             let requirement = requirement(part).ok_or_else(|| {
-                ApiError::bad_request(format!(
-                    "unable to parse requirement: found '{part}', expected a label selector"
-                ))
+                ApiError::bad_request(format!("unable to parse requirement: {}", unfit(part)))
             })?;
             requirements.push(requirement);
         }
@@ -114,6 +112,19 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
     }
     parts.push(&text[start..]);
     parts
+}
+
+/// What is wrong with a requirement. The real server's words are known for an operator after an
+/// operator.
+fn unfit(part: &str) -> String {
+    let rest = part
+        .split_once("==")
+        .or_else(|| part.split_once('='))
+        .map_or("", |(_, rest)| rest.trim_start());
+    match ["==", "="].into_iter().find(|sign| rest.starts_with(sign)) {
+        Some(sign) => format!("found '{sign}', expected: identifier"),
+        None => format!("found '{part}', expected a label selector"),
+    }
 }
 
 fn requirement(part: &str) -> Option<Requirement> {

@@ -292,3 +292,24 @@ fn what_is_not_there_and_what_is_not_modelled_differ() {
         501
     );
 }
+
+#[test]
+fn an_operator_after_an_operator_is_named() {
+    let mut world = World::new();
+    let answer = world.get("/api/v1/namespaces/default/configmaps?labelSelector=a=%3D=");
+    assert_eq!(code(&answer), 400);
+    assert_eq!(
+        message(&answer),
+        "unable to parse requirement: found '=', expected: identifier"
+    );
+}
+
+#[test]
+fn a_dry_update_that_would_create_keeps_the_version_that_was_sent() {
+    let mut world = World::new();
+    let path = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/r?dryRun=All";
+    let role = json!({"metadata": {"name": "r", "resourceVersion": "1"}});
+    let answer = world.put(path, &role);
+    assert_eq!(code(&answer), 201);
+    assert_eq!(answer.1["metadata"]["resourceVersion"], "1");
+}

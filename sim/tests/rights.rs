@@ -197,3 +197,16 @@ fn the_built_in_roles_aggregate() {
     let (_, review) = w.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &ask);
     assert_eq!(review["status"]["allowed"], true, "{review}");
 }
+
+#[test]
+fn a_review_comes_back_without_its_empty_texts() {
+    let mut world = World::new();
+    let asked = json!({"verb": "get", "group": "", "resource": "pods"});
+    let review = json!({"spec": {"user": "bob", "resourceAttributes": asked}});
+    let answer = world.post(
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        &review,
+    );
+    let attributes = &answer.1["spec"]["resourceAttributes"];
+    assert_eq!(*attributes, json!({"verb": "get", "resource": "pods"}));
+}

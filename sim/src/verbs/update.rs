@@ -36,11 +36,16 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             let mut attributes = crate::rbac::Attributes::of_request(&call.info);
             attributes.verb = "create".into();
             server.authorize(&call.user, &attributes)?;
+            let sent = object::resource_version(&new).to_owned();
             object::remove_meta(&mut new, "resourceVersion");
             super::create::prepare(call, &mut new)?;
             let live = super::create::empty(call);
             own(server, resource, call.manager(), "", &live, &mut new, true);
-            let created = super::create::finish(server, call, new)?;
+            let mut created = super::create::finish(server, call, new)?;
+            // A dry run stores nothing, so nothing replaces the version that was sent.
+            if call.dry_run && !sent.is_empty() {
+                object::set_meta(Arc::make_mut(&mut created), "resourceVersion", sent);
+            }
             return Ok(call.respond(201, &created));
         }
     };

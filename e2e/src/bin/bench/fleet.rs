@@ -3,9 +3,8 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use stageset_e2e::client::{Api, Call};
 use stageset_e2e::fixtures::artifacts::Artifact;
-
-use crate::client::{Api, Call};
 
 /// The four objects that every StageSet delivers: API path below the namespace, and manifest.
 pub(crate) fn objects(replicas: u32) -> Vec<(&'static str, Value)> {

@@ -3,7 +3,6 @@
 //! `just bench` builds the release binary and runs this. Nothing here is asserted: the numbers
 //! depend on the machine, and a busy one makes them worse.
 
-mod client;
 mod fleet;
 mod measure;
 mod replay;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use stageset_e2e::audit::{self, Event};
+use stageset_e2e::client::{Api, Call};
 use stageset_e2e::controller::Controller;
 use stageset_e2e::fixtures::ArtifactServer;
 use stageset_e2e::fixtures::artifacts::Artifact;
@@ -20,7 +20,6 @@ use stageset_e2e::kubeconfig::User;
 use stageset_e2e::kubectl::condition;
 use stageset_e2e::{ControlPlane, Options, chart, tools};
 
-use crate::client::{Api, Call};
 use crate::measure::{Requests, cpu, memory, ratio};
 
 /// How long a fleet may take before the measurement gives up.

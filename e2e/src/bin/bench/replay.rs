@@ -7,8 +7,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use stageset_e2e::audit::Event;
 use stageset_e2e::chart;
+use stageset_e2e::client::{Api, Call};
 
-use crate::client::{Api, Call};
 use crate::fleet;
 
 /// The requests that made the fleet `from` ready, aimed at the fleet `to`.

@@ -1,0 +1,185 @@
+//! What two honest servers may say differently is made equal: times, uids, addresses, and the
+//! order of what has none.
+//!
+//! Uids and resourceVersions in objects stay as they are: the comparison pairs them.
+
+use serde_json::Value;
+
+use crate::operation::Answer;
+
+/// `h` is a hexadecimal digit, `d` a decimal one, anything else itself.
+const PATTERNS: [(&str, &str); 3] = [
+    ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "UID"),
+    ("dddd-dd-ddTdd:dd:dd.ddddddZ", "TIME"),
+    ("dddd-dd-ddTdd:dd:ddZ", "TIME"),
+];
+
+/// Makes an answer comparable.
+pub(crate) fn normalise(answer: &mut Answer) {
+    walk(&mut answer.body, "");
+    if let Some(Value::Array(causes)) = answer.body.pointer_mut("/details/causes") {
+        causes.sort_by_key(Value::to_string);
+    }
+}
+
+fn walk(value: &mut Value, key: &str) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                walk(value, key);
+            }
+        }
+        Value::Array(items) => {
+            for item in items.iter_mut() {
+                walk(item, key);
+            }
+            // Sorted by time first, which the two servers' clocks decide.
+            if key == "managedFields" {
+                items.sort_by_key(Value::to_string);
+            }
+        }
+        Value::String(text) => match key {
+            "uid" | "resourceVersion" => {}
+            "clusterIP" | "clusterIPs" if text.parse::<std::net::IpAddr>().is_ok() => {
+                "ADDRESS".clone_into(text);
+            }
+            "name" => *text = generated(text),
+            "message" => *text = sorted(&generated(&masked(text))),
+            _ => *text = masked(text),
+        },
+        _ => {}
+    }
+}
+
+/// The text with its uids and times replaced, and the revision in the message of a precondition.
+fn masked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    'text: while let Some(first) = rest.chars().next() {
+        for (pattern, name) in PATTERNS {
+            if fits(rest, pattern) {
+                out.push_str(name);
+                rest = &rest[pattern.len()..];
+                continue 'text;
+            }
+        }
+        let version = ["ResourceVersion in object meta: ", "in record ("];
+        if first.is_ascii_digit() && version.iter().any(|before| out.ends_with(before)) {
+            out.push_str("VERSION");
+            rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            continue;
+        }
+        out.push(first);
+        rest = &rest[first.len_utf8()..];
+    }
+    out
+}
+
+fn fits(text: &str, pattern: &str) -> bool {
+    text.len() >= pattern.len()
+        && text.bytes().zip(pattern.bytes()).all(|(c, p)| match p {
+            b'h' => c.is_ascii_hexdigit(),
+            b'd' => c.is_ascii_digit(),
+            p => c == p,
+        })
+}
+
+/// Several errors of one object in a fixed order: the real server walks a Go map in none.
+fn sorted(text: &str) -> String {
+    let Some((head, errors)) = text
+        .strip_suffix(']')
+        .and_then(|text| text.split_once(" is invalid: ["))
+    else {
+        return text.to_owned();
+    };
+    let mut errors: Vec<&str> = errors.split(", ").collect();
+    errors.sort_unstable();
+    format!("{head} is invalid: [{}]", errors.join(", "))
+}
+
+/// The generator's prefix for generated names, and what servers append to it.
+pub(crate) const GENERATE: &str = "generated-";
+
+fn generated(text: &str) -> String {
+    let Some(at) = text.find(GENERATE) else {
+        return text.to_owned();
+    };
+    let (head, tail) = text.split_at(at + GENERATE.len());
+    match tail.get(..5) {
+        Some(suffix) if suffix.bytes().all(|c| c.is_ascii_alphanumeric()) => {
+            format!("{head}NAME{}", &tail[5..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn normal(body: Value) -> Value {
+        let mut answer = Answer { code: 200, body };
+        normalise(&mut answer);
+        answer.body
+    }
+
+    #[test]
+    fn times_uids_and_revisions_in_messages_are_masked_and_nothing_else() {
+        let uid = "01234567-89ab-cdef-0123-456789abcdef";
+        let message = format!("uid {uid} at 2026-01-01T00:00:00Z ü 12345678-1234");
+        assert_eq!(
+            normal(json!({ "message": message })),
+            json!({"message": "uid UID at TIME ü 12345678-1234"})
+        );
+        let message = "ResourceVersion in precondition: 1, ResourceVersion in object meta: 345";
+        assert_eq!(
+            normal(json!({ "message": message }))["message"],
+            "ResourceVersion in precondition: 1, ResourceVersion in object meta: VERSION"
+        );
+    }
+
+    #[test]
+    fn several_errors_are_sorted_and_none_is_lost() {
+        let message = |errors: &str| json!({"message": format!("X \"a\" is invalid: [{errors}]")});
+        assert_eq!(normal(message("b: 2, a: 1")), message("a: 1, b: 2"));
+        assert_ne!(normal(message("b: 2, a: 1")), normal(message("b: 2")));
+    }
+
+    #[test]
+    fn what_the_comparison_pairs_stays() {
+        let uid = "01234567-89ab-cdef-0123-456789abcdef";
+        let meta = json!({"metadata": {"uid": uid, "resourceVersion": "7"}});
+        assert_eq!(normal(meta.clone()), meta);
+    }
+
+    #[test]
+    fn only_the_suffix_of_a_generated_name_goes() {
+        assert_eq!(
+            normal(json!({"name": "generated-x1y2z"})),
+            json!({"name": "generated-NAME"})
+        );
+        assert_eq!(
+            normal(json!({"name": "generated-x"})),
+            json!({"name": "generated-x"})
+        );
+    }
+
+    #[test]
+    fn an_address_goes_and_a_headless_service_stays() {
+        assert_eq!(
+            normal(json!({"clusterIPs": ["10.0.0.1"], "clusterIP": "None"})),
+            json!({"clusterIPs": ["ADDRESS"], "clusterIP": "None"})
+        );
+    }
+
+    #[test]
+    fn managers_are_sorted_but_lists_of_the_user_are_not() {
+        let sent =
+            json!({"managedFields": [{"manager": "b"}, {"manager": "a"}], "args": ["b", "a"]});
+        let expected =
+            json!({"managedFields": [{"manager": "a"}, {"manager": "b"}], "args": ["b", "a"]});
+        assert_eq!(normal(sent), expected);
+    }
+}

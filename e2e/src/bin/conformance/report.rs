@@ -1,0 +1,161 @@
+//! What was seen: each divergence as it happens, and the sums at the end.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::compare::Difference;
+use crate::known::Known;
+use crate::operation::Operation;
+
+/// Of a thousand operations so many may fall under one known divergence.
+const KNOWN_PER_MILLE: usize = 1;
+
+/// How many fields of one divergence are printed.
+const FIELDS: usize = 6;
+
+/// How many characters of a value are printed.
+const WIDTH: usize = 300;
+
+/// Counts, and prints what it counts.
+#[derive(Debug)]
+pub(crate) struct Report {
+    known: Vec<Known>,
+    operations: usize,
+    divergences: usize,
+    unknown: usize,
+    codes: BTreeMap<u16, usize>,
+    fields: BTreeMap<(String, String, String), usize>,
+}
+
+impl Report {
+    pub(crate) fn new(known: Vec<Known>) -> Self {
+        Self {
+            known,
+            operations: 0,
+            divergences: 0,
+            unknown: 0,
+            codes: BTreeMap::new(),
+            fields: BTreeMap::new(),
+        }
+    }
+
+    /// Counts one operation with its differences and prints them unless all of them are known.
+    pub(crate) fn add(&mut self, operation: &Operation, code: u16, differences: &[Difference]) {
+        self.operations += 1;
+        *self.codes.entry(code).or_default() += 1;
+        if differences.is_empty() {
+            return;
+        }
+        self.divergences += 1;
+        let fields: std::collections::BTreeSet<String> =
+            differences.iter().map(Difference::field).collect();
+        let mut all_known = true;
+        for field in fields {
+            all_known &= self
+                .known_entry(operation.verb, operation.kind, &field)
+                .is_some();
+            let key = (operation.verb.to_owned(), operation.kind.to_owned(), field);
+            *self.fields.entry(key).or_default() += 1;
+        }
+        if all_known {
+            return;
+        }
+        self.unknown += 1;
+        println!(
+            "#{} {} {} {} {}",
+            self.operations,
+            operation.verb,
+            operation.method,
+            operation.uri(),
+            short(Some(&operation.body))
+        );
+        for difference in differences.iter().take(FIELDS) {
+            println!("    {}", difference.path);
+            println!("      real      {}", short(difference.real.as_ref()));
+            println!("      simulated {}", short(difference.simulated.as_ref()));
+        }
+        if differences.len() > FIELDS {
+            println!("    … and {} fields more", differences.len() - FIELDS);
+        }
+    }
+
+    fn known_entry(&self, verb: &str, kind: &str, field: &str) -> Option<&Known> {
+        self.known
+            .iter()
+            .find(|known| known.verb == verb && known.kind == kind && known.field == field)
+    }
+
+    /// Prints the sums; true when nothing unknown was seen and nothing known too often.
+    pub(crate) fn finish(&self, mode: &str, seed: u64) -> bool {
+        let limit = (self.operations * KNOWN_PER_MILLE / 1000).max(1);
+        let mut good = self.unknown == 0;
+        println!(
+            "{mode}: seed {seed}, {} operations, {} divergent, {} of them not in known.txt",
+            self.operations, self.divergences, self.unknown
+        );
+        let codes: Vec<String> = self
+            .codes
+            .iter()
+            .map(|(code, count)| format!("{code}: {count}"))
+            .collect();
+        println!("  real answers: {}", codes.join(", "));
+        for ((verb, kind, field), count) in &self.fields {
+            let what = match self.known_entry(verb, kind, field) {
+                None => "unknown".to_owned(),
+                Some(known) if *count > limit => {
+                    good = false;
+                    format!("known, but more than {limit}: {}", known.reason)
+                }
+                Some(known) => format!("known: {}", known.reason),
+            };
+            println!("  {count:>5} {verb} {kind} {field} ({what})");
+        }
+        good
+    }
+}
+
+fn short(value: Option<&Value>) -> String {
+    let Some(value) = value else {
+        return "(absent)".to_owned();
+    };
+    let text = value.to_string();
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn difference() -> [Difference; 1] {
+        [Difference {
+            path: "/items/0/x".to_owned(),
+            real: None,
+            simulated: Some(Value::Null),
+        }]
+    }
+
+    #[test]
+    fn an_unknown_divergence_fails_the_run() {
+        let operation = Operation::new("get", "Role", "GET", "/x");
+        let mut report = Report::new(Vec::new());
+        report.add(&operation, 200, &[]);
+        assert!(report.finish("objects", 1));
+        report.add(&operation, 200, &difference());
+        assert!(!report.finish("objects", 1));
+    }
+
+    #[test]
+    fn a_known_divergence_passes_until_there_are_too_many() {
+        let operation = Operation::new("get", "Role", "GET", "/x");
+        let known = crate::known::parse("get Role /items/*/x because").unwrap();
+        let mut report = Report::new(known);
+        report.add(&operation, 200, &difference());
+        assert!(report.finish("objects", 1));
+        report.add(&operation, 200, &difference());
+        assert!(!report.finish("objects", 1));
+    }
+}
