@@ -170,3 +170,27 @@ fn without_the_finalizer_there_is_nothing_to_do() {
     delete(&mut world);
     assert_eq!(world.pass(), Next::Gone);
 }
+
+#[test]
+fn inventories_that_went_first_are_not_a_finished_teardown() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.inventories.clear();
+    delete(&mut world);
+    world.crash();
+    world.settle(Duration::from_secs(300));
+    assert!(!world.gone, "the objects would be orphaned without a word");
+    assert!(
+        world.message().contains("inventory of stage"),
+        "{}",
+        world.message()
+    );
+    world.settle(Duration::from_secs(3600));
+    assert!(world.gone);
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|(reason, _)| reason == "TeardownForced")
+    );
+}

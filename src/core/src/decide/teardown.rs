@@ -45,9 +45,49 @@ pub(super) fn tear_down(observation: &Observation) -> Stop {
             return bounded(observation, stop, &remaining);
         }
     }
+    if let Some(stop) = lost_inventories(observation, inventories) {
+        return bounded(observation, stop, &remaining);
+    }
     Stop::Act(vec![vec![Operation::Record(
         RecordOperation::RemoveFinalizer,
     )]])
+}
+
+/// A stage that was applied and has no inventory: somebody (or the garbage collector, under
+/// foreground deletion) took it away first. What it held isn't forgotten silently: that is reported
+/// and waits out the bound (K20). In a namespace that goes, inventories go with everything else.
+fn lost_inventories(
+    observation: &Observation,
+    inventories: &std::collections::BTreeMap<StageName, StageInventory>,
+) -> Option<Stop> {
+    let lost: Vec<String> = observation
+        .stage_set
+        .status
+        .stages
+        .iter()
+        .filter(|stage| stage.entries_count > 0 && stage.applied_revision.is_some())
+        .filter(|stage| prunes(observation, &stage.name) && !inventories.contains_key(&stage.name))
+        .map(|stage| format!("{} ({} objects)", stage.name, stage.entries_count))
+        .collect();
+    if lost.is_empty() {
+        return None;
+    }
+    let terminating = observation.facts.namespace.as_ref().map(|fact| &fact.value)
+        == Some(&NamespaceState::Terminating);
+    let report = Report::failed(
+        observation,
+        Reason::StageFailed,
+        format!(
+            "deleting: the inventory of stage {} is gone, so it isn't known what to delete: delete \
+             the objects labelled stages.metio.wtf/name={} and stages.metio.wtf/namespace={} by \
+             hand, then remove the finalizer",
+            lost.join(", "),
+            observation.stage_set.name,
+            observation.stage_set.namespace
+        ),
+        Wait::For(std::time::Duration::from_secs(60)),
+    );
+    (!terminating).then(|| namespace_first(observation, report.into()))
 }
 
 /// `prune: false` keeps a stage's objects, on deletion too.
