@@ -21,7 +21,9 @@ pub const PLURAL_STAGE_INVENTORIES: &str = "stageinventories";
 /// Plural of [`KIND_STAGE_LEDGER`].
 pub const PLURAL_STAGE_LEDGERS: &str = "stageledgers";
 
-/// Finalizer on a StageSet: its objects have to be torn down first.
+/// Finalizer on a StageSet: its objects have to be torn down first; and on its StageInventories, so
+/// that what is known of these objects can't go before them (foreground deletion, a terminating
+/// namespace, `kubectl delete`).
 pub const FINALIZER: &str = "stages.metio.wtf/finalizer";
 /// Field manager of every server-side apply.
 pub const FIELD_MANAGER: &str = "stageset-controller";

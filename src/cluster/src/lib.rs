@@ -5,10 +5,12 @@
 //! - [`requests`] the few requests that are ever made, and what their failures mean;
 //! - [`artifacts`] downloads, and the addresses they may not go to;
 //! - [`gather`] a need becomes a fact, [`perform`] an operation becomes a write;
+//! - [`abandoned`] inventories whose StageSet vanished;
 //! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
 //! - [`ports`] everything that a session is given from outside, [`observe`] what it tells of itself;
 //! - [`clock`] the time, real or simulated; [`fairness`] who may send next.
 
+pub mod abandoned;
 pub mod artifacts;
 pub mod clock;
 pub mod connection;

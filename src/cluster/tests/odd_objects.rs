@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stageset_cluster::Wake;
+use stageset_cluster::abandoned::let_go;
+use stageset_cluster::{StageSetKey, Wake};
 
 use crate::world::{World, config_map};
 
@@ -86,8 +87,15 @@ async fn a_stage_set_that_is_replaced_under_its_name_is_another() {
         .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.stage_set("web", &["app"]);
+    // The first one's inventory stands in the way until it is let go, as the controller does.
+    let key = StageSetKey {
+        namespace: "shop".into(),
+        name: "web".into(),
+    };
+    assert_eq!(let_go(&world.ports, &key).await, Ok(1));
     world.until_ready("web").await;
     assert_eq!(world.inventories().len(), 1);
+    assert_eq!(let_go(&world.ports, &key).await, Ok(0), "this one lives");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 //!
 //! A library with a thin binary, so that simulation runs the very loop that production runs.
 
+pub mod abandoned;
 mod change;
 pub mod flags;
 pub mod http;

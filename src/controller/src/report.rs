@@ -205,15 +205,17 @@ impl Observer for Report {
             Outcome::Done => debug!(namespace, name, %operation, "done"),
             Outcome::Failed(failure) => warn!(namespace, name, %operation, %failure, "failed"),
         }
+        if let Operation::Record(RecordOperation::Announce(event)) = operation
+            && event.reason == TEARDOWN_FORCED
+        {
+            // Whether or not the event could be written: in a namespace that goes, none can.
+            error!(namespace, name, said = event.message, "teardown forced");
+            self.metrics.teardown_forced(stage_set, "timed_out");
+        }
         if *outcome == Outcome::Done {
             match operation {
                 Operation::Record(RecordOperation::Status(status)) => {
                     self.recorded(stage_set, status);
-                }
-                Operation::Record(RecordOperation::Announce(event))
-                    if event.reason == TEARDOWN_FORCED =>
-                {
-                    self.metrics.teardown_forced(stage_set, "timed_out");
                 }
                 Operation::Tenant(TenantOperation::Apply {
                     object,

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, error};
 
+use crate::abandoned::Abandoned;
 use crate::change::{Changed, uid};
 use crate::interests::{Index, Kinds};
 use crate::metrics::Metrics;
@@ -72,6 +73,7 @@ pub(crate) struct Work {
     entries: BTreeMap<Key, Entry>,
     index: Index,
     passes: JoinSet<Finished>,
+    abandoned: Abandoned,
 }
 
 impl Work {
@@ -92,6 +94,7 @@ impl Work {
             entries: BTreeMap::new(),
             index: Index::default(),
             passes: JoinSet::new(),
+            abandoned: Abandoned::default(),
         }
     }
 
@@ -119,6 +122,11 @@ impl Work {
             self.start(key);
         }
         self.metrics.queue_depth(self.queue.depth());
+        let entries = &self.entries;
+        self.abandoned.start(&self.ports, |held| {
+            let entry = entries.get(&held.key);
+            entry.is_some_and(|entry| uid(&entry.object) == held.owner)
+        });
     }
 
     /// The end of the pass that ends next; pends for ever while none runs.
@@ -134,6 +142,7 @@ impl Work {
     /// Stops every pass where it stands.
     pub(crate) async fn abort(&mut self) {
         self.passes.shutdown().await;
+        self.abandoned.abort().await;
     }
 
     /// Something has changed.
@@ -147,6 +156,7 @@ impl Work {
             }
             Signal::Changed(change) => self.source_changed(&change),
             Signal::Inventory(key) => self.hint(&key, Hint::Inventories),
+            Signal::HeldInventory(held) => self.abandoned.notice(held),
             Signal::Definition(name) => self.engaged.definition_changed(&name),
             Signal::Tenant(event) => self.tenant_object_changed(event),
         }

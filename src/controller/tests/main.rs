@@ -1,6 +1,7 @@
 //! The production loop on the simulated cluster, on a paused clock.
 
 mod determinism;
+mod endings;
 mod harness;
 mod leadership;
 mod news;

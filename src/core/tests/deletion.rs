@@ -172,6 +172,64 @@ fn without_the_finalizer_there_is_nothing_to_do() {
 }
 
 #[test]
+fn d1_inventories_that_go_with_the_last_step_are_no_loss_even_after_a_crash() {
+    for terminating in [false, true] {
+        let mut world = shop();
+        world.settle(MINUTE);
+        world.namespace_terminating = terminating;
+        world.foreground = !terminating;
+        delete(&mut world);
+        // The write that takes our finalizer off fails: the inventories are gone, we are not.
+        loop {
+            let _ = world.turn();
+            if world.inventories.is_empty() {
+                break;
+            }
+        }
+        world.finalizer = true;
+        world.gone = false;
+        world.crash();
+        world.settle(MINUTE);
+        assert!(
+            world.gone,
+            "terminating: {terminating}: {}",
+            world.message()
+        );
+        let forced = |(reason, _): &(String, String)| reason == "TeardownForced";
+        assert!(!world.events.iter().any(forced));
+    }
+}
+
+#[test]
+fn nothing_lets_the_inventories_go_before_their_objects_are_gone() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.sticky.insert("web".into());
+    delete(&mut world);
+    world.settle(MINUTE);
+    assert!(world.done_with("let the inventories go").is_empty());
+    world.objects.retain(|key, _| key.name != "web");
+    world.settle(MINUTE);
+    assert_eq!(world.done_with("let the inventories go").len(), 1);
+}
+
+#[test]
+fn an_inventory_that_somebody_deletes_moves_before_it_goes() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    for inventory in world.inventories.values_mut() {
+        inventory.deleting = true;
+    }
+    let before = world.inventories.clone();
+    world.crash();
+    world.settle(MINUTE);
+    for (stage, inventory) in &world.inventories {
+        assert!(!inventory.deleting, "{stage}");
+        assert_eq!(inventory.entries, before[stage].entries, "{stage}");
+    }
+}
+
+#[test]
 fn inventories_that_went_first_are_not_a_finished_teardown() {
     let mut world = shop();
     world.settle(MINUTE);

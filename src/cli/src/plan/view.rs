@@ -244,6 +244,11 @@ fn record(operation: &RecordOperation) -> Planned {
                 *why,
             )
         }
+        RecordOperation::ReleaseInventories => (
+            None,
+            "no finalizer on the inventories".to_owned(),
+            "everything in them is gone",
+        ),
         RecordOperation::DropInventory { stage } => (
             Some(stage.to_string()),
             "no inventory".to_owned(),

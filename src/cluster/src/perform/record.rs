@@ -10,7 +10,7 @@ use stageset_core::observation::Status;
 use stageset_core::plan::RecordOperation;
 
 use super::{Perform, event};
-use crate::records::inventory::{Inventories, ShardWrite, created, replaced};
+use crate::records::inventory::{Inventories, Shard, ShardWrite, created, released, replaced};
 use crate::records::status;
 use crate::requests::{Deleted, Target};
 
@@ -83,6 +83,12 @@ pub(crate) async fn record(
         RecordOperation::DropInventory { stage } => {
             let writes = known.inventories.drops(stage);
             shards(perform, stage, writes, known).await
+        }
+        RecordOperation::ReleaseInventories => {
+            for (stage, write) in known.inventories.releases() {
+                shards(perform, &stage, vec![write], known).await?;
+            }
+            Ok(Recorded::Inventories)
         }
         RecordOperation::Announce(told) => {
             let at = perform.ports.clock.now();
@@ -168,9 +174,20 @@ async fn shards(
                 let object = requests.merge_patch(&target, &patch).await?;
                 known.inventories.written(owner, stage, &object);
             }
+            ShardWrite::Release { shard } => {
+                release(perform, stage, &shard, known).await?;
+            }
             ShardWrite::Delete { shard } => {
                 let target = all.clone().named(&shard.name);
-                let version = Some(shard.resource_version.as_str());
+                let version = if shard.is_held() {
+                    match release(perform, stage, &shard, known).await? {
+                        Some(version) => Some(version),
+                        None => continue,
+                    }
+                } else {
+                    Some(shard.resource_version.clone())
+                };
+                let version = version.as_deref();
                 match requests.delete(&target, &shard.uid, version).await? {
                     Deleted::Accepted | Deleted::Absent => {
                         known.inventories.removed(stage, &shard.name);
@@ -180,6 +197,34 @@ async fn shards(
         }
     }
     Ok(Recorded::Inventories)
+}
+
+/// Takes our finalizer off; the version that stands now, or `None` if the shard is gone with it.
+async fn release(
+    perform: Perform<'_>,
+    stage: &StageName,
+    shard: &Shard,
+    known: &mut Known,
+) -> Result<Option<String>, Failure> {
+    let target = Target::inventories(&perform.key.namespace).named(&shard.name);
+    let patch = released(&shard.resource_version, &shard.finalizers);
+    match perform.as_controller().merge_patch(&target, &patch).await {
+        // Nothing else held it: the answer shows what is already gone.
+        Ok(_) if shard.deleting && shard.finalizers.len() == 1 => {
+            known.inventories.removed(stage, &shard.name);
+            Ok(None)
+        }
+        Ok(object) => {
+            known.inventories.written(perform.owner(), stage, &object);
+            let version = object.pointer("/metadata/resourceVersion");
+            Ok(version.and_then(Value::as_str).map(str::to_owned))
+        }
+        Err(failure) if target.is_missing_itself(&failure) => {
+            known.inventories.removed(stage, &shard.name);
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Nothing reads them, and they are most of an object.

@@ -12,7 +12,8 @@ use stageset_api::inventory::{
     shard_labels, shard_name,
 };
 use stageset_api::names::{
-    API_VERSION, KIND_STAGE_INVENTORY, KIND_STAGE_SET, LABEL_SHARD, LABEL_STAGE, LABEL_STAGE_SET,
+    API_VERSION, FINALIZER, KIND_STAGE_INVENTORY, KIND_STAGE_SET, LABEL_SHARD, LABEL_STAGE,
+    LABEL_STAGE_SET,
 };
 use stageset_core::names::{ServiceAccountName, StageName};
 use stageset_core::object::ObjectKey;
@@ -29,6 +30,10 @@ pub struct Shard {
     pub resource_version: String,
     /// Its index, if name and label agree on one; others are read, and deleted with the next write.
     pub index: Option<u32>,
+    /// Who still has to act before it goes.
+    pub finalizers: Vec<String>,
+    /// Somebody asked for its deletion; our finalizer keeps it until its entries stand elsewhere.
+    pub deleting: bool,
     /// Its content.
     pub spec: StageInventorySpec,
 }
@@ -56,8 +61,13 @@ pub enum ShardWrite {
         /// Its content.
         spec: StageInventorySpec,
     },
-    /// A shard that isn't needed any more.
+    /// A shard that isn't needed any more: our finalizer goes, then the shard.
     Delete {
+        /// The shard as it stands.
+        shard: Shard,
+    },
+    /// Our finalizer goes; the shard itself is left to whoever deletes it.
+    Release {
         /// The shard as it stands.
         shard: Shard,
     },
@@ -144,10 +154,22 @@ impl Inventories {
                 (id.clone(), wire_entry(id, entry))
             })
             .collect();
+        // A shard that is on its way out keeps nothing, and keeps its name until it is gone.
+        let leaving: BTreeSet<u32> = stands
+            .iter()
+            .filter(|shard| shard.deleting)
+            .filter_map(|shard| shard.index)
+            .collect();
+        let staying = stands.iter().filter(|shard| !shard.deleting);
+        let first = staying
+            .filter_map(|shard| shard.index)
+            .min()
+            .or_else(|| (0..).find(|index| !leaving.contains(index)))
+            .unwrap_or(0);
         // Who stays where: first come, first kept, up to the cap.
         let mut places: BTreeMap<u32, BTreeMap<String, WireEntry>> = BTreeMap::new();
-        places.insert(0, BTreeMap::new());
-        for shard in stands {
+        places.insert(first, BTreeMap::new());
+        for shard in stands.iter().filter(|shard| !shard.deleting) {
             let Some(index) = shard.index else { continue };
             let place = places.entry(index).or_default();
             for entry in &shard.spec.entries {
@@ -160,7 +182,9 @@ impl Inventories {
         }
         let mut index = 0;
         for (id, entry) in left {
-            while places.get(&index).is_some_and(|place| place.len() >= cap) {
+            while leaving.contains(&index)
+                || places.get(&index).is_some_and(|place| place.len() >= cap)
+            {
                 index += 1;
             }
             places.entry(index).or_default().insert(id, entry);
@@ -173,14 +197,18 @@ impl Inventories {
         };
         let (mut gains, mut losses, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         let mut kept = BTreeSet::new();
+        let nothing = places.values().all(BTreeMap::is_empty);
         for (index, entries) in places {
-            // An empty stage keeps shard 0.
-            if entries.is_empty() && index != 0 {
+            let stood = stands
+                .iter()
+                .find(|shard| shard.index == Some(index) && !shard.deleting);
+            // An empty stage keeps its first shard.
+            if entries.is_empty() && (index != first || (stood.is_none() && !nothing)) {
                 continue;
             }
             kept.insert(index);
             let spec = spec(entries);
-            match stands.iter().find(|shard| shard.index == Some(index)) {
+            match stood {
                 None => gains.push(ShardWrite::Create { index, spec }),
                 Some(shard) if shard.spec == spec => {}
                 Some(shard) => {
@@ -207,7 +235,7 @@ impl Inventories {
             }
         }
         for shard in stands {
-            if shard.index.is_none_or(|index| !kept.contains(&index)) {
+            if shard.deleting || shard.index.is_none_or(|index| !kept.contains(&index)) {
                 gone.push(ShardWrite::Delete {
                     shard: shard.clone(),
                 });
@@ -222,6 +250,22 @@ impl Inventories {
         shards
             .map(|shard| ShardWrite::Delete {
                 shard: shard.clone(),
+            })
+            .collect()
+    }
+
+    /// What has to be written so that nothing holds the inventories any more: the last thing before
+    /// a StageSet goes.
+    pub fn releases(&self) -> Vec<(StageName, ShardWrite)> {
+        let shards = self
+            .shards
+            .iter()
+            .flat_map(|(stage, shards)| shards.iter().map(move |shard| (stage, shard)));
+        shards
+            .filter(|(_, shard)| shard.is_held())
+            .map(|(stage, shard)| {
+                let shard = shard.clone();
+                (stage.clone(), ShardWrite::Release { shard })
             })
             .collect()
     }
@@ -246,6 +290,13 @@ impl Inventories {
     }
 }
 
+impl Shard {
+    /// Whether our finalizer is on it.
+    pub fn is_held(&self) -> bool {
+        self.finalizers.iter().any(|name| name == FINALIZER)
+    }
+}
+
 /// The object that creates a shard.
 pub fn created(
     owner: Owner<'_>,
@@ -260,6 +311,7 @@ pub fn created(
             "name": shard_name(owner.name, stage.as_str(), index),
             "namespace": owner.namespace,
             "labels": shard_labels(owner.name, stage.as_str(), index),
+            "finalizers": [FINALIZER],
             "ownerReferences": owner_references(owner),
         },
         "spec": spec,
@@ -289,7 +341,22 @@ pub fn replaced(
     if let Some(index) = shard.index {
         patch["metadata"]["labels"] = json!(shard_labels(owner.name, stage.as_str(), index));
     }
+    if !shard.is_held() {
+        // Written by an earlier controller.
+        let others = shard.finalizers.iter().map(String::as_str);
+        let all: Vec<&str> = others.chain([FINALIZER]).collect();
+        patch["metadata"]["finalizers"] = json!(all);
+    }
     patch
+}
+
+/// The merge patch that takes our finalizer off an inventory, if it is still as it stands here.
+pub fn released(resource_version: &str, finalizers: &[String]) -> Value {
+    let others: Vec<&String> = finalizers
+        .iter()
+        .filter(|name| *name != FINALIZER)
+        .collect();
+    json!({ "metadata": { "resourceVersion": resource_version, "finalizers": others } })
 }
 
 fn owner_references(owner: Owner<'_>) -> Value {
@@ -331,6 +398,8 @@ fn shard_of(wire: WireInventory, owner: Owner<'_>, stage: &StageName) -> Shard {
         uid: wire.metadata.uid,
         resource_version: wire.metadata.resource_version,
         index,
+        finalizers: wire.metadata.finalizers,
+        deleting: wire.metadata.deletion_timestamp.is_some(),
         spec: wire.spec,
     }
 }
@@ -340,6 +409,7 @@ fn merged(shards: &[Shard]) -> StageInventory {
     if let Some(position) = shards.iter().find_map(|shard| shard.spec.stage_position) {
         inventory.position = usize::try_from(position).unwrap_or(0);
     }
+    inventory.deleting = shards.iter().any(|shard| shard.deleting);
     inventory.target = shards
         .iter()
         .find_map(|shard| shard.spec.target.clone())

@@ -19,6 +19,7 @@ use super::reflector::{News, Sink, reflect};
 use super::resource::{Resource, WatchOn};
 use super::standing::{Missing, Standing};
 use super::store::{self, Change, Stores};
+use crate::abandoned::Held;
 use crate::metrics::Metrics;
 use crate::queue::Key;
 
@@ -29,6 +30,8 @@ pub enum Signal {
     Changed(Change),
     /// An inventory was written by somebody else, or is gone; its labels name the StageSet.
     Inventory(Key),
+    /// An inventory is being deleted, and our finalizer keeps it.
+    HeldInventory(Held),
     /// A CustomResourceDefinition is there or has changed.
     Definition(String),
     /// Something in a tenant's world; see [`super::tenant`].

@@ -1,5 +1,5 @@
-//! Watches that keep no objects and only notice: inventories that somebody else writes, definitions
-//! that appear.
+//! Watches that keep no objects and only notice: inventories that somebody else writes or deletes,
+//! definitions that appear.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::engaged::Signal;
 use super::reflector::{News, Sink};
 use super::standing::Standing;
+use crate::abandoned::Held;
 use crate::queue::Key;
 
 /// An inventory: whose it is, and whether somebody else wrote it last.
@@ -17,6 +18,8 @@ use crate::queue::Key;
 pub(super) struct Inventory {
     key: Key,
     foreign: bool,
+    /// Its deletion was asked for, and our finalizer keeps it: for which StageSet.
+    held: Option<Held>,
 }
 
 /// Notices inventories that somebody else writes or deletes.
@@ -38,11 +41,17 @@ impl Sink for Inventories {
             .get("labels")?
             .get(names::LABEL_STAGE_SET)?
             .as_str()?;
+        let key = Key {
+            namespace: namespace.into(),
+            name: name.into(),
+        };
+        let held = metadata.get("deletionTimestamp").is_some() && has_our_finalizer(metadata);
         Some(Inventory {
-            key: Key {
-                namespace: namespace.into(),
-                name: name.into(),
-            },
+            held: held.then(|| Held {
+                key: key.clone(),
+                owner: owner(metadata).unwrap_or_default().to_owned(),
+            }),
+            key,
             foreign: written_by_others(metadata),
         })
     }
@@ -53,18 +62,41 @@ impl Sink for Inventories {
         };
         match news {
             News::Listed(inventories) => {
+                let held = inventories.iter().filter_map(|each| each.held.clone());
+                for held in held {
+                    let _ = self.signals.send(Signal::HeldInventory(held));
+                }
                 if std::mem::replace(&mut self.listed, true) {
                     let keys: BTreeSet<_> = inventories.into_iter().map(|each| each.key).collect();
                     keys.into_iter().for_each(tell);
                 }
             }
-            News::Changed(inventory) if inventory.foreign => tell(inventory.key),
-            News::Changed(_) => {}
+            News::Changed(inventory) => {
+                if inventory.foreign || inventory.held.is_some() {
+                    tell(inventory.key);
+                }
+                if let Some(held) = inventory.held {
+                    let _ = self.signals.send(Signal::HeldInventory(held));
+                }
+            }
             News::Deleted(inventory) => tell(inventory.key),
             News::Live => self.standing.live(),
             News::Broken { error, pause } => self.standing.broken(&error, pause),
         }
     }
+}
+
+fn owner(metadata: &Value) -> Option<&str> {
+    let owners = metadata.get("ownerReferences").and_then(Value::as_array)?;
+    let ours = owners
+        .iter()
+        .find(|owner| owner["kind"] == names::KIND_STAGE_SET)?;
+    ours.get("uid").and_then(Value::as_str)
+}
+
+fn has_our_finalizer(metadata: &Value) -> bool {
+    let finalizers = metadata.get("finalizers").and_then(Value::as_array);
+    finalizers.is_some_and(|names| names.iter().any(|name| name == names::FINALIZER))
 }
 
 /// Whether the last write wasn't made under our name. Without managed fields nobody can tell.

@@ -171,9 +171,10 @@ fn records(release: &Release<'_>, stay: &Stay) -> Vec<Operation> {
             None => operations.push(Operation::Record(RecordOperation::DropInventory {
                 stage: name.clone(),
             })),
-            Some(left) if *left != recorded.entries => {
+            Some(left) if *left != recorded.entries || recorded.deleting => {
                 let inventory = StageInventory {
                     entries: left.clone(),
+                    deleting: false,
                     ..recorded.clone()
                 };
                 operations.push(record_inventory(name, inventory, "to what is left"));
@@ -193,7 +194,8 @@ fn is_current(
     stay: &Stay,
 ) -> bool {
     let stay = stay.get(&stage.spec.name);
-    recorded.position == stage.index
+    !recorded.deleting
+        && recorded.position == stage.index
         && recorded.service_account.as_ref() == stage.identity.service_account()
         && recorded.entries.len() == stage.objects.len() + stay.map_or(0, BTreeMap::len)
         && stay.is_none_or(|stay| stay.keys().all(|key| recorded.entries.contains_key(key)))
@@ -243,6 +245,7 @@ fn inventory_of(
         target: recorded
             .map(|inventory| inventory.target.clone())
             .unwrap_or_default(),
+        deleting: false,
         entries,
     }
 }

@@ -48,14 +48,36 @@ pub(super) fn tear_down(observation: &Observation) -> Stop {
     if let Some(stop) = lost_inventories(observation, inventories) {
         return bounded(observation, stop, &remaining);
     }
-    Stop::Act(vec![vec![Operation::Record(
-        RecordOperation::RemoveFinalizer,
-    )]])
+    Stop::Act(farewell(observation))
 }
 
-/// A stage that was applied and has no inventory: somebody (or the garbage collector, under
-/// foreground deletion) took it away first. What it held isn't forgotten silently: that is reported
-/// and waits out the bound (K20). In a namespace that goes, inventories go with everything else.
+/// The last steps. That nothing is left is recorded before the inventories may go: if they go before
+/// our finalizer does (under foreground deletion, in a terminating namespace) and we crash in
+/// between, their absence must not look like a loss.
+fn farewell(observation: &Observation) -> Vec<Vec<Operation>> {
+    let mut steps = Vec::new();
+    let status = &observation.stage_set.status;
+    if status.stages.iter().any(|stage| stage.entries_count > 0) {
+        let mut emptied = status.clone();
+        for stage in &mut emptied.stages {
+            stage.entries_count = 0;
+        }
+        let status = RecordOperation::Status(Box::new(emptied));
+        steps.push(vec![Operation::Record(status)]);
+    }
+    for last in [
+        RecordOperation::ReleaseInventories,
+        RecordOperation::RemoveFinalizer,
+    ] {
+        steps.push(vec![Operation::Record(last)]);
+    }
+    steps
+}
+
+/// A stage that was applied and has no inventory: somebody took it away although our finalizer was
+/// on it, or it was written by a controller that set none. What it held isn't forgotten silently:
+/// that is reported and waits out the bound (K20). In a namespace that goes, that is the end of
+/// inventories without our finalizer.
 fn lost_inventories(
     observation: &Observation,
     inventories: &std::collections::BTreeMap<StageName, StageInventory>,
@@ -251,10 +273,9 @@ fn bounded(observation: &Observation, stop: Stop, remaining: &[&ObjectKey]) -> S
                 super::verify::in_words(observation.config.max_teardown_wait),
                 report.message()
             );
-            Stop::Act(vec![
-                vec![announce(EventKind::Warning, "TeardownForced", said)],
-                vec![Operation::Record(RecordOperation::RemoveFinalizer)],
-            ])
+            let mut steps = vec![vec![announce(EventKind::Warning, "TeardownForced", said)]];
+            steps.extend(farewell(observation));
+            Stop::Act(steps)
         }
         Stop::Report(mut report) => {
             report.look_by(deadline);

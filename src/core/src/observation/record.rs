@@ -135,6 +135,9 @@ pub struct StageInventory {
     pub service_account: Option<ServiceAccountName>,
     /// Target of the objects; empty = the local cluster.
     pub target: String,
+    /// Somebody asked for the deletion of a part of it; the entries have to move before it may go.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deleting: bool,
     /// The objects.
     #[serde(serialize_with = "entries_as_list")]
     pub entries: BTreeMap<ObjectKey, InventoryEntry>,

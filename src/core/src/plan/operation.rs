@@ -42,6 +42,9 @@ pub enum RecordOperation {
         /// The stage.
         stage: StageName,
     },
+    /// Let all inventories go, whoever asks for it: the last thing before the finalizer of the
+    /// StageSet.
+    ReleaseInventories,
     /// Tell people.
     Announce(Event),
 }

@@ -92,6 +92,7 @@ impl fmt::Display for RecordOperation {
                 inventory.entries.len()
             ),
             Self::DropInventory { stage } => write!(f, "drop the inventory of stage {stage}"),
+            Self::ReleaseInventories => f.write_str("let the inventories go"),
             Self::Announce(event) => write!(
                 f,
                 "event {} {}: {}",

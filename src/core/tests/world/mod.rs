@@ -73,6 +73,8 @@ pub struct World {
     pub inventories: BTreeMap<StageName, StageInventory>,
     pub accounts: BTreeSet<String>,
     pub namespace_terminating: bool,
+    /// The StageSet is deleted with its dependents first.
+    pub foreground: bool,
     pub sources: BTreeMap<String, SourceState>,
     pub artifacts: Artifacts,
     pub kinds: BTreeMap<(String, String), (String, bool)>,
@@ -137,6 +139,7 @@ impl World {
             inventories: BTreeMap::new(),
             accounts: BTreeSet::from(["deployer".to_owned()]),
             namespace_terminating: false,
+            foreground: false,
             sources: BTreeMap::new(),
             artifacts: BTreeMap::new(),
             kinds: kinds
@@ -627,6 +630,13 @@ impl World {
                 stage, inventory, ..
             } => {
                 self.inventories.insert(stage.clone(), inventory.clone());
+            }
+            RecordOperation::ReleaseInventories => {
+                // Whoever asked for their deletion meanwhile has it now.
+                if self.namespace_terminating || self.foreground {
+                    self.inventories.clear();
+                    self.facts.inventories = None;
+                }
             }
             RecordOperation::DropInventory { stage } => {
                 self.inventories.remove(stage);

@@ -24,6 +24,7 @@ fn inventory(names: &[&str]) -> StageInventory {
         position: 1,
         service_account: Some(ServiceAccountName::new("deployer").unwrap()),
         target: String::new(),
+        deleting: false,
         entries: names
             .iter()
             .map(|name| {
@@ -64,10 +65,19 @@ impl Store {
                     shard.resource_version.as_str()
                 );
                 object["spec"] = patch["spec"].clone();
+                if let Some(finalizers) = patch["metadata"].get("finalizers") {
+                    object["metadata"]["finalizers"] = finalizers.clone();
+                }
                 object["metadata"]["resourceVersion"] = self.version.to_string().into();
             }
             ShardWrite::Delete { shard } => {
                 assert!(self.objects.remove(&shard.name).is_some());
+            }
+            ShardWrite::Release { shard } => {
+                let object = self.objects.get_mut(&shard.name).unwrap();
+                let patch = released(&shard.resource_version, &shard.finalizers);
+                object["metadata"]["finalizers"] = patch["metadata"]["finalizers"].clone();
+                object["metadata"]["resourceVersion"] = self.version.to_string().into();
             }
         }
     }
@@ -211,4 +221,61 @@ fn a_shard_of_another_name_is_read_and_then_replaced() {
     assert!(
         matches!(&writes[..], [ShardWrite::Create { index: 0, .. }, ShardWrite::Delete { shard }] if shard.name == "odd")
     );
+}
+
+/// Somebody asks for the deletion of a shard; our finalizer keeps it.
+fn leave(store: &mut Store, name: &str) {
+    let object = store.objects.get_mut(name).unwrap();
+    object["metadata"]["deletionTimestamp"] = "2026-11-25T12:00:00Z".into();
+}
+
+#[test]
+fn the_entries_of_a_shard_that_somebody_deletes_stand_elsewhere_before_it_goes() {
+    let mut store = Store::default();
+    let wanted = inventory(&["a", "b", "c", "d", "e"]);
+    store.write(&wanted, 2);
+    let doomed: Vec<String> = store.objects.keys().take(2).cloned().collect();
+    for name in &doomed {
+        leave(&mut store, name);
+    }
+    assert!(store.read().observed()[&stage()].deleting);
+    store.write(&wanted, 2);
+    assert!(doomed.iter().all(|name| !store.objects.contains_key(name)));
+}
+
+#[test]
+fn an_empty_inventory_that_somebody_deletes_is_written_under_another_index() {
+    let mut store = Store::default();
+    store.write(&inventory(&[]), 2);
+    let name = store.objects.keys().next().unwrap().clone();
+    leave(&mut store, &name);
+    store.write(&inventory(&[]), 2);
+    assert_eq!(store.objects.len(), 1);
+    assert!(!store.objects.contains_key(&name));
+}
+
+#[test]
+fn an_inventory_of_an_earlier_controller_gets_the_finalizer_with_its_next_write() {
+    let mut store = Store::default();
+    store.write(&inventory(&["a"]), 2);
+    let object = store.objects.values_mut().next().unwrap();
+    object["metadata"]["finalizers"] = json!(["example.com/other"]);
+    assert_eq!(store.read().releases(), [], "it isn't held by us");
+    store.write(&inventory(&["b"]), 2);
+    let object = store.objects.values().next().unwrap();
+    assert_eq!(
+        object["metadata"]["finalizers"],
+        json!(["example.com/other", FINALIZER])
+    );
+    let releases = store.read().releases();
+    assert_eq!(releases.len(), 1);
+    for (_, write) in releases {
+        store.carry_out(&write);
+    }
+    let object = store.objects.values().next().unwrap();
+    assert_eq!(
+        object["metadata"]["finalizers"],
+        json!(["example.com/other"])
+    );
+    assert_eq!(store.read().releases(), []);
 }
