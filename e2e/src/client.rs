@@ -36,8 +36,8 @@ pub struct Call {
     pub content_type: &'static str,
     /// The body; may be empty.
     pub body: Vec<u8>,
-    /// Whom to act as.
-    pub impersonate: Option<String>,
+    /// Beside content type and user agent; an `accept` here replaces plain JSON.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Call {
@@ -80,7 +80,7 @@ impl Call {
             path: path.into(),
             content_type,
             body,
-            impersonate: None,
+            headers: Vec::new(),
         }
     }
 }
@@ -120,19 +120,55 @@ impl Api {
 
     /// Sends one request and returns the answer's status and body.
     pub async fn send(&self, call: &Call) -> Result<(u16, Bytes)> {
+        let answer = self.http.request(self.request(call)?).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>> {
         let mut request = Request::builder()
             .method(call.method)
             .uri(format!("{}{}", self.url, call.path))
             .header("content-type", call.content_type)
-            .header("accept", "application/json")
             .header("user-agent", USER_AGENT);
-        if let Some(user) = &call.impersonate {
-            request = request.header("impersonate-user", user);
+        if call.headers.iter().all(|(name, _)| *name != "accept") {
+            request = request.header("accept", "application/json");
         }
-        let request = request.body(Full::new(Bytes::from(call.body.clone())))?;
-        let answer = self.http.request(request).await?;
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        Ok(request.body(Full::new(Bytes::from(call.body.clone())))?)
+    }
+
+    /// Reads the events of a watch up to and with the first one that is the last, or all of an
+    /// answer that is no stream.
+    pub async fn watch(
+        &self,
+        call: &Call,
+        mut is_last: impl FnMut(&Value) -> bool,
+    ) -> Result<(u16, Vec<Value>)> {
+        let answer = self.http.request(self.request(call)?).await?;
         let status = answer.status().as_u16();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        let mut body = answer.into_body();
+        let (mut read, mut events) = (Vec::new(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                read.extend_from_slice(&data);
+            }
+            while let Some(end) = read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = read.drain(..=end).collect();
+                let event = serde_json::from_slice(&line)?;
+                let last = is_last(&event);
+                events.push(event);
+                if last {
+                    return Ok((status, events));
+                }
+            }
+        }
+        if !read.is_empty() {
+            events.push(serde_json::from_slice(&read)?);
+        }
+        Ok((status, events))
     }
 
     /// Sends one request that must succeed and parses the answer.

@@ -55,6 +55,7 @@ mod selector;
 mod server;
 mod status;
 mod store;
+mod tokens;
 mod verbs;
 mod watch;
 mod workloads;

@@ -52,6 +52,11 @@ impl Query {
 
 /// Percent-decoding, with `+` as a space.
 fn decode(text: &str) -> String {
+    unescape(&text.replace('+', " "))
+}
+
+/// Percent-decoding as paths and header names have it.
+pub(crate) fn unescape(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
@@ -61,20 +66,9 @@ fn decode(text: &str) -> String {
             .filter(|_| bytes[i] == b'%')
             .and_then(|hex| std::str::from_utf8(hex).ok())
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (hex, bytes[i]) {
-            (Some(byte), _) => {
-                out.push(byte);
-                i += 3;
-            }
-            (None, b'+') => {
-                out.push(b' ');
-                i += 1;
-            }
-            (None, byte) => {
-                out.push(byte);
-                i += 1;
-            }
-        }
+        let (byte, length) = hex.map_or((bytes[i], 1), |byte| (byte, 3));
+        out.push(byte);
+        i += length;
     }
     String::from_utf8_lossy(&out).into_owned()
 }
@@ -115,7 +109,7 @@ impl RequestInfo {
         let parts: Vec<String> = path
             .split('/')
             .filter(|p| !p.is_empty())
-            .map(decode)
+            .map(unescape)
             .collect();
         let rest = match parts.first().map(String::as_str) {
             Some("api") if parts.len() >= 3 => {

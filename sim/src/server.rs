@@ -37,6 +37,7 @@ pub struct Server {
     /// When the present spec of each workload was written, by uid.
     pub(crate) spec_times: BTreeMap<String, Timestamp>,
     pub(crate) controllers: bool,
+    pub(crate) impersonations: impersonation::Memory,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
     observer: Option<Observer>,
@@ -67,6 +68,7 @@ impl Server {
             subscribed: 0,
             spec_times: BTreeMap::new(),
             controllers: true,
+            impersonations: impersonation::Memory::default(),
             policy: None,
             audit: Vec::new(),
             observer: None,
@@ -140,8 +142,10 @@ impl Server {
     }
 
     fn dispatch(&mut self, request: &Request, info: RequestInfo) -> Result<Reply, ApiError> {
-        let user = impersonation::effective_user(self, request)?;
+        let bearer = crate::tokens::bearer(self, request)?;
+        let caller = bearer.as_ref().unwrap_or(&request.user);
         let attributes = Attributes::of_request(&info);
+        let user = impersonation::effective_user(self, request, caller, &attributes)?;
         self.authorize(&user, &attributes)?;
         if !info.is_resource {
             return crate::discovery::serve(self, request, &info).map(Reply::Response);
@@ -159,10 +163,9 @@ impl Server {
         user: &User,
         attributes: &Attributes,
     ) -> Result<(), ApiError> {
-        if self.policy().allows(user, attributes) {
-            Ok(())
-        } else {
-            Err(rbac::forbidden(user, attributes))
+        match self.policy().decide(user, attributes) {
+            rbac::Decision::Allowed(_) => Ok(()),
+            rbac::Decision::Refused(reason) => Err(rbac::forbidden(user, attributes, &reason)),
         }
     }
 

@@ -69,6 +69,16 @@ impl Cause {
         )
     }
 
+    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Self {
+        let message = format!("Not found: {}", shown(value));
+        Self::new("FieldValueNotFound", field, message)
+    }
+
+    pub(crate) fn too_long(field: impl Into<String>, bytes: usize) -> Self {
+        let message = format!("Too long: may not be more than {bytes} bytes");
+        Self::new("FieldValueTooLong", field, message)
+    }
+
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, known: &[String]) -> Self {
         let known = known
             .iter()
@@ -83,10 +93,14 @@ impl Cause {
     }
 }
 
-/// A value as validation messages show it.
+/// A value as validation messages show it: JSON, in which Go escapes what HTML would read.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
-        Value::Null => "null".into(),
+        Value::Object(_) | Value::Array(_) => value
+            .to_string()
+            .replace('&', "\\u0026")
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e"),
         other => other.to_string(),
     }
 }
@@ -202,10 +216,14 @@ impl ApiError {
         } else {
             format!("{kind}.{group}")
         };
-        let list: Vec<String> = causes
-            .iter()
-            .map(|c| format!("{}: {}", c.field, c.message))
-            .collect();
+        // What is found twice is said once; the causes have it twice.
+        let mut list: Vec<String> = Vec::new();
+        for cause in causes {
+            let line = format!("{}: {}", cause.field, cause.message);
+            if !list.contains(&line) {
+                list.push(line);
+            }
+        }
         let listed = match list.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -228,6 +246,10 @@ impl ApiError {
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message, Value::Null)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized", Value::Null)
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {

@@ -284,11 +284,8 @@ fn what_is_not_there_and_what_is_not_modelled_differ() {
     assert_eq!(unmodelled.0, 501);
     assert!(message(&unmodelled).contains("autoscaling/v1"));
     assert_eq!(
-        w.post(
-            "/api/v1/namespaces/default/serviceaccounts/default/token",
-            &json!({})
-        )
-        .0,
+        w.post("/api/v1/namespaces/default/pods/x/eviction", &json!({}))
+            .0,
         501
     );
 }

@@ -88,7 +88,8 @@ fn acting_as_another_needs_the_right_and_gives_the_others_rights() {
     assert_eq!(refused.0, 403);
     assert_eq!(
         message(&refused),
-        "serviceaccounts \"sa\" is forbidden: User \"system:serviceaccount:sys:controller\" cannot impersonate resource \"serviceaccounts\" in API group \"\" in the namespace \"ns\""
+        "configmaps is forbidden: User \"system:serviceaccount:sys:controller\" cannot impersonate-on:serviceaccount:list resource \"configmaps\" in API group \"\" in the namespace \"ns\"",
+        "the first of the two ways to impersonate is what a refusal names"
     );
     w.user = User::admin();
     let base = "/apis/rbac.authorization.k8s.io/v1";
@@ -209,4 +210,153 @@ fn a_review_comes_back_without_its_empty_texts() {
     );
     let attributes = &answer.1["spec"]["resourceAttributes"];
     assert_eq!(*attributes, json!({"verb": "get", "resource": "pods"}));
+}
+
+fn rules(w: &mut World, name: &str, user: &str, rules: &Value) {
+    let me = std::mem::replace(&mut w.user, User::admin());
+    let base = "/apis/rbac.authorization.k8s.io/v1";
+    w.post(
+        &format!("{base}/clusterroles"),
+        &json!({ "metadata": { "name": name }, "rules": rules }),
+    );
+    w.post(
+        &format!("{base}/clusterrolebindings"),
+        &json!({
+            "metadata": { "name": name }, "roleRef": { "kind": "ClusterRole", "name": name },
+            "subjects": [{ "kind": "User", "name": user }]
+        }),
+    );
+    w.user = me;
+}
+
+#[test]
+fn constrained_impersonation_allows_what_it_names_and_no_more() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["list", "delete"]));
+    rules(
+        &mut w,
+        "constrained",
+        "controller",
+        &json!([
+            { "verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"],
+              "resources": ["serviceaccounts"] },
+            { "verbs": ["impersonate-on:serviceaccount:list"], "apiGroups": [""],
+              "resources": ["configmaps"] },
+        ]),
+    );
+    w.user = User::new("controller", &[]);
+    let uri = "/api/v1/namespaces/ns/configmaps";
+    let as_sa = [("impersonate-user", "system:serviceaccount:ns:sa")];
+    assert_eq!(w.send(Method::GET, uri, &as_sa, &Value::Null).0, 200);
+    // The tenant may delete, but not by way of this controller.
+    let refused = w.send(Method::DELETE, &format!("{uri}/x"), &as_sa, &Value::Null);
+    assert_eq!(
+        message(&refused),
+        "configmaps \"x\" is forbidden: User \"controller\" cannot \
+         impersonate-on:serviceaccount:delete resource \"configmaps\" in API group \"\" in the \
+         namespace \"ns\""
+    );
+    // Groups beside the account are the old way's.
+    let more = [as_sa[0], ("impersonate-group", "g")];
+    assert_eq!(w.send(Method::GET, uri, &more, &Value::Null).0, 403);
+}
+
+#[test]
+fn a_constrained_success_outlives_its_right_for_ten_seconds() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["list"]));
+    rules(
+        &mut w,
+        "constrained",
+        "controller",
+        &json!([
+            { "verbs": ["impersonate:serviceaccount"], "apiGroups": ["authentication.k8s.io"],
+              "resources": ["serviceaccounts"] },
+            { "verbs": ["impersonate-on:serviceaccount:list"], "apiGroups": [""],
+              "resources": ["configmaps"] },
+        ]),
+    );
+    w.user = User::new("controller", &[]);
+    let uri = "/api/v1/namespaces/ns/configmaps";
+    let as_sa = [("impersonate-user", "system:serviceaccount:ns:sa")];
+    assert_eq!(w.send(Method::GET, uri, &as_sa, &Value::Null).0, 200);
+    w.user = User::admin();
+    let binding = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/constrained";
+    assert_eq!(w.send(Method::DELETE, binding, &[], &Value::Null).0, 200);
+    w.user = User::new("controller", &[]);
+    assert_eq!(w.send(Method::GET, uri, &as_sa, &Value::Null).0, 200);
+    w.pass(11_000);
+    assert_eq!(w.send(Method::GET, uri, &as_sa, &Value::Null).0, 403);
+}
+
+#[test]
+fn a_rules_review_answers_with_rules_and_nothing_else() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["list"]));
+    w.user = User::service_account("ns", "sa");
+    let uri = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let answer = w.post(uri, &json!({ "spec": { "namespace": "ns" } }));
+    assert_eq!(answer.0, 201);
+    assert_eq!(answer.1["spec"], json!({}));
+    assert_eq!(answer.1["metadata"], json!({}));
+    let rules = answer.1["status"]["resourceRules"].as_array().unwrap();
+    assert!(
+        rules.contains(
+            &json!({ "verbs": ["list"], "apiGroups": [""], "resources": ["configmaps"] })
+        )
+    );
+    assert_eq!(answer.1["status"]["incomplete"], json!(false));
+    let nowhere = w.post(uri, &json!({ "spec": {} }));
+    assert_eq!(
+        (nowhere.0, message(&nowhere)),
+        (400, "no namespace on request")
+    );
+}
+
+#[test]
+fn a_binding_to_a_role_that_is_not_there_is_named() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["list"]));
+    w.user = User::admin();
+    let role = "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/roles/sa";
+    w.send(Method::DELETE, role, &[], &Value::Null);
+    w.user = User::service_account("ns", "sa");
+    let refused = w.get("/api/v1/namespaces/ns/configmaps");
+    assert!(
+        message(&refused).ends_with(
+            "in the namespace \"ns\": rbac: RBAC: role.rbac.authorization.k8s.io \"sa\" not found"
+        ),
+        "{}",
+        message(&refused)
+    );
+}
+
+#[test]
+fn a_token_speaks_for_its_account_until_the_account_goes() {
+    let mut w = World::new();
+    grant(&mut w, "ns", "sa", &maps(&["list"]));
+    w.user = User::admin();
+    let accounts = "/api/v1/namespaces/ns/serviceaccounts";
+    assert_eq!(
+        w.post(accounts, &json!({ "metadata": { "name": "sa" } })).0,
+        201
+    );
+    let asked = w.post(&format!("{accounts}/sa/token"), &json!({ "spec": {} }));
+    assert_eq!(asked.0, 201, "{}", asked.1);
+    let bearer = format!("Bearer {}", asked.1["status"]["token"].as_str().unwrap());
+    let short = w.post(
+        &format!("{accounts}/sa/token"),
+        &json!({ "spec": { "expirationSeconds": 1 } }),
+    );
+    assert_eq!(short.0, 422);
+    w.user = User::anonymous();
+    let bearer = [("authorization", bearer.as_str())];
+    let maps = "/api/v1/namespaces/ns/configmaps";
+    assert_eq!(w.send(Method::GET, maps, &bearer, &Value::Null).0, 200);
+    let secrets = "/api/v1/namespaces/ns/secrets";
+    assert_eq!(w.send(Method::GET, secrets, &bearer, &Value::Null).0, 403);
+    w.user = User::admin();
+    w.send(Method::DELETE, &format!("{accounts}/sa"), &[], &Value::Null);
+    w.user = User::anonymous();
+    assert_eq!(w.send(Method::GET, maps, &bearer, &Value::Null).0, 401);
 }

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod defaults;
 pub(crate) mod immutable;
 pub(crate) mod names;
+pub(crate) mod quantity;
 pub(crate) mod typed;
 pub(crate) mod validation;
 

@@ -5,6 +5,8 @@
 use serde_json::Value;
 use stageset_schema::{SchemaRef, Type};
 
+use super::quantity::Quantity;
+
 /// Fields that no type has.
 #[derive(Debug, Default)]
 pub(crate) struct Unknown(pub(crate) Vec<String>);
@@ -153,13 +155,62 @@ fn walk(
             }
         }
         Type::String if !value.is_string() => Err(at.wrong(value, "string")),
-        Type::Boolean if !value.is_boolean() => Err(at.wrong(value, "bool")),
-        Type::Integer if !(value.is_i64() || value.is_u64()) => {
-            Err(at.wrong(value, schema.format().unwrap_or("int64")))
+        Type::String if schema.format() == Some("date-time") => {
+            let micro = schema.name().is_some_and(|n| n.ends_with("MicroTime"));
+            time(value, micro)
         }
+        Type::Boolean if !value.is_boolean() => Err(at.wrong(value, "bool")),
+        Type::Integer => integer(value, schema.format().unwrap_or("int64"), at),
         Type::Number if !value.is_number() => Err(at.wrong(value, "float64")),
+        Type::Quantity => {
+            let text = match &*value {
+                Value::String(text) => text.trim().to_owned(),
+                other => other.to_string(),
+            };
+            let quantity = Quantity::parse(&text).map_err(str::to_owned)?;
+            *value = Value::from(quantity.to_string());
+            Ok(())
+        }
+        Type::IntOrString if !(value.is_string() || value.is_i64()) => integer(value, "int32", at),
         _ => Ok(()),
     }
+}
+
+fn integer(value: &Value, format: &str, at: &Place) -> Result<(), String> {
+    let fits = match format {
+        "int32" => value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
+        _ => value.is_i64(),
+    };
+    match value {
+        _ if fits => Ok(()),
+        Value::Number(number) => Err(format!(
+            "json: cannot unmarshal number {number} into Go struct field {}.{} of type {format}",
+            at.owner, at.field
+        )),
+        _ => Err(at.wrong(value, format)),
+    }
+}
+
+/// A time, in UTC and in the precision that Kubernetes keeps.
+fn time(value: &mut Value, micro: bool) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    let Ok(at) = text.parse::<jiff::Timestamp>() else {
+        let form = if micro {
+            "2006-01-02T15:04:05.000000Z07:00"
+        } else {
+            "2006-01-02T15:04:05Z07:00"
+        };
+        return Err(format!(
+            "parsing time {text:?} as {form:?}: cannot parse {text:?} as \"2006\""
+        ));
+    };
+    let shown = if micro {
+        at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    } else {
+        crate::object::rfc3339(at)
+    };
+    *value = Value::from(shown);
+    Ok(())
 }
 
 #[cfg(test)]

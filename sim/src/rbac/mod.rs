@@ -7,6 +7,6 @@ pub(crate) mod escalation;
 pub(crate) mod policy;
 pub(crate) mod rule;
 
-pub(crate) use policy::{Attributes, Policy, forbidden};
+pub(crate) use policy::{Attributes, Decision, Policy, forbidden};
 
 pub(crate) const GROUP: &str = "rbac.authorization.k8s.io";

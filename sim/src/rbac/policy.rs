@@ -6,12 +6,11 @@ use serde_json::Value;
 
 use super::{GROUP, rule::Rule};
 use crate::{
-    impersonation, kinds::StoreKey, object, request::User, routing::RequestInfo, status::ApiError,
-    store::Store,
+    kinds::StoreKey, object, request::User, routing::RequestInfo, status::ApiError, store::Store,
 };
 
 /// What is asked of the authorizer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Attributes {
     pub(crate) verb: String,
     pub(crate) is_resource: bool,
@@ -56,23 +55,43 @@ impl Attributes {
     }
 }
 
-/// The 403 of the real server.
-pub(crate) fn forbidden(user: &User, attributes: &Attributes) -> ApiError {
+/// What the authorizer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Allowed, and by what; nothing is said of `system:masters`.
+    Allowed(String),
+    /// Not allowed. The reason has the roles that bindings name and nobody has made.
+    Refused(String),
+}
+
+/// The 403 of the real server; `reason` is the authorizer's, if it gave one.
+pub(crate) fn forbidden(user: &User, attributes: &Attributes, reason: &str) -> ApiError {
     let who = format!("User {:?} cannot", user.name);
-    if !attributes.is_resource {
-        let why = format!("{who} {} path {:?}", attributes.verb, attributes.path);
-        return ApiError::forbidden("", "", "", &why);
-    }
-    let mut why = format!(
-        "{who} {} resource {:?} in API group {:?}",
-        attributes.verb,
-        attributes.resource_with_subresource(),
-        attributes.group
-    );
-    if attributes.namespace.is_empty() {
-        why.push_str(" at the cluster scope");
+    let mut why = if attributes.is_resource {
+        let asked = format!(
+            "{who} {} resource {:?} in API group {:?}",
+            attributes.verb,
+            attributes.resource_with_subresource(),
+            attributes.group
+        );
+        if attributes.namespace.is_empty() {
+            format!("{asked} at the cluster scope")
+        } else {
+            format!("{asked} in the namespace {:?}", attributes.namespace)
+        }
     } else {
-        why = format!("{why} in the namespace {:?}", attributes.namespace);
+        format!("{who} {} path {:?}", attributes.verb, attributes.path)
+    };
+    // Nothing that a browser could take for markup.
+    why = why
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    if !reason.is_empty() {
+        why = format!("{why}: {reason}");
+    }
+    if !attributes.is_resource {
+        return ApiError::forbidden("", "", "", &why);
     }
     ApiError::forbidden(
         &attributes.resource,
@@ -113,9 +132,12 @@ impl Subject {
         match self {
             Self::User(name) => user.name == *name,
             Self::Group(name) => user.groups.contains(name),
-            Self::Account { namespace, name } => {
-                impersonation::account(&user.name) == Some((namespace.as_str(), name.as_str()))
-            }
+            Self::Account { namespace, name } => user
+                .name
+                .strip_prefix("system:serviceaccount:")
+                .and_then(|rest| rest.strip_prefix(namespace.as_str()))
+                .and_then(|rest| rest.strip_prefix(':'))
+                .is_some_and(|account| account == name),
         }
     }
 }
@@ -170,8 +192,12 @@ impl Policy {
         policy
     }
 
-    /// The rules that hold for a user in a namespace (empty: cluster-wide ones only).
-    pub(crate) fn rules_for(&self, user: &User, namespace: &str) -> Vec<&Rule> {
+    /// The bindings that hold for a user in a namespace (empty: cluster-wide ones only).
+    fn bindings<'a>(
+        &'a self,
+        user: &'a User,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&'a Binding, &'a Subject)> {
         let local = self
             .namespaced
             .get(namespace)
@@ -179,65 +205,118 @@ impl Policy {
         self.cluster
             .iter()
             .chain(local.into_iter().flatten())
-            .filter(|binding| binding.subjects.iter().any(|subject| subject.is(user)))
-            .filter_map(|binding| self.roles.get(&binding.role))
+            .filter_map(|binding| {
+                let subject = binding.subjects.iter().find(|subject| subject.is(user))?;
+                Some((binding, subject))
+            })
+    }
+
+    /// The rules that hold for a user in a namespace.
+    pub(crate) fn rules_for(&self, user: &User, namespace: &str) -> Vec<&Rule> {
+        self.bindings(user, namespace)
+            .filter_map(|(binding, _)| self.roles.get(&binding.role))
             .flatten()
             .collect()
     }
 
-    /// Why something is allowed, in the authorizer's words; none if it isn't.
-    pub(crate) fn why(&self, user: &User, attributes: &Attributes) -> Option<String> {
-        if user.groups.iter().any(|g| g == "system:masters") {
-            return Some(String::new());
-        }
-        let local = self.namespaced.get(&attributes.namespace);
-        let local = local.filter(|_| !attributes.namespace.is_empty());
-        for binding in self.cluster.iter().chain(local.into_iter().flatten()) {
-            let Some(subject) = binding.subjects.iter().find(|subject| subject.is(user)) else {
-                continue;
-            };
-            let rules = self.roles.get(&binding.role);
-            if !rules
-                .into_iter()
-                .flatten()
-                .any(|rule| rule.allows(attributes))
-            {
+    /// The roles that a user's bindings name and that aren't there, as an aggregated error prints
+    /// them; empty if there are none.
+    pub(crate) fn unresolved(&self, user: &User, namespace: &str) -> String {
+        let mut missing: Vec<String> = Vec::new();
+        for (binding, _) in self.bindings(user, namespace) {
+            if self.roles.contains_key(&binding.role) {
                 continue;
             }
-            let (kind, name) = if binding.namespace.is_empty() {
-                ("ClusterRoleBinding", binding.name.clone())
-            } else {
-                (
-                    "RoleBinding",
-                    format!("{}/{}", binding.name, binding.namespace),
-                )
-            };
-            let role = if binding.role.0.is_none() {
-                "ClusterRole"
-            } else {
-                "Role"
-            };
-            let subject = match subject {
-                Subject::User(name) => format!("User {name:?}"),
-                Subject::Group(name) => format!("Group {name:?}"),
-                Subject::Account { namespace, name } => {
-                    format!("ServiceAccount {:?}", format!("{name}/{namespace}"))
-                }
-            };
-            return Some(format!(
-                "RBAC: allowed by {kind} {name:?} of {role} {:?} to {subject}",
-                binding.role.1
-            ));
+            let text = not_found(&binding.role);
+            if !missing.contains(&text) {
+                missing.push(text);
+            }
         }
-        None
+        match missing.as_slice() {
+            [] => String::new(),
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        }
+    }
+
+    /// The rules of the role that a binding in a namespace refers to, or why there are none.
+    pub(crate) fn role(&self, namespace: Option<&str>, name: &str) -> Result<&[Rule], String> {
+        let key = (namespace.map(str::to_owned), name.to_owned());
+        match self.roles.get(&key) {
+            Some(rules) => Ok(rules),
+            None => Err(not_found(&key)),
+        }
+    }
+
+    /// Decides, in the authorizer's words.
+    pub(crate) fn decide(&self, user: &User, attributes: &Attributes) -> Decision {
+        if is_master(user) {
+            return Decision::Allowed(String::new());
+        }
+        for (binding, subject) in self.bindings(user, &attributes.namespace) {
+            let rules = self.roles.get(&binding.role);
+            let mut rules = rules.into_iter().flatten();
+            if rules.any(|rule| rule.allows(attributes)) {
+                return Decision::Allowed(binding.says(subject));
+            }
+        }
+        let missing = self.unresolved(user, &attributes.namespace);
+        Decision::Refused(if missing.is_empty() {
+            missing
+        } else {
+            format!("rbac: RBAC: {missing}")
+        })
     }
 
     pub(crate) fn allows(&self, user: &User, attributes: &Attributes) -> bool {
-        user.groups.iter().any(|g| g == "system:masters")
+        is_master(user)
             || self
-                .rules_for(user, &attributes.namespace)
-                .iter()
+                .bindings(user, &attributes.namespace)
+                .filter_map(|(binding, _)| self.roles.get(&binding.role))
+                .flatten()
                 .any(|rule| rule.allows(attributes))
+    }
+}
+
+/// Members of this group may do everything, whatever the roles say.
+fn is_master(user: &User) -> bool {
+    user.groups.iter().any(|g| g == "system:masters")
+}
+
+/// The error about a role (of a namespace, or cluster-wide) that isn't there.
+fn not_found((namespace, name): &(Option<String>, String)) -> String {
+    let kind = if namespace.is_some() {
+        "role"
+    } else {
+        "clusterrole"
+    };
+    format!("{kind}.{GROUP} {name:?} not found")
+}
+
+impl Binding {
+    /// How the authorizer explains that this binding allows something.
+    fn says(&self, subject: &Subject) -> String {
+        let (kind, name) = if self.namespace.is_empty() {
+            ("ClusterRoleBinding", self.name.clone())
+        } else {
+            ("RoleBinding", format!("{}/{}", self.name, self.namespace))
+        };
+        let role = if self.role.0.is_none() {
+            "ClusterRole"
+        } else {
+            "Role"
+        };
+        let subject = match subject {
+            Subject::User(name) => format!("User {name:?}"),
+            Subject::Group(name) => format!("Group {name:?}"),
+            Subject::Account { namespace, name } => {
+                format!("ServiceAccount {:?}", format!("{name}/{namespace}"))
+            }
+        };
+        format!(
+            "RBAC: allowed by {kind} {name:?} of {role} {:?} to {subject}",
+            self.role.1
+        )
     }
 }
 
@@ -306,7 +385,7 @@ mod tests {
         let mut a = attributes("patch", "deployments", "", "x");
         a.namespace = "ns".into();
         assert_eq!(
-            forbidden(&user, &a).message,
+            forbidden(&user, &a, "").message,
             "deployments.apps \"x\" is forbidden: User \"system:serviceaccount:ns:sa\" cannot patch \
              resource \"deployments\" in API group \"apps\" in the namespace \"ns\""
         );

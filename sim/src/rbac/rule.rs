@@ -74,9 +74,7 @@ impl Rule {
             return self.urls.iter().any(|url| {
                 url == "*"
                     || *url == attributes.path
-                    || url
-                        .strip_suffix('*')
-                        .is_some_and(|p| attributes.path.starts_with(p))
+                    || url.ends_with('*') && attributes.path.starts_with(url.trim_end_matches('*'))
             });
         }
         has(&self.groups, &attributes.group)
@@ -92,17 +90,20 @@ impl Rule {
             if subresource.is_empty() {
                 return rule == resource;
             }
-            rule.split_once('/')
-                .is_some_and(|(r, s)| s == subresource && (r == resource || r == "*"))
+            match rule.strip_suffix(subresource) {
+                Some("*/") => true,
+                Some(rest) => rest.strip_suffix('/') == Some(resource),
+                None => false,
+            }
         })
     }
 
     /// Every combination of verb, group, resource and name on its own.
     pub(crate) fn breakdown(&self) -> Vec<Self> {
         let mut out = Vec::new();
-        for verb in &self.verbs {
-            for group in &self.groups {
-                for resource in &self.resources {
+        for group in &self.groups {
+            for resource in &self.resources {
+                for verb in &self.verbs {
                     let one = Self {
                         verbs: vec![verb.clone()],
                         groups: vec![group.clone()],
@@ -121,7 +122,9 @@ impl Rule {
                     }
                 }
             }
-            for url in &self.urls {
+        }
+        for url in &self.urls {
+            for verb in &self.verbs {
                 out.push(Self {
                     verbs: vec![verb.clone()],
                     urls: vec![url.clone()],
@@ -151,11 +154,7 @@ impl Rule {
             || (!wanted.names.is_empty() && wanted.names.iter().all(|n| self.names.contains(n)));
         let urls = wanted.urls.iter().all(|url| {
             self.urls.iter().any(|mine| {
-                mine == "*"
-                    || mine == url
-                    || mine
-                        .strip_suffix('*')
-                        .is_some_and(|prefix| url.starts_with(prefix))
+                mine == url || mine.ends_with('*') && url.starts_with(mine.trim_end_matches('*'))
             })
         });
         all(&self.verbs, &wanted.verbs)

@@ -132,11 +132,8 @@ pub(crate) fn finish(
     }
     admission::namespace_lifecycle(server, call, object::name(&new))?;
     admission::accounts::check(server, resource, &new)?;
-    if !matches!(object::resource_version(&new), "" | "0") {
-        return Err(ApiError::internal(
-            "resourceVersion should not be set on objects to be created",
-        ));
-    }
+    escalation::check(server, call, None, &new)?;
+    let sent = object::resource_version(&new).to_owned();
     for field in [
         "resourceVersion",
         "uid",
@@ -162,13 +159,22 @@ pub(crate) fn finish(
         crd::structural::tidy(custom, &mut new);
     }
     crd::lifecycle::check(server, resource, None, &new)?;
-    escalation::check(server, &call.user, resource, None, &new)?;
     crate::workloads::script::check(resource, &new)?;
+    let versioned = !matches!(sent.as_str(), "" | "0");
+    if versioned && !call.dry_run {
+        return Err(ApiError::internal(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
     let key = crate::store::object_key(object::namespace(&new), object::name(&new));
     if server.store.get(&resource.store, &key).is_some() {
         return Err(ApiError::already_exists(resource, object::name(&new)));
     }
     if call.dry_run {
+        // Nothing is stored, so nothing replaces the version that was sent.
+        if versioned {
+            object::set_meta(&mut new, "resourceVersion", sent);
+        }
         return Ok(Arc::new(new));
     }
     Ok(server.commit(&resource.store, new))

@@ -241,9 +241,9 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         ("update", "status") if resource.status => update::put(server, call),
         ("patch", "status") if resource.status => patch::patch(server, call),
         ("update", "finalize") if resource.is("", "namespaces") => update::finalize(server, call),
-        ("create", "token") if resource.is("", "serviceaccounts") => Err(ApiError::not_modelled(
-            "TokenRequest (serviceaccounts/token)",
-        )),
+        ("create", "token") if resource.is("", "serviceaccounts") => {
+            crate::tokens::create(server, call)
+        }
         ("" | "list" | "watch" | "create" | "deletecollection", "status") if resource.status => {
             Err(ApiError::method_not_allowed())
         }
@@ -356,8 +356,12 @@ pub(crate) fn spec_changed(resource: &Resource, old: &Value, new: &Value) -> boo
 
 /// The request's body as an object of the resource's kind.
 pub(crate) fn decode(call: &Call) -> Result<Value, ApiError> {
-    let mut value = body::decode(&call.content_type, &call.body, &call.resource.kind)?;
-    let resource = &call.resource;
+    decode_as(call, &call.resource)
+}
+
+/// The request's body as an object of another kind, as some subresources take.
+pub(crate) fn decode_as(call: &Call, resource: &Resource) -> Result<Value, ApiError> {
+    let mut value = body::decode(&call.content_type, &call.body, &resource.kind)?;
     let want = resource.api_version();
     let text = |value: &Value, field: &str| {
         value

@@ -195,6 +195,9 @@ pub(crate) fn finish(
         new = crate::events::store(new);
         crate::events::complete(&mut new);
     }
+    if call.info.subresource.is_empty() {
+        escalation::check(server, call, Some(old), &new)?;
+    }
     let sent = object::resource_version(&new);
     if !matches!(sent, "" | "0") && sent != object::resource_version(old) {
         return Err(ApiError::modified(resource, &call.info.name));
@@ -208,7 +211,6 @@ pub(crate) fn finish(
     }
     crd::lifecycle::check(server, resource, Some(old), &new)?;
     if call.info.subresource.is_empty() {
-        escalation::check(server, &call.user, resource, Some(old), &new)?;
         crate::workloads::script::check(resource, &new)?;
     }
     if resource.generation && call.info.subresource.is_empty() && spec_changed(resource, old, &new)

@@ -34,7 +34,11 @@ pub(crate) async fn requests(
     for event in wanted {
         let rename = |text: &str| text.replace(&format!("{from}-"), &format!("{to}-"));
         let mut call = Call::get(rename(&event.uri));
-        call.impersonate = event.impersonated.as_deref().map(rename);
+        let user = event.impersonated.as_deref().map(rename);
+        call.headers = user
+            .map(|user| ("impersonate-user", user))
+            .into_iter()
+            .collect();
         let own_record = event.group == "stages.metio.wtf";
         match event.verb.as_str() {
             "get" | "list" => {}

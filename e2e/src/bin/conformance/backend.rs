@@ -9,7 +9,7 @@ use serde_json::Value;
 use stageset_e2e::client::{self, Api, Call};
 use stageset_sim::{Reply, Request, Server, User};
 
-use crate::operation::{Answer, Operation, UID, VERSION};
+use crate::operation::{Answer, CONTINUE, Operation, UID, VERSION};
 
 /// How far the simulator's clock moves with each request.
 const STEP: SignedDuration = SignedDuration::from_millis(20);
@@ -18,6 +18,8 @@ const STEP: SignedDuration = SignedDuration::from_millis(20);
 pub(crate) struct Backend {
     server: Target,
     seen: BTreeMap<String, Identity>,
+    /// The continue token of the last page of each collection.
+    pages: BTreeMap<String, String>,
 }
 
 enum Target {
@@ -36,6 +38,7 @@ impl Backend {
         Self {
             server: Target::Real(Box::new(api)),
             seen: BTreeMap::new(),
+            pages: BTreeMap::new(),
         }
     }
 
@@ -47,6 +50,7 @@ impl Backend {
         Ok(Self {
             server: Target::Simulated { server, at },
             seen: BTreeMap::new(),
+            pages: BTreeMap::new(),
         })
     }
 
@@ -59,42 +63,39 @@ impl Backend {
         Ok(())
     }
 
-    /// Sends one request, its placeholders filled with what this server said before.
-    pub(crate) async fn send(&mut self, operation: &Operation) -> Result<Answer> {
-        let identity = self.seen.get(&operation.path).cloned().unwrap_or_default();
-        let body = if operation.body.is_null() {
-            Vec::new()
-        } else {
-            operation
-                .body
-                .to_string()
-                .replace(VERSION, &identity.version)
+    /// The operation with its placeholders filled with what this server said before: the URI and
+    /// the body.
+    fn filled(&self, operation: &Operation) -> (String, String) {
+        let path = operation.path.trim_end_matches("/status");
+        let named = operation.body["metadata"]["name"].as_str();
+        let identity = self
+            .seen
+            .get(path)
+            .or_else(|| {
+                self.seen
+                    .get(&format!("{path}/{}", named.unwrap_or_default()))
+            })
+            .cloned()
+            .unwrap_or_default();
+        let page = self.pages.get(&operation.path);
+        let fill = |text: &str| {
+            text.replace(VERSION, &identity.version)
                 .replace(UID, &identity.uid)
-                .into_bytes()
+                .replace(CONTINUE, page.map_or("", String::as_str))
         };
+        (fill(&operation.uri()), fill(&operation.text()))
+    }
+
+    /// Sends one request.
+    pub(crate) async fn send(&mut self, operation: &Operation) -> Result<Answer> {
+        let (uri, body) = self.filled(operation);
         self.pass(STEP)?;
         let (code, bytes) = match &mut self.server {
-            Target::Real(api) => {
-                let mut call = Call::new(
-                    operation.method,
-                    operation.uri(),
-                    operation.content_type,
-                    body,
-                );
-                call.impersonate.clone_from(&operation.impersonate);
-                api.send(&call).await?
-            }
+            Target::Real(api) => api.send(&call(operation, uri, body)).await?,
             Target::Simulated { server, at } => {
-                let request = Request {
-                    method: Method::from_bytes(operation.method.as_bytes())?,
-                    uri: operation.uri().parse().context("the path")?,
-                    headers: headers(operation)?,
-                    body: body.into(),
-                    user: User::new("e2e:admin", &["system:masters"]),
-                };
-                match server.handle(&request, *at) {
+                match server.handle(&request(operation, &uri, body)?, *at) {
                     Reply::Response(response) => (response.status.as_u16(), response.body),
-                    Reply::Watch { .. } => bail!("the generator makes no watches"),
+                    Reply::Watch { .. } => bail!("a watch among single answers: {uri}"),
                 }
             }
         };
@@ -105,8 +106,50 @@ impl Backend {
         Ok(answer)
     }
 
+    /// Starts a watch, and reads its events up to and with the one that is the last; the simulator
+    /// gives all that it has.
+    pub(crate) async fn watch(
+        &mut self,
+        operation: &Operation,
+        is_last: impl FnMut(&Value) -> bool,
+    ) -> Result<Answer> {
+        let (uri, body) = self.filled(operation);
+        self.pass(STEP)?;
+        let (code, events) = match &mut self.server {
+            Target::Real(api) => api.watch(&call(operation, uri, body), is_last).await?,
+            Target::Simulated { server, at } => {
+                match server.handle(&request(operation, &uri, body)?, *at) {
+                    Reply::Response(response) => {
+                        let body = response.value().into_iter().collect();
+                        (response.status.as_u16(), body)
+                    }
+                    Reply::Watch { subscription, .. } => {
+                        let lines = server.drain_watch(subscription);
+                        server.end_watch(subscription);
+                        let mut is_last = is_last;
+                        let mut events: Vec<Value> = Vec::new();
+                        for line in lines {
+                            let event = serde_json::from_slice(&line)?;
+                            let last = is_last(&event);
+                            events.push(event);
+                            if last {
+                                break;
+                            }
+                        }
+                        (200, events)
+                    }
+                }
+            }
+        };
+        let body = Value::Array(events);
+        Ok(Answer { code, body })
+    }
+
     fn remember(&mut self, operation: &Operation, answer: &Answer) {
         let meta = &answer.body["metadata"];
+        if let Some(page) = meta["continue"].as_str().filter(|page| !page.is_empty()) {
+            self.pages.insert(operation.path.clone(), page.to_owned());
+        }
         let (Some(version), Some(uid)) = (meta["resourceVersion"].as_str(), meta["uid"].as_str())
         else {
             return;
@@ -120,7 +163,7 @@ impl Backend {
                 operation.path,
                 meta["name"].as_str().unwrap_or_default()
             ),
-            _ => operation.path.clone(),
+            _ => operation.path.trim_end_matches("/status").to_owned(),
         };
         let identity = Identity {
             version: version.to_owned(),
@@ -130,18 +173,43 @@ impl Backend {
     }
 }
 
+fn call(operation: &Operation, uri: String, body: String) -> Call {
+    let mut call = Call::new(
+        operation.method,
+        uri,
+        operation.content_type,
+        body.into_bytes(),
+    );
+    call.headers.clone_from(&operation.headers);
+    call
+}
+
+fn request(operation: &Operation, uri: &str, body: String) -> Result<Request> {
+    Ok(Request {
+        method: Method::from_bytes(operation.method.as_bytes())?,
+        uri: uri.parse().context("the path")?,
+        headers: headers(operation)?,
+        body: body.into(),
+        user: User::new("e2e:admin", &["system:masters"]),
+    })
+}
+
 /// The headers that the real server gets from the client.
 fn headers(operation: &Operation) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
-    let mut set = |name: &'static str, value: &str| -> Result<()> {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value)?);
-        Ok(())
-    };
-    set("user-agent", client::USER_AGENT)?;
-    set("accept", "application/json")?;
-    set("content-type", operation.content_type)?;
-    if let Some(user) = &operation.impersonate {
-        set("impersonate-user", user)?;
+    headers.insert("user-agent", HeaderValue::from_static(client::USER_AGENT));
+    headers.insert(
+        "content-type",
+        HeaderValue::from_static(operation.content_type),
+    );
+    headers.insert("accept", HeaderValue::from_static("application/json"));
+    for (name, value) in &operation.headers {
+        let value = HeaderValue::from_str(value)?;
+        if *name == "accept" {
+            headers.insert(HeaderName::from_static(name), value);
+        } else {
+            headers.append(HeaderName::from_static(name), value);
+        }
     }
     Ok(headers)
 }

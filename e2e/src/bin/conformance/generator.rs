@@ -2,129 +2,144 @@
 
 use serde_json::{Value, json};
 
+use crate::kinds::Kind;
+use crate::malformed;
 use crate::normal::GENERATE;
-use crate::objects::{KINDS, Kind};
-use crate::operation::{Operation, UID, VERSION};
+use crate::operation::{
+    APPLY, CONTINUE, JSON, JSON_PATCH, MERGE, Operation, STRATEGIC, UID, VERSION,
+};
 use crate::random::Random;
 
-const APPLY: &str = "application/apply-patch+yaml";
-const JSON: &str = "application/json";
-const MERGE: &str = "application/merge-patch+json";
-const JSON_PATCH: &str = "application/json-patch+json";
-
 /// The managers that fight for the fields.
-const MANAGERS: [&str; 3] = ["one", "two", "three"];
+const MANAGERS: [&str; 4] = ["one", "two", "three", "four"];
+
+/// The names that everything has.
+pub(crate) const NAMES: [&str; 2] = ["a", "b"];
+
+const DRY_RUN: &str = "dryRun=All";
+
+/// What kinds of requests are made, in parts of a hundred.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mix {
+    kinds: &'static [Kind],
+    /// Upper bounds, one for each verb below.
+    bounds: [usize; 12],
+}
+
+impl Mix {
+    /// Everything.
+    pub(crate) fn objects(kinds: &'static [Kind]) -> Self {
+        Self {
+            kinds,
+            bounds: [26, 34, 41, 47, 57, 67, 76, 80, 84, 92, 97, 98],
+        }
+    }
+
+    pub(crate) fn kinds(&self) -> &'static [Kind] {
+        self.kinds
+    }
+
+    /// Server-side apply, with just enough beside it to make it hard.
+    pub(crate) fn apply(kinds: &'static [Kind]) -> Self {
+        Self {
+            kinds,
+            bounds: [68, 73, 77, 80, 85, 87, 90, 91, 92, 93, 100, 100],
+        }
+    }
+}
 
 /// Makes operations, one after the other.
 #[derive(Debug)]
 pub(crate) struct Generator {
     random: Random,
     namespace: String,
+    mix: Mix,
 }
 
 impl Generator {
-    pub(crate) fn new(seed: u64, namespace: &str) -> Self {
+    pub(crate) fn new(seed: u64, namespace: &str, mix: Mix) -> Self {
         Self {
             random: Random::new(seed),
             namespace: namespace.to_owned(),
+            mix,
         }
     }
 
     /// The next operation.
     pub(crate) fn next(&mut self) -> Operation {
         let random = &mut self.random;
-        let kind = random.pick(&KINDS);
-        let name = random.pick(&["a", "b"]);
+        let kind = &self.mix.kinds[random.below(self.mix.kinds.len())];
+        let name = self.name(kind);
         let collection = kind.collection(&self.namespace);
         let path = format!("{collection}/{name}");
+        let random = &mut self.random;
         let roll = random.below(100);
-        let verb = |verb, method, path: &str| Operation::new(verb, kind.name(), method, path);
-        match roll {
-            0..44 => apply(verb("apply", "PATCH", &path), kind, name, random),
-            44..56 => {
-                let mut patch = kind.object(name, random);
-                if let Some(fields) = patch.as_object_mut() {
-                    fields.remove("apiVersion");
-                    fields.remove("kind");
-                }
-                let query = write_query(random, &["hand", "one"]);
-                verb("merge", "PATCH", &path)
-                    .body(MERGE, patch)
-                    .query(&query)
-            }
-            56..62 => {
+        let verb = |verb, method, path: &str| Operation::new(verb, kind.name, method, path);
+        let place = self.mix.bounds.iter().position(|bound| roll < *bound);
+        match place.unwrap_or(12) {
+            0 => apply(verb("apply", "PATCH", &path), kind, &name, random),
+            1 => merge(verb("merge", "PATCH", &path), MERGE, kind, &name, random),
+            2 if kind.custom => merge(verb("merge", "PATCH", &path), MERGE, kind, &name, random),
+            2 => strategic(verb("strategic", "PATCH", &path), kind, &name, random),
+            3 => {
                 let query = write_query(random, &["hand", "one"]);
                 verb("json-patch", "PATCH", &path)
-                    .body(JSON_PATCH, json_patch(random))
+                    .body(JSON_PATCH, json_patch(kind, random))
                     .query(&query)
             }
-            62..72 => {
-                let mut object = kind.object(name, random);
+            4 => update(verb("update", "PUT", &path), kind, &name, random),
+            5 => create(verb("create", "POST", &collection), kind, &name, random),
+            6 => delete(verb("delete", "DELETE", &path), random),
+            7 => {
+                let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+                let get = verb("get", "GET", &path);
                 match random.below(4) {
-                    0 => {}
-                    1 => object["metadata"]["resourceVersion"] = json!("1"),
-                    _ => object["metadata"]["resourceVersion"] = json!(VERSION),
+                    0 => get.header("accept", accept),
+                    1 => get.query(&[format!("resourceVersion={VERSION}")]),
+                    _ => get,
                 }
-                let query = write_query(random, &["put", "one"]);
-                verb("update", "PUT", &path)
-                    .body(JSON, object)
-                    .query(&query)
             }
-            72..80 => {
-                let mut object = kind.object(name, random);
-                let mut query = write_query(random, &["post", "two"]);
-                // Never stored: the name would be another one on each server for ever.
-                if random.percent(15) {
-                    object["metadata"]["name"] = Value::Null;
-                    object["metadata"]["generateName"] = json!(GENERATE);
-                    query.retain(|parameter| parameter != DRY_RUN);
-                    query.push(DRY_RUN.to_owned());
-                }
-                verb("create", "POST", &collection)
-                    .body(JSON, object)
-                    .query(&query)
-            }
-            80..88 => delete(verb("delete", "DELETE", &path), random),
-            88..95 => verb("get", "GET", &path),
-            _ => {
-                let selectors = [
-                    "",
-                    "a=1",
-                    "a%3D1",
-                    "a!=1",
-                    "a%20in%20(1,2)",
-                    "!a,b",
-                    "a=%3D=",
-                ];
-                let mut query = Vec::new();
-                match random.pick(&selectors) {
-                    "" => {}
-                    selector => query.push(format!("labelSelector={selector}")),
-                }
-                if random.percent(30) {
-                    query.push("fieldSelector=metadata.name%3Da".to_owned());
-                }
-                verb("list", "GET", &collection).query(&query)
-            }
+            8 => status(kind, &path, &name, random),
+            9 => list(verb("list", "GET", &collection), kind, random),
+            10 => status(kind, &path, &name, random),
+            11 => delete_collection(
+                verb("delete-collection", "DELETE", &collection),
+                kind,
+                random,
+            ),
+            _ => malformed::operation(kind, &collection, &name, random),
+        }
+    }
+
+    /// Cluster-scoped objects have names of this namespace's own.
+    fn name(&mut self, kind: &Kind) -> String {
+        let name = self.random.pick(&NAMES);
+        if kind.namespaced {
+            name.to_owned()
+        } else {
+            format!("{}-{name}", self.namespace)
         }
     }
 }
 
-const DRY_RUN: &str = "dryRun=All";
-
-fn write_query(random: &mut Random, managers: &[&str]) -> Vec<String> {
+/// Field manager and dry run, as writes have them.
+pub(crate) fn write_query(random: &mut Random, managers: &[&str]) -> Vec<String> {
     let mut query = Vec::new();
     // Without one the client's name is the manager.
     if random.percent(80) {
         query.push(format!("fieldManager={}", random.pick(managers)));
     }
-    if random.percent(10) {
+    if random.percent(8) {
         query.push(DRY_RUN.to_owned());
+    }
+    if random.percent(8) {
+        let how = random.pick(&["Strict", "Ignore", "Warn"]);
+        query.push(format!("fieldValidation={how}"));
     }
     query
 }
 
-fn apply(operation: Operation, kind: Kind, name: &str, random: &mut Random) -> Operation {
+fn apply(operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
     let mut query = vec![format!("fieldManager={}", random.pick(&MANAGERS))];
     if random.percent(40) {
         query.push("force=true".to_owned());
@@ -132,31 +147,100 @@ fn apply(operation: Operation, kind: Kind, name: &str, random: &mut Random) -> O
     if random.percent(10) {
         query.push(DRY_RUN.to_owned());
     }
-    operation
-        .body(APPLY, kind.object(name, random))
-        .query(&query)
+    let mut object = kind.object(name, random);
+    if random.percent(3) {
+        object["metadata"]["resourceVersion"] = json!(random.pick(&[VERSION, "1"]));
+    }
+    operation.body(APPLY, object).query(&query)
 }
 
-fn json_patch(random: &mut Random) -> Value {
+/// An object without what every object has, as patches are.
+fn patch(kind: &Kind, name: &str, random: &mut Random) -> Value {
+    let mut patch = kind.object(name, random);
+    if let Some(fields) = patch.as_object_mut() {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    if random.percent(10) {
+        patch["metadata"]["labels"] = json!({ "a": null, "b": "2" });
+    }
+    if random.percent(8) {
+        patch["metadata"]["finalizers"] = Value::Null;
+    }
+    if random.percent(4) {
+        patch["spec"] = Value::Null;
+    }
+    if random.percent(4) {
+        patch["metadata"]["resourceVersion"] = json!(random.pick(&[VERSION, "1"]));
+    }
+    patch
+}
+
+fn merge(
+    operation: Operation,
+    content_type: &'static str,
+    kind: &Kind,
+    name: &str,
+    random: &mut Random,
+) -> Operation {
+    let patch = patch(kind, name, random);
+    let query = write_query(random, &["hand", "one"]);
+    operation.body(content_type, patch).query(&query)
+}
+
+fn strategic(operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
+    let mut patch = patch(kind, name, random);
+    let pods = match kind.name {
+        "Pod" => Some("/spec"),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
+            Some("/spec/template/spec")
+        }
+        _ => None,
+    };
+    if let Some(containers) = pods
+        .and_then(|path| patch.pointer_mut(&format!("{path}/containers")))
+        .and_then(Value::as_array_mut)
+        && random.percent(30)
+    {
+        let directive = random.pick(&["delete", "replace"]);
+        containers.push(json!({ "$patch": directive, "name": "a" }));
+    }
+    if random.percent(5) {
+        patch["metadata"]["$deleteFromPrimitiveList/finalizers"] = json!(["example.com/x"]);
+    }
+    if random.percent(4) {
+        patch["metadata"]["labels"] = json!({ "$patch": "replace", "c": "3" });
+    }
+    let query = write_query(random, &["hand", "one"]);
+    operation.body(STRATEGIC, patch).query(&query)
+}
+
+fn json_patch(kind: &Kind, random: &mut Random) -> Value {
     let steps = 1 + random.below(2);
     (0..steps)
         .map(|_| {
-            let path = random.pick(&[
-                "/metadata/labels/a",
-                "/metadata/labels",
-                "/metadata/annotations/b",
-                "/data/x",
-            ]);
-            let value = if path.ends_with("/labels") {
-                json!({"a": "1"})
+            let paths = [
+                ("/metadata/labels/a", json!("2")),
+                ("/metadata/labels", json!({"a": "1"})),
+                ("/metadata/annotations/b", json!("Mg==")),
+                ("/metadata/finalizers", json!(["example.com/x"])),
+                ("/metadata/finalizers/0", json!("example.com/y")),
+                ("/data/x", json!("Mg==")),
+                ("/spec/replicas", json!(2)),
+                ("/spec/template/spec/containers/0/image", json!("i:3")),
+                ("/spec/ports/-", json!({"port": 83, "name": "p83"})),
+                ("/spec/size", json!(2)),
+                (
+                    "/rules/0",
+                    json!({"verbs": ["get"], "apiGroups": [""], "resources": ["x"]}),
+                ),
+            ];
+            let common = if kind.name == "ConfigMap" || kind.name == "Secret" {
+                6
             } else {
-                json!("Mg==")
+                paths.len()
             };
-            let value = if path.ends_with("/a") {
-                json!("2")
-            } else {
-                value
-            };
+            let (path, value) = paths[random.below(common)].clone();
             match random.pick(&["add", "add", "remove", "replace", "test"]) {
                 "remove" => json!({"op": "remove", "path": path}),
                 op => json!({"op": op, "path": path, "value": value}),
@@ -165,30 +249,206 @@ fn json_patch(random: &mut Random) -> Value {
         .collect()
 }
 
+fn update(operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
+    let mut object = kind.object(name, random);
+    match random.below(5) {
+        0 => {}
+        1 => object["metadata"]["resourceVersion"] = json!("1"),
+        _ => object["metadata"]["resourceVersion"] = json!(VERSION),
+    }
+    match random.below(12) {
+        0 => object["metadata"]["uid"] = json!(UID),
+        1 => object["metadata"]["uid"] = json!("00000000-0000-0000-0000-000000000000"),
+        2 => object["metadata"]["managedFields"] = json!([{}]),
+        3 => object["metadata"]["creationTimestamp"] = json!("2020-01-01T00:00:00Z"),
+        _ => {}
+    }
+    let query = write_query(random, &["put", "one"]);
+    operation.body(JSON, object).query(&query)
+}
+
+fn create(operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
+    let mut object = kind.object(name, random);
+    let mut query = write_query(random, &["post", "two"]);
+    // Never stored: the name would be another one on each server for ever.
+    if random.percent(12) {
+        object["metadata"]["name"] = Value::Null;
+        object["metadata"]["generateName"] = json!(GENERATE);
+        query.retain(|parameter| parameter != DRY_RUN);
+        query.push(DRY_RUN.to_owned());
+    }
+    if random.percent(3) {
+        object["metadata"]["resourceVersion"] = json!("1");
+    }
+    if random.percent(3) {
+        object["status"] = json!({ "phase": "Odd" });
+    }
+    operation.body(JSON, object).query(&query)
+}
+
+fn status(kind: &Kind, path: &str, name: &str, random: &mut Random) -> Operation {
+    let Some(status) = kind.status else {
+        return Operation::new("get", kind.name, "GET", path);
+    };
+    let path = format!("{path}/status");
+    let mut object = kind.object(name, random);
+    object["status"] = status(random);
+    let operation = |verb, method| Operation::new(verb, kind.name, method, path.clone());
+    let managers = ["hand", "one"];
+    match random.below(5) {
+        0 | 1 => {
+            let mut query = vec![format!("fieldManager={}", random.pick(&MANAGERS))];
+            if random.percent(60) {
+                query.push("force=true".to_owned());
+            }
+            operation("apply-status", "PATCH")
+                .body(APPLY, object)
+                .query(&query)
+        }
+        2 => {
+            object["metadata"]["resourceVersion"] = json!(random.pick(&[VERSION, VERSION, "1"]));
+            let query = write_query(random, &managers);
+            operation("update-status", "PUT")
+                .body(JSON, object)
+                .query(&query)
+        }
+        3 => {
+            let patch =
+                json!({ "status": object["status"], "metadata": { "labels": { "a": "9" } } });
+            let query = write_query(random, &managers);
+            operation("merge-status", "PATCH")
+                .body(MERGE, patch)
+                .query(&query)
+        }
+        _ => operation("get-status", "GET"),
+    }
+}
+
 fn delete(operation: Operation, random: &mut Random) -> Operation {
     let other = "00000000-0000-0000-0000-000000000000";
-    let preconditions = match random.below(6) {
-        0 => json!({ "uid": UID }),
-        1 => json!({ "uid": other }),
-        2 => json!({ "resourceVersion": VERSION }),
-        3 => json!({"resourceVersion": "1"}),
-        4 => json!({"uid": UID, "resourceVersion": VERSION}),
-        _ => return operation,
-    };
-    let options = json!({
-        "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions,
-    });
+    let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions" });
+    match random.below(10) {
+        0 => options["preconditions"] = json!({ "uid": UID }),
+        1 => options["preconditions"] = json!({ "uid": other }),
+        2 => options["preconditions"] = json!({ "resourceVersion": VERSION }),
+        3 => options["preconditions"] = json!({"resourceVersion": "1"}),
+        4 => options["preconditions"] = json!({"uid": UID, "resourceVersion": VERSION}),
+        _ => {}
+    }
+    match random.below(12) {
+        0 => options["propagationPolicy"] = json!("Orphan"),
+        1 => options["propagationPolicy"] = json!("Foreground"),
+        2 | 3 => options["propagationPolicy"] = json!("Background"),
+        4 => options["gracePeriodSeconds"] = json!(random.pick(&[0, 5])),
+        5 => options["dryRun"] = json!(["All"]),
+        _ => {}
+    }
+    if options.as_object().is_some_and(|o| o.len() == 2) {
+        return match random.below(6) {
+            0 => operation.query(&[DRY_RUN.to_owned()]),
+            1 => operation.query(&["propagationPolicy=Foreground".to_owned()]),
+            _ => operation,
+        };
+    }
     operation.body(JSON, options)
+}
+
+fn delete_collection(operation: Operation, kind: &Kind, random: &mut Random) -> Operation {
+    let selector = random.pick(&["a%3D1", "a%20in%20(1,2)", "b"]);
+    let mut query = vec![format!("labelSelector={selector}")];
+    if random.percent(30) {
+        query.push(DRY_RUN.to_owned());
+    }
+    // Roles and classes of the cluster itself aren't ours to delete.
+    if !kind.namespaced {
+        query.push("fieldSelector=metadata.name%3Da".to_owned());
+    }
+    operation.query(&query)
+}
+
+/// Of the cluster's own objects a list of a cluster-scoped kind shows none.
+fn list(mut operation: Operation, kind: &Kind, random: &mut Random) -> Operation {
+    let selectors = [
+        "",
+        "",
+        "a=1",
+        "a%3D1",
+        "a!=1",
+        "a%20in%20(1,2)",
+        "a%20notin%20(1)",
+        "!a,b",
+        "a%3E1",
+        "a=%3D=",
+        "a%20in%20()",
+        "a%20in%201",
+        "%21",
+        "a,,b",
+    ];
+    let mut query = Vec::new();
+    if kind.namespaced {
+        match random.pick(&selectors) {
+            "" => {}
+            selector => query.push(format!("labelSelector={selector}")),
+        }
+    } else {
+        query.push("labelSelector=a,a!=9".to_owned());
+    }
+    if random.percent(25) {
+        let mut fields = vec![
+            "metadata.name%3Da",
+            "metadata.name!=a",
+            "metadata.namespace%3Dx",
+        ];
+        fields.push(random.pick(&[
+            "spec.nothing%3D1",
+            "metadata.name",
+            "status.phase%3DPending",
+        ]));
+        let own = kind
+            .selectable
+            .first()
+            .map(|field| format!("{field}%3DOpaque"));
+        let picked = random.pick(&fields).to_owned();
+        let field = own.filter(|_| random.percent(40)).unwrap_or(picked);
+        query.push(format!("fieldSelector={field}"));
+    }
+    if random.percent(15) {
+        query.push(format!("limit={}", random.pick(&["1", "1", "2", "x"])));
+        if random.percent(50) {
+            query.push(format!("continue={CONTINUE}"));
+        }
+    }
+    if random.percent(10) {
+        query.push(
+            random
+                .pick(&[
+                    "resourceVersion=0",
+                    "resourceVersion=1",
+                    "resourceVersion=x",
+                ])
+                .into(),
+        );
+        if random.percent(40) {
+            let how = random.pick(&["Exact", "NotOlderThan", "Odd"]);
+            query.push(format!("resourceVersionMatch={how}"));
+        }
+    }
+    if random.percent(10) {
+        let accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+        operation = operation.header("accept", accept);
+    }
+    operation.query(&query)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::{APPLIED, KINDS};
 
     #[test]
     fn the_same_seed_makes_the_same_operations() {
         let list = |seed| {
-            let mut generator = Generator::new(seed, "n");
+            let mut generator = Generator::new(seed, "n", Mix::objects(KINDS));
             (0..200)
                 .map(|_| format!("{:?}", generator.next()))
                 .collect::<Vec<_>>()
@@ -199,11 +459,38 @@ mod tests {
 
     #[test]
     fn every_verb_meets_every_kind() {
-        let mut generator = Generator::new(1, "n");
-        let seen: std::collections::BTreeSet<_> = (0..2000)
+        let mut generator = Generator::new(1, "n", Mix::objects(KINDS));
+        let seen: std::collections::BTreeSet<_> = (0..20_000)
             .map(|_| generator.next())
             .map(|operation| (operation.verb, operation.kind))
             .collect();
-        assert_eq!(seen.len(), 8 * KINDS.len());
+        let kinds: std::collections::BTreeSet<_> = KINDS.iter().map(|kind| kind.name).collect();
+        for verb in [
+            "apply",
+            "merge",
+            "json-patch",
+            "update",
+            "create",
+            "delete",
+            "get",
+            "list",
+            "delete-collection",
+            "malformed",
+        ] {
+            for kind in &kinds {
+                assert!(seen.contains(&(verb, kind)), "{verb} {kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn apply_alone_has_enough_managers() {
+        let mut generator = Generator::new(1, "n", Mix::apply(APPLIED));
+        let all: Vec<Operation> = (0..500).map(|_| generator.next()).collect();
+        let applies = all.iter().filter(|o| o.verb.starts_with("apply"));
+        assert!(applies.count() > 300);
+        for manager in MANAGERS {
+            assert!(all.iter().any(|o| o.query.contains(manager)));
+        }
     }
 }

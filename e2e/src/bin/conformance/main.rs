@@ -3,27 +3,30 @@
 //!
 //! | Idea | File |
 //! |---|---|
-//! | random numbers; random objects; random operations | `random`, `objects`, `generator` |
+//! | random numbers; random objects; random operations; wrong ones | `random`, `kinds`, `generator`, `malformed` |
+//! | what a watch tells of them | `watches` |
 //! | random rules and questions about rights | `rbac` |
 //! | an operation as data; the two servers; both at once | `operation`, `backend`, `pair` |
 //! | what may differ; what differs | `normal`, `compare` |
 //! | what is known to differ; what is printed | `known`, `report` |
 //!
 //! Compared are status codes, bodies (objects with their managed fields, lists, `Status` with
-//! reason and message) and which writes changed something. Not compared yet: watches, controllers
-//! of the cluster, other kinds, subresources, strategic merge patches.
+//! reason and message), which writes changed something, and the events of watches. What is modelled
+//! and how honesty is measured: `docs/simulator.md`.
 
 mod backend;
 mod compare;
 mod generator;
+mod kinds;
 mod known;
+mod malformed;
 mod normal;
-mod objects;
 mod operation;
 mod pair;
 mod random;
 mod rbac;
 mod report;
+mod watches;
 
 use std::process::ExitCode;
 
@@ -31,13 +34,16 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use stageset_e2e::{ControlPlane, Options};
 
-use crate::generator::Generator;
-use crate::objects::Kind;
+use crate::generator::{Generator, Mix};
+use crate::kinds::{APPLIED, KINDS, custom};
 use crate::operation::Operation;
 use crate::pair::Pair;
 use crate::report::Report;
 
 const NAMESPACE: &str = "conformance";
+
+/// After so many operations the watches are compared, and a new namespace begins.
+const ROUND: usize = 1000;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -52,26 +58,32 @@ async fn main() -> Result<ExitCode> {
         .parse()
         .context("the number of operations")?;
     let mode = argument(2, "all");
-    let (objects, rights) = match mode.as_str() {
-        "all" => (true, true),
-        "objects" => (true, false),
-        "rbac" => (false, true),
-        other => bail!("found mode `{other}`, wanted all, objects or rbac"),
+    let modes: &[&str] = match mode.as_str() {
+        "all" => &["objects", "apply", "rbac"],
+        "objects" => &["objects"],
+        "apply" => &["apply"],
+        "rbac" => &["rbac"],
+        other => bail!("found mode `{other}`, wanted all, objects, apply or rbac"),
     };
     let known = known::parse(include_str!("../../../conformance/known.txt"))?;
     println!("seed {seed}, {operations} operations, mode {mode}");
     let plane = ControlPlane::start(Options::API_ONLY)?;
     let mut pair = Pair::new(&plane, seed)?;
     let mut good = true;
-    if objects {
+    for mode in modes {
         let mut report = Report::new(known.clone());
-        compare_objects(&mut pair, seed, operations, &mut report).await?;
-        good &= report.finish("objects", seed);
-    }
-    if rights {
-        let mut report = Report::new(known);
-        rbac::run(&mut pair, seed, operations, &mut report).await?;
-        good &= report.finish("rbac", seed);
+        match *mode {
+            "objects" => {
+                let mix = Mix::objects(KINDS);
+                objects(&mut pair, seed, operations, mix, "objects", &mut report).await?;
+            }
+            "apply" => {
+                let mix = Mix::apply(APPLIED);
+                objects(&mut pair, seed, operations, mix, "apply", &mut report).await?;
+            }
+            _ => rbac::run(&mut pair, seed, operations, &mut report).await?,
+        }
+        good &= report.finish(mode, seed);
     }
     Ok(if good {
         ExitCode::SUCCESS
@@ -80,22 +92,71 @@ async fn main() -> Result<ExitCode> {
     })
 }
 
-async fn compare_objects(
+/// Rounds of random operations, each in a namespace of its own.
+async fn objects(
     pair: &mut Pair,
     seed: u64,
     operations: usize,
+    mix: Mix,
+    mode: &str,
     report: &mut Report,
 ) -> Result<()> {
-    let namespace = json!({"metadata": {"name": NAMESPACE}});
-    pair.set_up("/api/v1/namespaces", namespace).await?;
-    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    pair.set_up(path, objects::definition()).await?;
-    let widgets = Kind::Widget.collection(NAMESPACE);
-    let list = Operation::new("list", "Widget", "GET", widgets);
-    pair.settle(&list, |answer| answer.code == 200).await?;
-    let mut generator = Generator::new(seed, NAMESPACE);
-    for _ in 0..operations {
-        pair.step(&generator.next(), report, |_| ()).await?;
+    define(pair).await?;
+    let mut left = operations;
+    let mut round = 0;
+    while left > 0 {
+        let namespace = format!("{NAMESPACE}-{mode}-{round}");
+        prepare(pair, &namespace).await?;
+        // A round can be run by itself: its seed follows from the first one.
+        let mut generator = Generator::new(seed.wrapping_add(round), &namespace, mix);
+        let start = watches::start(pair, mix.kinds(), &namespace).await?;
+        for _ in 0..left.min(ROUND) {
+            pair.step(&generator.next(), report, |_| ()).await?;
+        }
+        watches::compare(pair, &start, &namespace, report).await?;
+        left -= left.min(ROUND);
+        round += 1;
     }
     Ok(())
+}
+
+/// The custom resources, served by both.
+async fn define(pair: &mut Pair) -> Result<()> {
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    for (kind, definition) in [
+        (custom::WIDGET, custom::widget_definition()),
+        (custom::GADGET, custom::gadget_definition()),
+    ] {
+        let known = Operation::new("list", kind.name, "GET", kind.everywhere());
+        if pair.both(&known).await?.1.code == 200 {
+            continue;
+        }
+        pair.set_up(path, definition).await?;
+        pair.settle(&known, |answer| answer.code == 200).await?;
+    }
+    Ok(())
+}
+
+/// A namespace with what controllers would put into it.
+async fn prepare(pair: &mut Pair, namespace: &str) -> Result<()> {
+    let object = json!({"metadata": {"name": namespace}});
+    pair.set_up("/api/v1/namespaces", object).await?;
+    let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
+    pair.set_up(&path, json!({"metadata": {"name": "default"}}))
+        .await?;
+    // The admission of pods reads accounts from a watch.
+    let probe = Operation::new(
+        "create",
+        "Pod",
+        "POST",
+        format!("/api/v1/namespaces/{namespace}/pods"),
+    )
+    .query(&["dryRun=All".to_owned()])
+    .body(
+        operation::JSON,
+        json!({
+            "metadata": {"name": "probe"}, "spec": {"containers": [{"name": "a", "image": "i"}]},
+        }),
+    );
+    pair.settle(&probe, |answer| answer.code == 201).await
 }

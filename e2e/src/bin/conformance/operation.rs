@@ -2,10 +2,19 @@
 
 use serde_json::Value;
 
-/// In a body: the resourceVersion that the server under test last gave to the object at this path.
+/// In a body or query: the resourceVersion that the server under test last gave to the object at
+/// this path.
 pub(crate) const VERSION: &str = "${resourceVersion}";
 /// In a body: the uid that the server under test last gave to the object at this path.
 pub(crate) const UID: &str = "${uid}";
+/// In a query: the continue token that the server under test gave last.
+pub(crate) const CONTINUE: &str = "${continue}";
+
+pub(crate) const APPLY: &str = "application/apply-patch+yaml";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const MERGE: &str = "application/merge-patch+json";
+pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";
+pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
 
 /// A request that both servers get.
 #[derive(Clone, Debug)]
@@ -20,9 +29,10 @@ pub(crate) struct Operation {
     /// What follows the `?`; empty when there is none.
     pub(crate) query: String,
     pub(crate) content_type: &'static str,
-    /// Null is no body.
+    /// Null is no body; a text is sent as it is.
     pub(crate) body: Value,
-    pub(crate) impersonate: Option<String>,
+    /// Beside content type and user agent.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Operation {
@@ -38,9 +48,9 @@ impl Operation {
             method,
             path: path.into(),
             query: String::new(),
-            content_type: "application/json",
+            content_type: JSON,
             body: Value::Null,
-            impersonate: None,
+            headers: Vec::new(),
         }
     }
 
@@ -55,9 +65,13 @@ impl Operation {
         self
     }
 
-    pub(crate) fn impersonate(mut self, user: impl Into<String>) -> Self {
-        self.impersonate = Some(user.into());
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
+    }
+
+    pub(crate) fn impersonate(self, user: impl Into<String>) -> Self {
+        self.header("impersonate-user", user)
     }
 
     /// Path and query.
@@ -66,6 +80,15 @@ impl Operation {
             self.path.clone()
         } else {
             format!("{}?{}", self.path, self.query)
+        }
+    }
+
+    /// The body as it is sent, before placeholders are filled.
+    pub(crate) fn text(&self) -> String {
+        match &self.body {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            body => body.to_string(),
         }
     }
 }

@@ -91,23 +91,71 @@ impl Pair {
         }
         let differences = self.comparison.compare(&real, &simulated);
         report.add(operation, real.code, &differences);
-        if !differences.is_empty() && !matches!(operation.verb, "get" | "list" | "review") {
+        if !differences.is_empty() && operation.method != "GET" && operation.verb != "review" {
             self.heal(operation).await?;
         }
         Ok(())
     }
 
+    /// Watches on both and reports how the events differ.
+    pub(crate) async fn watch(
+        &mut self,
+        operation: &Operation,
+        report: &mut Report,
+        is_last: impl Fn(&Value) -> bool + Copy,
+    ) -> Result<()> {
+        self.watch_each(operation, operation, report, is_last).await
+    }
+
+    /// The same, where the two servers are asked differently (each from a revision of its own).
+    pub(crate) async fn watch_each(
+        &mut self,
+        of_real: &Operation,
+        of_simulated: &Operation,
+        report: &mut Report,
+        is_last: impl Fn(&Value) -> bool + Copy,
+    ) -> Result<()> {
+        let real = tokio::time::timeout(PATIENCE, self.real.watch(of_real, is_last))
+            .await
+            .with_context(|| format!("the real server's watch doesn't end: {of_real:?}"))?;
+        let (mut real, mut simulated) = (real?, self.simulated.watch(of_simulated, is_last).await?);
+        for answer in [&mut real, &mut simulated] {
+            normalise(answer);
+        }
+        let differences = self.comparison.compare(&real, &simulated);
+        report.add(of_real, real.code, &differences);
+        Ok(())
+    }
+
+    /// What each server answers to a read, as it is.
+    pub(crate) async fn both(&mut self, operation: &Operation) -> Result<(Answer, Answer)> {
+        Ok((
+            self.real.send(operation).await?,
+            self.simulated.send(operation).await?,
+        ))
+    }
+
     /// Removes the object on both sides, so that one divergence isn't seen again and again.
     async fn heal(&mut self, operation: &Operation) -> Result<()> {
-        let path = match (operation.verb, operation.body["metadata"]["name"].as_str()) {
-            ("create", Some(name)) => format!("{}/{name}", operation.path),
-            ("create", None) => return Ok(()),
-            _ => operation.path.clone(),
+        let path = match (
+            operation.method,
+            operation.body["metadata"]["name"].as_str(),
+        ) {
+            ("POST", Some(name)) => format!("{}/{name}", operation.path),
+            ("POST", None) | ("DELETE", _) if operation.verb != "delete" => return Ok(()),
+            _ => operation.path.trim_end_matches("/status").to_owned(),
         };
+        // Finalizers would keep it.
+        let free = Operation::new("merge", operation.kind, "PATCH", path.clone()).body(
+            "application/merge-patch+json",
+            json!({"metadata": {"finalizers": null}}),
+        );
         let delete = Operation::new("delete", operation.kind, "DELETE", path)
             .body("application/json", json!({"gracePeriodSeconds": 0}));
-        self.real.send(&delete).await?;
-        self.simulated.send(&delete).await?;
+        for step in [free, delete] {
+            self.real.send(&step).await?;
+            self.simulated.send(&step).await?;
+        }
         Ok(())
     }
 }

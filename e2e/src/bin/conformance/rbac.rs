@@ -7,7 +7,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::objects::rule;
+use crate::kinds::rights::rule;
 use crate::operation::Operation;
 use crate::pair::Pair;
 use crate::random::Random;
