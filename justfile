@@ -74,6 +74,26 @@ e2e *scenarios: tools
 conformance seed="1" operations="2000" mode="all": (tools "etcd" "kubernetes")
     cargo run --package stageset-e2e --features conformance --bin conformance -- {{ seed }} {{ operations }} {{ mode }}
 
+# Compare our builds with kustomize's own: the corpus, kustomize's own tests, and generated trees.
+[group('render')]
+render-oracle seed="1" count="2000": (tools "kustomize")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release --package stageset-render-proof --features oracle --bin render-oracle
+    own="$(mktemp)"
+    trap 'rm -f "$own"' EXIT
+    .tools/kustomize/bin/oracle --own-tests "$(cat .tools/kustomize/share/api-module)/krusty" >"$own"
+    failed=0
+    target/release/render-oracle corpus || failed=1
+    target/release/render-oracle own "$own" || failed=1
+    target/release/render-oracle generated {{ seed }} {{ count }} || failed=1
+    exit $failed
+
+# Write down anew what kustomize makes of the cases in src/render/corpus (all, or those named).
+[group('render')]
+render-record *names: (tools "kustomize")
+    cargo run --package stageset-render-proof --features oracle --bin render-oracle -- record {{ names }}
+
 # What it costs, printed next to what it must reach; nothing is asserted.
 [group('slow')]
 bench count="100": tools

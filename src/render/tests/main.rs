@@ -10,6 +10,7 @@ mod archive;
 mod attack_a15;
 mod attack_a16;
 mod build;
+mod corpus;
 mod purity;
 mod unpack;
 mod yaml;

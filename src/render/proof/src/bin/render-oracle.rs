@@ -1,0 +1,226 @@
+//! Compares our builds with those of the original, object by object, order included.
+//!
+//! `render-oracle corpus` the hand-made cases, against the live original and what is recorded of it;
+//! `render-oracle record [NAME…]` writes down what the original makes of the cases;
+//! `render-oracle own FILE` kustomize's own tests, as `oracle --own-tests` prints them;
+//! `render-oracle generated SEED COUNT` generated trees, one for each seed from SEED on.
+//!
+//! Differences are printed, and written to `target/render-oracle/` as cases; any makes it end with 1.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use stageset_render::Tree;
+use stageset_render_proof::case::{Case, Recorded};
+use stageset_render_proof::original::Original;
+use stageset_render_proof::outcome::Outcome;
+use stageset_render_proof::{corpus, generate, known};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<usize> {
+    let mut compare = Compare::start()?;
+    match arguments {
+        ["corpus"] => compare.corpus()?,
+        ["record", names @ ..] => return compare.record(names),
+        ["own", file] => compare.own(file)?,
+        ["generated", seed, count] => {
+            let first: u64 = seed.parse().context("SEED is a number")?;
+            let count: u64 = count.parse().context("COUNT is a number")?;
+            for seed in first..first.saturating_add(count) {
+                let generated = generate::tree(seed);
+                compare.build(&format!("seed-{seed}"), &generated.files, &generated.path)?;
+            }
+        }
+        _ => {
+            bail!("usage: render-oracle corpus | record [NAME…] | own FILE | generated SEED COUNT")
+        }
+    }
+    compare.report();
+    Ok(compare.different)
+}
+
+struct Compare {
+    original: Original,
+    built: usize,
+    refused: usize,
+    different: usize,
+    known: BTreeMap<&'static str, usize>,
+    /// Errors of the original by their beginning, to see what the cases reach.
+    errors: BTreeMap<String, usize>,
+}
+
+impl Compare {
+    fn start() -> Result<Self> {
+        Ok(Self {
+            original: Original::start()?,
+            built: 0,
+            refused: 0,
+            different: 0,
+            known: BTreeMap::new(),
+            errors: BTreeMap::new(),
+        })
+    }
+
+    fn build(&mut self, name: &str, files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<()> {
+        let answer = self.original.build(files, path, false)?;
+        let ours = Outcome::ours(&Tree::from_files(files)?, path);
+        self.judge(name, files, path, &ours, &answer.outcome());
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        name: &str,
+        files: &BTreeMap<String, Vec<u8>>,
+        path: &str,
+        ours: &Outcome,
+        original: &Outcome,
+    ) {
+        match original {
+            Outcome::Built(_) => self.built += 1,
+            Outcome::Failed(error) => {
+                self.refused += 1;
+                *self.errors.entry(gist(error)).or_default() += 1;
+            }
+        }
+        let Some(difference) = ours.difference(original) else {
+            return;
+        };
+        if let Some(known) = known::explains(ours, original) {
+            *self.known.entry(known.name).or_default() += 1;
+            return;
+        }
+        self.different += 1;
+        if self.different <= 20 {
+            println!("DIFFERENT {name}: {difference}");
+        }
+        let head = format!("{difference}\npath: {path}\n").replace("\n===", "\n ==");
+        if let Err(error) = keep(name, &Case::of(head, path.to_owned(), files.clone())) {
+            println!("  not kept: {error:#}");
+        }
+    }
+
+    fn corpus(&mut self) -> Result<()> {
+        for entry in corpus::all()? {
+            let case = &entry.case;
+            let answer = self.original.build(&case.files, &case.path, true)?;
+            let recorded = recorded(&answer.yaml, answer.error.as_deref());
+            if case.original.as_ref() != Some(&recorded) {
+                self.different += 1;
+                println!(
+                    "DIFFERENT {}: the original gives something else than is recorded",
+                    entry.name
+                );
+            }
+            let original = answer.outcome();
+            let ours = Outcome::ours(&case.tree()?, &case.path);
+            if case.differs.is_some() {
+                *self.known.entry("says so in its case").or_default() += 1;
+            } else {
+                self.judge(&entry.name, &case.files, &case.path, &ours, &original);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, names: &[&str]) -> Result<usize> {
+        let mut written = 0;
+        for mut entry in corpus::all()? {
+            if !names.is_empty() && !names.contains(&entry.name.as_str()) {
+                continue;
+            }
+            let answer = self
+                .original
+                .build(&entry.case.files, &entry.case.path, true)?;
+            entry.case.original = Some(recorded(&answer.yaml, answer.error.as_deref()));
+            let text = entry.case.print();
+            if std::fs::read_to_string(&entry.file)? != text {
+                std::fs::write(&entry.file, text)?;
+                written += 1;
+                println!("recorded {}", entry.name);
+            }
+        }
+        println!("{written} case(s) written");
+        Ok(0)
+    }
+
+    fn own(&mut self, file: &str) -> Result<()> {
+        for line in std::fs::read_to_string(file)?.lines() {
+            let request: Value = serde_json::from_str(line)?;
+            let answer = self.original.raw(line)?;
+            let mut files = BTreeMap::new();
+            let texts = request["files"].as_object().context("files")?;
+            for (path, text) in texts {
+                let text = text.as_str().context("a text")?;
+                files.insert(path.clone(), text.as_bytes().to_vec());
+            }
+            let name = request["name"].as_str().context("name")?.replace('/', ".");
+            let path = request["path"].as_str().context("path")?;
+            let ours = Outcome::ours(&Tree::from_files(&files)?, path);
+            self.judge(&name, &files, path, &ours, &answer.outcome());
+        }
+        Ok(())
+    }
+
+    fn report(&self) {
+        println!(
+            "{} build(s): the original built {}, refused {}; {} different, {} different as known",
+            self.built + self.refused,
+            self.built,
+            self.refused,
+            self.different,
+            self.known.values().sum::<usize>(),
+        );
+        for (name, count) in &self.known {
+            println!("  known {count:6}  {name}");
+        }
+        let mut errors: Vec<_> = self.errors.iter().collect();
+        errors.sort_by(|a, b| b.1.cmp(a.1));
+        for (error, count) in errors.iter().take(12) {
+            println!("  refused {count:6}  {error}");
+        }
+    }
+}
+
+/// The words of an error without what is particular to a case: its last part, letters only.
+fn gist(error: &str) -> String {
+    let last = error.trim().rsplit(": ").next().unwrap_or_default();
+    let last = if last.len() < 12 { error } else { last };
+    let mut words: Vec<&str> = last
+        .split_whitespace()
+        .filter(|word| word.chars().all(|c| c.is_ascii_lowercase()))
+        .collect();
+    words.truncate(9);
+    words.join(" ")
+}
+
+/// The original's outcome as it stands in a case. Lines that would end a section are indented.
+fn recorded(yaml: &str, error: Option<&str>) -> Recorded {
+    match error {
+        None => Recorded::Objects(yaml.to_owned()),
+        Some(error) => Recorded::Error(error.trim_end().replace("\n===", "\n ===")),
+    }
+}
+
+fn keep(name: &str, case: &Case) -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/render-oracle");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("{}.case", name.replace('/', ".")));
+    std::fs::write(file, case.print())?;
+    Ok(())
+}
