@@ -59,6 +59,9 @@ pub const PRUNE_DISABLED: &str = "disabled";
 pub const ANNOTATION_FORCE: &str = "stages.metio.wtf/force";
 /// On an applied object, `"true"`: it existed before and is left as it is.
 pub const ANNOTATION_KEEP_EXISTING: &str = "stages.metio.wtf/keep-existing";
+/// On an inventory whose objects are in a remote cluster: `secret/key` of the kubeconfig by which they
+/// were applied, so that they can be reached when the StageSet points elsewhere.
+pub const ANNOTATION_KUBECONFIG: &str = "stages.metio.wtf/kubeconfig";
 /// Label or annotation, value `disabled`: no variable substitution in this object (K15).
 pub const ANNOTATION_SUBSTITUTE: &str = "stages.metio.wtf/substitute";
 /// Flux's own spelling of [`ANNOTATION_SUBSTITUTE`].

@@ -4,6 +4,7 @@
 //! - [`connection`] the HTTP stack, and the one layer that says as whom a request is made;
 //! - [`requests`] the few requests that are ever made, and what their failures mean;
 //! - [`artifacts`] downloads, and the addresses they may not go to;
+//! - [`remote`] other clusters, each with a connection of its own;
 //! - [`gather`] a need becomes a fact, [`perform`] an operation becomes a write;
 //! - [`abandoned`] inventories whose StageSet vanished;
 //! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
@@ -21,6 +22,7 @@ pub mod observe;
 pub mod perform;
 pub mod ports;
 pub mod records;
+pub mod remote;
 pub mod requests;
 pub mod session;
 
@@ -29,4 +31,5 @@ pub use connection::{Connection, RequestIdentity};
 pub use discovery::Discovery;
 pub use observe::{Observer, Outcome, Silent};
 pub use ports::{Ports, Renderer, Settings, Watched, WatchedObjects};
+pub use remote::Remotes;
 pub use session::{Hint, Interests, Pass, Session, StageSetKey, Wake};

@@ -14,12 +14,15 @@ use crate::connection::Connection;
 use crate::discovery::Discovery;
 use crate::fairness::Budget;
 use crate::observe::Observer;
+use crate::remote::Remotes;
 
 /// What a session works with. One value serves all sessions of a process.
 #[derive(Clone)]
 pub struct Ports {
     /// The API server.
     pub connection: Connection,
+    /// Other clusters, by the kubeconfigs that name them.
+    pub remotes: Arc<Remotes>,
     /// How many requests may be in flight, and whose turn it is.
     pub budget: Budget,
     /// Downloads.

@@ -10,6 +10,7 @@
 mod delivery;
 mod faults;
 mod odd_objects;
+mod remote;
 mod tenancy;
 mod watching;
 mod wire;

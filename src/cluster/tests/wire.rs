@@ -17,7 +17,7 @@ use stageset_cluster::connection::ConnectError;
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::requests::{Requests, Target};
 use stageset_cluster::{Connection, RequestIdentity};
-use stageset_core::identity::{Identity, Tenancy};
+use stageset_core::identity::{Identity, Target as Cluster, Tenancy};
 use stageset_core::names::{Namespace, ServiceAccountName};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -96,6 +96,7 @@ fn tenant() -> Identity {
         Tenancy::Multi,
         &Namespace::new("shop").unwrap(),
         Some(&account),
+        &Cluster::Local,
     )
     .unwrap()
 }

@@ -84,9 +84,9 @@ pub async fn run(
     ports.settings.inventory_shard_cap = options.inventory_shard_cap;
 
     let counts = metrics.clone();
-    ports.connection = ports
-        .connection
-        .counted(&(Arc::new(move |verb, plane| counts.requested(verb, plane)) as Count));
+    let count: Count = Arc::new(move |verb, plane| counts.requested(verb, plane));
+    ports.connection = ports.connection.counted(&count);
+    ports.remotes.counted(&count);
 
     let namespaces: Vec<String> = options
         .watch_namespaces

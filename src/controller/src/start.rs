@@ -8,7 +8,9 @@ use stageset_cluster::artifacts::{AddressPolicy, HttpArtifacts, NoTrust};
 use stageset_cluster::connection::ConnectError;
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::ports::NoWatches;
-use stageset_cluster::{Clock, Connection, Discovery, Ports, Renderer, Settings, Silent};
+use stageset_cluster::remote::DialRemote;
+use stageset_cluster::{Clock, Connection, Discovery, Ports, Remotes, Renderer, Settings, Silent};
+use stageset_core::kubeconfig::Allowed;
 use stageset_core::observation::Config;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -64,6 +66,14 @@ pub async fn start(options: Options) -> Result<(), StartError> {
         .iter()
         .map(|range| (range.network, range.prefix));
     let artifacts = HttpArtifacts::new(AddressPolicy::opening(opened))?;
+    let reachable = options
+        .allow_remote_addresses
+        .iter()
+        .map(|range| (range.network, range.prefix));
+    let allowed = Allowed {
+        insecure: options.allow_insecure_kubeconfigs,
+    };
+    let remotes = Remotes::new(DialRemote::new(AddressPolicy::opening(reachable)), allowed);
     let metrics = Metrics::new();
     let (missing, readiness) = watch::channel(vec!["the first list of StageSets".to_owned()]);
 
@@ -105,6 +115,7 @@ pub async fn start(options: Options) -> Result<(), StartError> {
         artifacts: Arc::new(artifacts),
         clock: Clock::system(),
         discovery: Arc::new(Discovery::new()),
+        remotes: Arc::new(remotes),
         watched: Arc::new(NoWatches),
         observer: Arc::new(Silent),
         renderer: Renderer::Pooled,

@@ -267,6 +267,7 @@ impl World {
             artifacts: Arc::new(self.artifacts.clone()),
             clock: self.clock.clone(),
             discovery: Arc::new(Discovery::new()),
+            remotes: Arc::default(),
             watched: Arc::new(NoWatches),
             observer: Arc::new(Silent),
             renderer: Renderer::Inline,

@@ -8,6 +8,7 @@ pub mod decide;
 pub mod failure;
 pub mod identity;
 pub mod judge;
+pub mod kubeconfig;
 pub mod names;
 pub mod object;
 pub mod observation;

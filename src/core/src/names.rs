@@ -100,6 +100,13 @@ name!(
     "lower-case letters, digits, '-' and '.', at most 253 characters; the namespace is always the StageSet's own"
 );
 name!(
+    /// A Secret's name: a DNS-1123 subdomain, so it can't name another namespace.
+    SecretName,
+    "Secret name",
+    is_subdomain,
+    "lower-case letters, digits, '-' and '.', at most 253 characters; the namespace is always the StageSet's own"
+);
+name!(
     /// A stage's name: a DNS-1123 label, since it becomes a label value (G2).
     StageName,
     "stage name",

@@ -7,5 +7,6 @@ mod deletion;
 mod faults;
 mod order;
 mod pruning;
+mod remote;
 mod tenancy;
 mod waiting;

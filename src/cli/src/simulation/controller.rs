@@ -48,6 +48,7 @@ impl Controller {
             artifacts: Arc::new(artifacts),
             clock,
             discovery: Arc::new(Discovery::new()),
+            remotes: Arc::default(),
             // The loop brings its own watches and settings.
             watched: Arc::new(NoWatches),
             observer: Arc::new(trace),

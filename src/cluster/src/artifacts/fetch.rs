@@ -4,9 +4,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,13 +16,11 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
 use stageset_core::failure::{Failure, FailureClass};
-use tower::Service;
 
 use super::url::{self, RefusedUrl};
-use super::{AddressPolicy, ArtifactSource, RefusedAddress};
+use super::{AddressPolicy, ArtifactSource, Checked, RefusedAddress, Resolve};
 use crate::requests::clean;
 
 /// Bound of a whole download, redirects included.
@@ -33,10 +29,6 @@ const TOTAL: Duration = Duration::from_secs(300);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Most redirects.
 const REDIRECTS: usize = 10;
-
-/// Turns a host name into addresses.
-pub type Resolve =
-    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// No certificate authority could be found on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -220,36 +212,6 @@ impl Fault {
             | Self::TimedOut
             | Self::Network(_) => FailureClass::Transient { retry_after: None },
         }
-    }
-}
-
-/// Resolves a name and hands out its addresses only if all of them may be called. What is dialled
-/// is what was checked.
-#[derive(Clone)]
-struct Checked {
-    policy: Arc<AddressPolicy>,
-    resolve: Resolve,
-}
-
-impl Service<Name> for Checked {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<Self::Response>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let policy = Arc::clone(&self.policy);
-        let addresses = (self.resolve)(name.as_str().to_owned());
-        Box::pin(async move {
-            let addresses = addresses.await?;
-            for address in &addresses {
-                policy.check(address.ip()).map_err(io::Error::other)?;
-            }
-            Ok(addresses.into_iter())
-        })
     }
 }
 

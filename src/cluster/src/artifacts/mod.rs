@@ -2,8 +2,10 @@
 //!
 //! - [`policy`] which addresses those are;
 //! - [`fetch`] the production implementation of [`ArtifactSource`];
+//! - [`dial`] how a host name is dialled;
 //! - [`url`] what a URL may be, and where a redirect leads.
 
+mod dial;
 mod fetch;
 mod policy;
 mod url;
@@ -12,8 +14,11 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use stageset_core::failure::Failure;
 
-pub use fetch::{HttpArtifacts, NoTrust, Resolve};
+pub(crate) use dial::Checked;
+pub use dial::Resolve;
+pub use fetch::{HttpArtifacts, NoTrust};
 pub use policy::{AddressPolicy, InvalidRange, RefusedAddress};
+pub(crate) use url::odd_or_address;
 
 /// Where artifacts come from.
 pub trait ArtifactSource: Send + Sync {

@@ -24,6 +24,13 @@ pub struct RefusedAddress {
     what: &'static str,
 }
 
+impl RefusedAddress {
+    /// What kind of address it is, e.g. "a loopback address".
+    pub fn what(&self) -> &'static str {
+        self.what
+    }
+}
+
 /// A text that is no address range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an address range: write for example 127.0.0.0/8 or ::1/128")]

@@ -28,14 +28,25 @@ pub(super) fn check(url: &str) -> Result<(Uri, Option<IpAddr>), RefusedUrl> {
         return Err(RefusedUrl::Credentials);
     }
     let host = authority.host();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let bare = bare(host);
     if bare.is_empty() {
         return Err(RefusedUrl::NotHttp);
     }
+    let address = odd_or_address(host).map_err(|()| RefusedUrl::OddAddress(bare.to_owned()))?;
+    Ok((uri, address))
+}
+
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// The address that a host is, if it is one; an error if it is a number that resolvers read as an
+/// address: "127.1", "0x7f000001", "017700000001", "2130706433".
+pub(crate) fn odd_or_address(host: &str) -> Result<Option<IpAddr>, ()> {
+    let bare = bare(host);
     if let Ok(address) = bare.parse() {
-        return Ok((uri, Some(address)));
+        return Ok(Some(address));
     }
-    // "127.1", "0x7f000001", "017700000001", "2130706433": resolvers read them as addresses.
     let last = bare
         .trim_end_matches('.')
         .rsplit('.')
@@ -44,9 +55,9 @@ pub(super) fn check(url: &str) -> Result<(Uri, Option<IpAddr>), RefusedUrl> {
     let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
     let number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
     if number || hexadecimal.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit())) {
-        return Err(RefusedUrl::OddAddress(bare.to_owned()));
+        return Err(());
     }
-    Ok((uri, None))
+    Ok(None)
 }
 
 /// Where a `Location` header leads from `base`.

@@ -32,7 +32,7 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Counted<S> {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let plane = match request.extensions().get::<RequestIdentity>() {
             Some(RequestIdentity::Controller) => "controller",
-            Some(RequestIdentity::As(_)) => "tenant",
+            Some(RequestIdentity::As(_) | RequestIdentity::Discovery(_)) => "tenant",
             // Refused further down.
             None => "nobody",
         };

@@ -5,11 +5,12 @@
 //! sent, so forgetting it fails closed (A01). No group headers: the API server derives a service
 //! account's groups from its name.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::{Either, Ready, ready};
 use http::{HeaderName, HeaderValue, Request};
-use stageset_core::identity::Identity;
+use stageset_core::identity::{Identity, Remote, Target};
 use stageset_core::names::{Namespace, ServiceAccountName};
 use tower::{BoxError, Layer, Service};
 
@@ -20,6 +21,9 @@ pub enum RequestIdentity {
     Controller,
     /// As a StageSet's tenant.
     As(Identity),
+    /// Discovery of a remote cluster, as whoever its kubeconfig is: the same for all that use it
+    /// (K05).
+    Discovery(Arc<Remote>),
 }
 
 /// The header that names the user to act as.
@@ -33,6 +37,16 @@ pub enum NotSent {
     /// No extension.
     #[error("a request without an identity isn't sent (a defect of the controller: report it)")]
     NoIdentity,
+    /// It is meant for another cluster (A06).
+    #[error(
+        "a request meant for {meant} isn't sent to {side} (a defect of the controller: report it)"
+    )]
+    WrongCluster {
+        /// Whom it was meant for.
+        meant: String,
+        /// Where it came.
+        side: Target,
+    },
     /// The caller set a header of its own.
     #[error(
         "a request that already carries {0} isn't sent (a defect of the controller: report it)"
@@ -44,21 +58,35 @@ pub enum NotSent {
 }
 
 /// Puts [`Identified`] around a service.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct IdentityLayer;
+#[derive(Debug, Clone)]
+pub struct IdentityLayer {
+    side: Target,
+}
+
+impl IdentityLayer {
+    /// For the connection to this cluster.
+    pub fn new(side: Target) -> Self {
+        Self { side }
+    }
+}
 
 impl<S> Layer<S> for IdentityLayer {
     type Service = Identified<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Identified { inner }
+        Identified {
+            inner,
+            side: self.side.clone(),
+        }
     }
 }
 
-/// Sends requests as the identity that they carry, and no others.
+/// Sends requests as the identity that they carry, and no others; and only those that are meant for
+/// the cluster at the other end.
 #[derive(Debug, Clone)]
 pub struct Identified<S> {
     inner: S,
+    side: Target,
 }
 
 impl<S, B> Service<Request<B>> for Identified<S>
@@ -79,7 +107,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         use futures::TryFutureExt as _;
-        match identify(&mut request) {
+        match identify(&mut request, &self.side) {
             Ok(()) => Either::Left(self.inner.call(request).err_into()),
             Err(refusal) => Either::Right(ready(Err(refusal.into()))),
         }
@@ -87,7 +115,7 @@ where
 }
 
 /// Turns the extension into the header.
-fn identify<B>(request: &mut Request<B>) -> Result<(), NotSent> {
+fn identify<B>(request: &mut Request<B>, side: &Target) -> Result<(), NotSent> {
     let foreign = request
         .headers()
         .keys()
@@ -95,11 +123,29 @@ fn identify<B>(request: &mut Request<B>) -> Result<(), NotSent> {
     if let Some(name) = foreign {
         return Err(NotSent::ForeignHeader(name.to_string()));
     }
+    let wrong_cluster = |meant: String| {
+        Err(NotSent::WrongCluster {
+            meant,
+            side: side.clone(),
+        })
+    };
     match request.extensions_mut().remove::<RequestIdentity>() {
         None => Err(NotSent::NoIdentity),
-        Some(RequestIdentity::Controller) => Ok(()),
+        Some(RequestIdentity::Controller) => match side {
+            Target::Local => Ok(()),
+            // Its name and rights are nobody's business elsewhere.
+            Target::Remote(_) => wrong_cluster("the local cluster".to_owned()),
+        },
+        Some(RequestIdentity::Discovery(remote)) => match side {
+            Target::Remote(here) if **here == *remote => Ok(()),
+            Target::Remote(_) | Target::Local => wrong_cluster(Target::Remote(remote).to_string()),
+        },
+        Some(RequestIdentity::As(identity)) if identity.target() != side => {
+            wrong_cluster(identity.target().to_string())
+        }
         Some(RequestIdentity::As(identity)) => {
-            // None only in single-tenant mode, which the core alone grants.
+            // None in single-tenant mode, and where the kubeconfig acts itself; the core alone grants
+            // either.
             let Some(user) = identity.impersonated_user() else {
                 return Ok(());
             };
@@ -125,7 +171,8 @@ fn header_value(user: &str) -> Result<HeaderValue, NotSent> {
 
 #[cfg(test)]
 mod tests {
-    use stageset_core::identity::Tenancy;
+    use stageset_core::identity::{KubeconfigReference, Tenancy};
+    use stageset_core::names::SecretName;
     use tower::{ServiceExt as _, service_fn};
 
     use super::*;
@@ -133,16 +180,43 @@ mod tests {
     fn tenant(namespace: &str, account: &str) -> RequestIdentity {
         let namespace = Namespace::new(namespace).unwrap();
         let account = ServiceAccountName::new(account).unwrap();
-        RequestIdentity::As(Identity::resolve(Tenancy::Multi, &namespace, Some(&account)).unwrap())
+        let identity =
+            Identity::resolve(Tenancy::Multi, &namespace, Some(&account), &Target::Local);
+        RequestIdentity::As(identity.unwrap())
+    }
+
+    fn remote(namespace: &str, revision: &str) -> Arc<Remote> {
+        Arc::new(Remote {
+            namespace: Namespace::new(namespace).unwrap(),
+            kubeconfig: KubeconfigReference {
+                name: SecretName::new("prod").unwrap(),
+                key: "value".into(),
+            },
+            revision: revision.into(),
+            cluster: "c".into(),
+        })
+    }
+
+    fn towards(remote: &Arc<Remote>, account: Option<&str>) -> RequestIdentity {
+        let account = account.map(|account| ServiceAccountName::new(account).unwrap());
+        let target = Target::Remote(Arc::clone(remote));
+        let identity =
+            Identity::resolve(Tenancy::Multi, &remote.namespace, account.as_ref(), &target);
+        RequestIdentity::As(identity.unwrap())
     }
 
     fn single_tenant() -> RequestIdentity {
         let namespace = Namespace::new("a").unwrap();
-        RequestIdentity::As(Identity::resolve(Tenancy::Single, &namespace, None).unwrap())
+        let identity = Identity::resolve(Tenancy::Single, &namespace, None, &Target::Local);
+        RequestIdentity::As(identity.unwrap())
     }
 
     /// The headers that reach the server, or why nothing does.
     async fn sent(request: Request<()>) -> Result<Vec<(String, String)>, String> {
+        sent_to(Target::Local, request).await
+    }
+
+    async fn sent_to(side: Target, request: Request<()>) -> Result<Vec<(String, String)>, String> {
         let server = service_fn(|request: Request<()>| async move {
             let headers = request
                 .headers()
@@ -152,7 +226,7 @@ mod tests {
             assert!(request.extensions().get::<RequestIdentity>().is_none());
             Ok::<_, BoxError>(headers)
         });
-        IdentityLayer
+        IdentityLayer::new(side)
             .layer(server)
             .oneshot(request)
             .await
@@ -178,6 +252,61 @@ mod tests {
                 .into_iter()
                 .collect();
             assert_eq!(sent(request).await, Ok(expected), "{identity:?}");
+        }
+    }
+
+    /// Every identity at every connection: it is sent to the cluster that it is meant for, or nowhere
+    /// (I7, A06).
+    #[tokio::test]
+    async fn attack_a06_no_request_reaches_another_cluster() {
+        let (eu, eu_renewed, us) = (remote("a", "1"), remote("a", "2"), remote("b", "1"));
+        let sides = [None, Some(&eu), Some(&eu_renewed), Some(&us)];
+        let tenant_of = |remote: &Arc<Remote>| towards(remote, Some("b"));
+        let table = [
+            (RequestIdentity::Controller, None),
+            (tenant("a", "b"), None),
+            (single_tenant(), None),
+            (tenant_of(&eu), Some(&eu)),
+            (towards(&eu, None), Some(&eu)),
+            (RequestIdentity::Discovery(Arc::clone(&eu)), Some(&eu)),
+            (tenant_of(&eu_renewed), Some(&eu_renewed)),
+            (towards(&us, None), Some(&us)),
+            (RequestIdentity::Discovery(Arc::clone(&us)), Some(&us)),
+        ];
+        for (identity, meant) in table {
+            for side in sides {
+                let mut request = Request::new(());
+                request.extensions_mut().insert(identity.clone());
+                let target =
+                    side.map_or(Target::Local, |remote| Target::Remote(Arc::clone(remote)));
+                let answer = sent_to(target, request).await;
+                assert_eq!(
+                    answer.is_ok(),
+                    meant == side,
+                    "{identity:?} at {side:?}: {answer:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn remotely_an_account_is_a_header_and_a_kubeconfig_is_none() {
+        let eu = remote("a", "1");
+        for (identity, expected) in [
+            (towards(&eu, Some("b")), Some("system:serviceaccount:a:b")),
+            (towards(&eu, None), None),
+            (RequestIdentity::Discovery(Arc::clone(&eu)), None),
+        ] {
+            let mut request = Request::new(());
+            request.extensions_mut().insert(identity);
+            let sent = sent_to(Target::Remote(Arc::clone(&eu)), request)
+                .await
+                .unwrap();
+            let expected: Vec<_> = expected
+                .map(|user| ("impersonate-user".to_owned(), user.to_owned()))
+                .into_iter()
+                .collect();
+            assert_eq!(sent, expected);
         }
     }
 

@@ -19,12 +19,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use kube::client::Body;
+use stageset_core::identity::{Remote, Target};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
 pub use counted::Count;
 pub use identity::{IMPERSONATE_USER, IdentityLayer, NotSent, RequestIdentity};
 pub use stack::ConnectError;
+pub(crate) use stack::Reach;
 pub use watches::{WatchClient, WatchNotStarted};
 
 use watches::WatchPools;
@@ -57,10 +59,26 @@ impl Connection {
         let requests = stack::transport(config)?;
         let config = config.clone();
         // A configuration that has worked once works again: the pools differ in nothing else.
-        let watches = WatchPools::new(move || stack::transport(&config).map(identified));
+        let watches = move || Ok(identified(stack::transport(&config)?, &Target::Local));
         Ok(Self {
-            requests: identified(requests),
-            watches: Arc::new(watches),
+            requests: identified(requests, &Target::Local),
+            watches: Arc::new(WatchPools::new(watches)),
+        })
+    }
+
+    /// Connects to a remote cluster, for requests that are meant for it and for no others.
+    pub(crate) fn to_remote(
+        config: &kube::Config,
+        reach: Reach,
+        remote: &Arc<Remote>,
+    ) -> Result<Self, ConnectError> {
+        let side = Target::Remote(Arc::clone(remote));
+        let requests = identified(stack::remote_transport(config, &reach)?, &side);
+        let config = config.clone();
+        let watches = move || Ok(identified(stack::remote_transport(&config, &reach)?, &side));
+        Ok(Self {
+            requests,
+            watches: Arc::new(WatchPools::new(watches)),
         })
     }
 
@@ -73,16 +91,28 @@ impl Connection {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        Self::from_service_at(service, &Target::Local)
+    }
+
+    /// The same for a cluster: requests meant for another aren't sent.
+    pub fn from_service_at<S, B>(service: S, side: &Target) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let transport = BoxCloneSyncService::new(
             service
                 .map_response(|response: Response<B>| response.map(stack::boxed))
                 .map_err(Into::into),
         );
-        let watched = transport.clone();
-        let watches = WatchPools::new(move || Ok(identified(watched.clone())));
+        let (watched, watched_side) = (transport.clone(), side.clone());
+        let watches = move || Ok(identified(watched.clone(), &watched_side));
         Self {
-            requests: identified(transport),
-            watches: Arc::new(watches),
+            requests: identified(transport, side),
+            watches: Arc::new(WatchPools::new(watches)),
         }
     }
 
@@ -137,8 +167,8 @@ impl Connection {
     }
 }
 
-fn identified(transport: ApiService) -> ApiService {
-    BoxCloneSyncService::new(IdentityLayer.layer(transport))
+fn identified(transport: ApiService, side: &Target) -> ApiService {
+    BoxCloneSyncService::new(IdentityLayer::new(side.clone()).layer(transport))
 }
 
 /// Puts one identity on every request.

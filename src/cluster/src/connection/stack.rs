@@ -4,6 +4,7 @@
 //! Built here rather than with kube's own stack, which speaks HTTP/1.1 only, retries with jitter and
 //! would make a pool for each client.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,15 +13,19 @@ use http_body_util::BodyExt as _;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use kube::client::{Body, ConfigExt as _};
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, ServiceBuilder, ServiceExt as _};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _};
 
 use super::{ApiService, ResponseBody};
+use crate::artifacts::{AddressPolicy, Checked, Resolve};
 
 /// Bound of a TCP connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for a remote cluster: shorter, since whoever waits for it holds a place.
+const REMOTE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that has been silent this long is pinged, so that a dead one is noticed.
 const PING_AFTER: Duration = Duration::from_secs(30);
 /// A ping without an answer for this long ends the connection.
@@ -54,8 +59,47 @@ impl From<kube::Error> for ConnectError {
     }
 }
 
+/// How a remote server is dialled: over addresses that may be called, and no others (A18).
+#[derive(Clone)]
+pub(crate) struct Reach {
+    pub(crate) policy: Arc<AddressPolicy>,
+    pub(crate) resolve: Resolve,
+}
+
 /// One pool of connections to the server of a configuration.
 pub(super) fn transport(config: &kube::Config) -> Result<ApiService, ConnectError> {
+    over(config, HttpConnector::new(), CONNECT_TIMEOUT)
+}
+
+/// The same for a remote server.
+pub(super) fn remote_transport(
+    config: &kube::Config,
+    reach: &Reach,
+) -> Result<ApiService, ConnectError> {
+    let checked = Checked {
+        policy: Arc::clone(&reach.policy),
+        resolve: Arc::clone(&reach.resolve),
+    };
+    over(
+        config,
+        HttpConnector::new_with_resolver(checked),
+        REMOTE_CONNECT_TIMEOUT,
+    )
+}
+
+fn over<R>(
+    config: &kube::Config,
+    mut tcp: HttpConnector<R>,
+    connect_timeout: Duration,
+) -> Result<ApiService, ConnectError>
+where
+    R: Service<Name, Error = std::io::Error> + Clone + Send + Sync + 'static,
+    R::Response: Iterator<Item = std::net::SocketAddr>,
+    R::Future: Send,
+    HttpConnector<R>: Service<http::Uri, Response = TokioIo<tokio::net::TcpStream>>,
+    <HttpConnector<R> as Service<http::Uri>>::Future: Send,
+    <HttpConnector<R> as Service<http::Uri>>::Error: Into<BoxError>,
+{
     let user = &config.auth_info;
     let impersonates = user.impersonate.is_some()
         || user.impersonate_uid.is_some()
@@ -73,9 +117,8 @@ pub(super) fn transport(config: &kube::Config) -> Result<ApiService, ConnectErro
     if config.proxy_url.is_some() {
         return Err(ConnectError::Proxy);
     }
-    let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_connect_timeout(Some(connect_timeout));
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(PING_AFTER));
     let mut tls = HttpsConnectorBuilder::new()

@@ -1,14 +1,20 @@
 //! Facts that the controller reads with its own rights, for everybody alike.
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use stageset_api::names::{API_VERSION, KIND_STAGE_INVENTORY, LABEL_STAGE_SET};
-use stageset_core::names::ServiceAccountName;
+use stageset_core::identity::{self, KubeconfigReference};
+use stageset_core::names::{Namespace, ServiceAccountName};
 use stageset_core::object::GroupVersionKind;
-use stageset_core::observation::{AccountState, NamespaceState};
+use stageset_core::observation::{AccountState, KindState, KubeconfigState, NamespaceState};
 
 use super::{Found, Gather, text};
 use crate::ports::{Watched, WatchedList};
 use crate::records::inventory::Inventories;
-use crate::requests::Target;
+use crate::requests::{Requests, Target};
 
 /// As the controller (K02), from the watch if there is one.
 pub(super) async fn account(gather: Gather<'_>, name: &ServiceAccountName) -> Found {
@@ -67,13 +73,61 @@ pub(super) async fn inventories(gather: Gather<'_>) -> Found {
     Found::Inventories(listed.map(|objects| Inventories::read(&objects, gather.owner())))
 }
 
-/// As the controller: what a target serves is the same for all its tenants (K05).
-pub(super) async fn kind(gather: Gather<'_>, gvk: &GroupVersionKind) -> Found {
+/// As the controller (S26): the one read of a Secret with the controller's own right. What stands in
+/// it stays in the connection that is made of it; a fact holds whether it can be used, and no more.
+pub(super) async fn kubeconfig(gather: Gather<'_>, reference: &KubeconfigReference) -> Found {
+    let secrets = Target::collection("v1", "secrets", Some(&gather.key.namespace));
+    let target = secrets.named(reference.name.as_str());
+    let state = match gather.as_controller().get(&target).await {
+        Ok(Some(secret)) => usable(gather, reference, &secret),
+        Ok(None) => KubeconfigState::Absent,
+        Err(failure) => KubeconfigState::Unreadable(failure),
+    };
+    Found::Kubeconfig(reference.clone(), state)
+}
+
+fn usable(gather: Gather<'_>, reference: &KubeconfigReference, secret: &Value) -> KubeconfigState {
+    let Some(value) = secret["data"]
+        .get(&reference.key)
+        .and_then(Value::as_str)
+        .and_then(|value| STANDARD.decode(value).ok())
+    else {
+        return KubeconfigState::NoKey;
+    };
+    let Ok(namespace) = Namespace::new(gather.key.namespace.as_str()) else {
+        return KubeconfigState::Absent;
+    };
+    let metadata = |field| text(secret, field).unwrap_or_default();
+    let revision = format!(
+        "{}/{}",
+        metadata("/metadata/uid"),
+        metadata("/metadata/resourceVersion")
+    );
+    let remotes = &gather.ports.remotes;
+    remotes.open(&namespace, reference, revision, &value)
+}
+
+/// What a target serves is the same for all its tenants (K05): locally asked as the controller,
+/// remotely as whoever the kubeconfig is.
+pub(super) async fn kind(
+    gather: Gather<'_>,
+    target: &identity::Target,
+    gvk: &GroupVersionKind,
+) -> Found {
     let now = gather.ports.clock.now();
-    let state = gather
-        .ports
-        .discovery
-        .kind(&gather.as_controller(), now, gvk)
-        .await;
-    Found::Kind(gvk.clone(), state)
+    let state = match target {
+        identity::Target::Local => {
+            let requests = gather.as_controller();
+            gather.ports.discovery.kind(&requests, now, gvk).await
+        }
+        identity::Target::Remote(remote) => match gather.ports.remotes.reach(remote) {
+            Ok(cluster) => {
+                let share = &gather.key.namespace;
+                let requests = Requests::discovering(Arc::clone(&cluster), share);
+                cluster.discovery().kind(&requests, now, gvk).await
+            }
+            Err(failure) => KindState::Unreadable(failure),
+        },
+    };
+    Found::Kind(target.clone(), gvk.clone(), state)
 }

@@ -1,6 +1,6 @@
 //! A need becomes a fact: one function for each kind of need, each marked with whose right it uses.
 //!
-//! - [`controller`] accounts, namespace, inventories, kinds: as the controller;
+//! - [`controller`] accounts, namespace, inventories, kubeconfigs, kinds: as the controller;
 //! - [`source`] sources: as the controller (K04);
 //! - [`build`] downloads and builds: anonymously;
 //! - [`object`] dry runs and reads: as the tenant, and never otherwise.
@@ -19,12 +19,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 use stageset_core::failure::{Fact, Failure};
-use stageset_core::identity::Identity;
+use stageset_core::identity::{Identity, KubeconfigReference, Target};
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_core::observation::{
-    AccountState, BuildKey, BuildState, DryRun, Facts, KindState, Live, LiveState, NamespaceState,
-    Settled, SourceState, Tracking,
+    AccountState, BuildKey, BuildState, DryRun, Facts, KindState, KubeconfigState, Live, LiveState,
+    NamespaceState, Settled, SourceState, Tracking,
 };
 use stageset_core::plan::Need;
 use stageset_core::spec::SourceReference;
@@ -54,7 +54,8 @@ pub(crate) enum Found {
     Namespace(NamespaceState),
     Inventories(Result<(Inventories, usize), Failure>),
     Source(SourceReference, SourceState),
-    Kind(GroupVersionKind, KindState),
+    Kubeconfig(KubeconfigReference, KubeconfigState),
+    Kind(Target, GroupVersionKind, KindState),
     Build(BuildKey, BuildState),
     DryRun {
         identity: Identity,
@@ -126,7 +127,8 @@ impl<'a> Gather<'a> {
             Need::Namespace => controller::namespace(self).await,
             Need::Inventories => controller::inventories(self).await,
             Need::Source(source) => source::source(self, source).await,
-            Need::Kind(gvk) => controller::kind(self, gvk).await,
+            Need::Kubeconfig(reference) => controller::kubeconfig(self, reference).await,
+            Need::Kind { target, gvk } => controller::kind(self, target, gvk).await,
             Need::Build { key, artifact } => build::one(self, key, artifact).await,
             Need::DryRun { identity, object } => object::dry_run(self, identity, object).await,
             Need::Read {
@@ -142,11 +144,8 @@ impl<'a> Gather<'a> {
         Requests::as_controller(connection, budget, &self.key.namespace)
     }
 
-    fn as_tenant(self, identity: &Identity) -> Requests<'a> {
-        let Ports {
-            connection, budget, ..
-        } = self.ports;
-        Requests::as_tenant(connection, budget, &self.key.namespace, identity)
+    fn as_tenant(self, identity: &Identity) -> Result<Requests<'a>, Failure> {
+        Requests::towards(self.ports, &self.key.namespace, identity)
     }
 
     fn owner(self) -> Owner<'a> {
@@ -165,7 +164,8 @@ impl Found {
         | Self::Namespace(NamespaceState::Unreadable(failure))
         | Self::Inventories(Err(failure))
         | Self::Source(_, SourceState::Unreadable(failure))
-        | Self::Kind(_, KindState::Unreadable(failure))
+        | Self::Kubeconfig(_, KubeconfigState::Unreadable(failure))
+        | Self::Kind(_, _, KindState::Unreadable(failure))
         | Self::Build(_, BuildState::Failed(failure))
         | Self::DryRun {
             state: DryRun::Refused(failure),
@@ -233,9 +233,21 @@ impl Found {
                     },
                 );
             }
-            Self::Kind(gvk, value) => {
-                let failures = in_a_row(facts.kinds.get(&gvk), failed);
+            Self::Kubeconfig(reference, value) => {
+                let failures = in_a_row(facts.kubeconfigs.get(&reference), failed);
+                facts.kubeconfigs.insert(
+                    reference,
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Self::Kind(target, gvk, value) => {
+                let failures = in_a_row(facts.kinds.get(&target, &gvk), failed);
                 facts.kinds.insert(
+                    &target,
                     gvk,
                     Fact {
                         value,
@@ -346,7 +358,7 @@ fn forget_former_account(facts: &mut Facts, name: &ServiceAccountName, state: &A
     if before != now {
         facts
             .objects
-            .retain(|identity, _, _| identity.service_account() != Some(name));
+            .retain(|identity, _, _| identity.local_account() != Some(name));
     }
 }
 

@@ -35,7 +35,7 @@ async fn try_apply(
     identity: &Identity,
     object: &Desired,
 ) -> Result<DryRun, Failure> {
-    let requests = gather.as_tenant(identity);
+    let requests = gather.as_tenant(identity)?;
     let target = Target::object(&object.reference);
     let answer = requests.dry_run_apply(&target, &object.stamped()).await?;
     if answer.created {
@@ -50,11 +50,11 @@ async fn try_apply(
 
 /// As the tenant: the object as it stands.
 pub(super) async fn read(gather: Gather<'_>, identity: &Identity, object: &Reference) -> Found {
-    let state = match gather
-        .as_tenant(identity)
-        .get(&Target::object(object))
-        .await
-    {
+    let found = match gather.as_tenant(identity) {
+        Ok(requests) => requests.get(&Target::object(object)).await,
+        Err(failure) => Err(failure),
+    };
+    let state = match found {
         Ok(Some(stands)) => live::read(&stands, FIELD_MANAGER).map_or_else(
             || LiveState::Unreadable(without_uid(&object.key)),
             LiveState::Present,

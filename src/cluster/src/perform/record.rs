@@ -162,15 +162,22 @@ async fn shards(
     // In this order, one after the other: see `records::inventory`.
     for write in writes {
         match write {
-            ShardWrite::Create { index, spec } => {
-                let object = requests
-                    .create(&all, &created(owner, stage, index, &spec))
-                    .await?;
+            ShardWrite::Create {
+                index,
+                spec,
+                kubeconfig,
+            } => {
+                let object = created(owner, stage, index, &spec, kubeconfig.as_ref());
+                let object = requests.create(&all, &object).await?;
                 known.inventories.written(owner, stage, &object);
             }
-            ShardWrite::Replace { shard, spec } => {
+            ShardWrite::Replace {
+                shard,
+                spec,
+                kubeconfig,
+            } => {
                 let target = all.clone().named(&shard.name);
-                let patch = replaced(owner, stage, &shard, &spec);
+                let patch = replaced(owner, stage, &shard, &spec, kubeconfig.as_ref());
                 let object = requests.merge_patch(&target, &patch).await?;
                 known.inventories.written(owner, stage, &object);
             }

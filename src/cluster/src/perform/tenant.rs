@@ -33,10 +33,7 @@ pub(crate) enum Done {
 /// Carries out one operation, as the identity it names.
 pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) -> Done {
     let ports = perform.ports;
-    let requests = |identity| {
-        let share = &perform.key.namespace;
-        Requests::as_tenant(&ports.connection, &ports.budget, share, identity)
-    };
+    let requests = |identity| Requests::towards(ports, &perform.key.namespace, identity);
     match operation {
         TenantOperation::Apply {
             identity,
@@ -50,13 +47,14 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
                 body["metadata"]["uid"] = uid.as_str().into();
             }
             let target = Target::object(&object.reference);
-            let result = requests(identity)
-                .apply(&target, &body)
-                .await
-                .and_then(|applied| {
-                    live::read(&applied.object, FIELD_MANAGER)
-                        .ok_or_else(|| without_uid(&object.reference.key))
-                });
+            let applied = match requests(identity) {
+                Ok(requests) => requests.apply(&target, &body).await,
+                Err(failure) => Err(failure),
+            };
+            let result = applied.and_then(|applied| {
+                live::read(&applied.object, FIELD_MANAGER)
+                    .ok_or_else(|| without_uid(&object.reference.key))
+            });
             Done::Applied {
                 identity: identity.clone(),
                 object: object.reference.clone(),
@@ -73,10 +71,10 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
             why: _,
         } => {
             let target = Target::object(object);
-            let result = requests(identity)
-                .delete(&target, uid, None)
-                .await
-                .map(drop);
+            let result = match requests(identity) {
+                Ok(requests) => requests.delete(&target, uid, None).await.map(drop),
+                Err(failure) => Err(failure),
+            };
             Done::Deleted {
                 identity: identity.clone(),
                 object: object.clone(),

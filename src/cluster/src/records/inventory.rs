@@ -12,10 +12,11 @@ use stageset_api::inventory::{
     shard_labels, shard_name,
 };
 use stageset_api::names::{
-    API_VERSION, FINALIZER, KIND_STAGE_INVENTORY, KIND_STAGE_SET, LABEL_SHARD, LABEL_STAGE,
-    LABEL_STAGE_SET,
+    ANNOTATION_KUBECONFIG, API_VERSION, FINALIZER, KIND_STAGE_INVENTORY, KIND_STAGE_SET,
+    LABEL_SHARD, LABEL_STAGE, LABEL_STAGE_SET,
 };
-use stageset_core::names::{ServiceAccountName, StageName};
+use stageset_core::identity::KubeconfigReference;
+use stageset_core::names::{SecretName, ServiceAccountName, StageName};
 use stageset_core::object::ObjectKey;
 use stageset_core::observation::{InventoryEntry, StageInventory};
 
@@ -36,6 +37,8 @@ pub struct Shard {
     pub deleting: bool,
     /// Its content.
     pub spec: StageInventorySpec,
+    /// Its annotation [`ANNOTATION_KUBECONFIG`].
+    pub kubeconfig: Option<KubeconfigReference>,
 }
 
 /// All inventories of one StageSet.
@@ -53,6 +56,8 @@ pub enum ShardWrite {
         index: u32,
         /// Its content.
         spec: StageInventorySpec,
+        /// The way to the objects' cluster, if it isn't the local one.
+        kubeconfig: Option<KubeconfigReference>,
     },
     /// New content of a shard.
     Replace {
@@ -60,6 +65,8 @@ pub enum ShardWrite {
         shard: Shard,
         /// Its content.
         spec: StageInventorySpec,
+        /// The way to the objects' cluster, if it isn't the local one.
+        kubeconfig: Option<KubeconfigReference>,
     },
     /// A shard that isn't needed any more: our finalizer goes, then the shard.
     Delete {
@@ -209,8 +216,12 @@ impl Inventories {
             kept.insert(index);
             let spec = spec(entries);
             match stood {
-                None => gains.push(ShardWrite::Create { index, spec }),
-                Some(shard) if shard.spec == spec => {}
+                None => gains.push(ShardWrite::Create {
+                    index,
+                    spec,
+                    kubeconfig: wanted.kubeconfig.clone(),
+                }),
+                Some(shard) if shard.spec == spec && shard.kubeconfig == wanted.kubeconfig => {}
                 Some(shard) => {
                     let had: BTreeSet<&str> = shard
                         .spec
@@ -225,6 +236,7 @@ impl Inventories {
                     let write = ShardWrite::Replace {
                         shard: shard.clone(),
                         spec,
+                        kubeconfig: wanted.kubeconfig.clone(),
                     };
                     if gains_some {
                         gains.push(write);
@@ -303,8 +315,9 @@ pub fn created(
     stage: &StageName,
     index: u32,
     spec: &StageInventorySpec,
+    kubeconfig: Option<&KubeconfigReference>,
 ) -> Value {
-    json!({
+    let mut object = json!({
         "apiVersion": API_VERSION,
         "kind": KIND_STAGE_INVENTORY,
         "metadata": {
@@ -315,7 +328,11 @@ pub fn created(
             "ownerReferences": owner_references(owner),
         },
         "spec": spec,
-    })
+    });
+    if kubeconfig.is_some() {
+        object["metadata"]["annotations"] = annotations(kubeconfig);
+    }
+    object
 }
 
 /// The merge patch that gives a shard new content, if it is still as it stands here.
@@ -324,6 +341,7 @@ pub fn replaced(
     stage: &StageName,
     shard: &Shard,
     spec: &StageInventorySpec,
+    kubeconfig: Option<&KubeconfigReference>,
 ) -> Value {
     let mut content = json!({
         "stagePosition": spec.stage_position,
@@ -338,6 +356,9 @@ pub fn replaced(
         },
         "spec": content,
     });
+    if kubeconfig != shard.kubeconfig.as_ref() {
+        patch["metadata"]["annotations"] = annotations(kubeconfig);
+    }
     if let Some(index) = shard.index {
         patch["metadata"]["labels"] = json!(shard_labels(owner.name, stage.as_str(), index));
     }
@@ -357,6 +378,20 @@ pub fn released(resource_version: &str, finalizers: &[String]) -> Value {
         .filter(|name| *name != FINALIZER)
         .collect();
     json!({ "metadata": { "resourceVersion": resource_version, "finalizers": others } })
+}
+
+/// `secret/key`; neither can hold a slash.
+fn annotations(kubeconfig: Option<&KubeconfigReference>) -> Value {
+    let text = kubeconfig.map(|reference| format!("{}/{}", reference.name, reference.key));
+    json!({ ANNOTATION_KUBECONFIG: text })
+}
+
+fn read_kubeconfig(text: &str) -> Option<KubeconfigReference> {
+    let (name, key) = text.split_once('/')?;
+    Some(KubeconfigReference {
+        name: SecretName::new(name).ok()?,
+        key: key.to_owned(),
+    })
 }
 
 fn owner_references(owner: Owner<'_>) -> Value {
@@ -400,6 +435,11 @@ fn shard_of(wire: WireInventory, owner: Owner<'_>, stage: &StageName) -> Shard {
         index,
         finalizers: wire.metadata.finalizers,
         deleting: wire.metadata.deletion_timestamp.is_some(),
+        kubeconfig: wire
+            .metadata
+            .annotations
+            .get(ANNOTATION_KUBECONFIG)
+            .and_then(|text| read_kubeconfig(text)),
         spec: wire.spec,
     }
 }
@@ -414,6 +454,7 @@ fn merged(shards: &[Shard]) -> StageInventory {
         .iter()
         .find_map(|shard| shard.spec.target.clone())
         .unwrap_or_default();
+    inventory.kubeconfig = shards.iter().find_map(|shard| shard.kubeconfig.clone());
     inventory.service_account = shards
         .iter()
         .find_map(|shard| shard.spec.service_account_name.as_ref())

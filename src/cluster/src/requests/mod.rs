@@ -10,6 +10,7 @@ mod classify;
 mod message;
 mod target;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use stageset_api::names::FIELD_MANAGER;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::identity::Identity;
+use stageset_core::identity::Target::{Local, Remote};
 
 pub use classify::classify;
 pub use message::clean;
@@ -29,12 +31,19 @@ pub use target::{BadTarget, Target};
 
 use crate::connection::{Connection, RequestIdentity};
 use crate::fairness::Budget;
+use crate::ports::Ports;
+use crate::remote::{RemoteCluster, Ticket};
 use classify::Answer;
 
 /// Bound of a whole request, its body included. kube-apiserver's own is 60 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(65);
 /// Most bytes of one answer that are read: a page of the largest objects that etcd takes.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// The same for a remote cluster: less than what an honest one needs at worst (a webhook's longest
+/// time is 30 s), since a place is held meanwhile.
+const REMOTE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of one answer of a remote cluster: several of the largest objects that etcd takes.
+const REMOTE_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// Objects in one page of a list.
 const PAGE: usize = 500;
 
@@ -85,25 +94,81 @@ pub enum Deleted {
 /// Requests to one API server as one identity, accounted to one tenant.
 #[derive(Debug, Clone)]
 pub struct Requests<'a> {
-    connection: &'a Connection,
-    budget: &'a Budget,
+    way: Way<'a>,
     /// Whose share of the budget is used: the StageSet's namespace.
     share: &'a str,
     identity: RequestIdentity,
+}
+
+/// To which API server.
+#[derive(Debug, Clone)]
+enum Way<'a> {
+    Local {
+        connection: &'a Connection,
+        budget: &'a Budget,
+    },
+    Remote(Arc<RemoteCluster>),
+}
+
+impl Way<'_> {
+    fn connection(&self) -> &Connection {
+        match self {
+            Self::Local { connection, .. } => connection,
+            Self::Remote(remote) => remote.connection(),
+        }
+    }
+
+    fn budget(&self) -> &Budget {
+        match self {
+            Self::Local { budget, .. } => budget,
+            Self::Remote(remote) => remote.budget(),
+        }
+    }
+
+    /// The right to send: a remote cluster that doesn't answer is left alone.
+    fn admit(&self) -> Result<Option<Ticket<'_>>, Failure> {
+        match self {
+            Self::Local { .. } => Ok(None),
+            Self::Remote(remote) => remote.admit().map(Some),
+        }
+    }
+
+    /// Bounds of a request in time, and of an answer in bytes.
+    fn bounds(&self) -> (Duration, usize) {
+        match self {
+            Self::Local { .. } => (REQUEST_TIMEOUT, ANSWER_BYTES),
+            Self::Remote(_) => (REMOTE_TIMEOUT, REMOTE_ANSWER_BYTES),
+        }
+    }
+
+    fn unsent(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        match self {
+            Self::Local { .. } => classify::unsent(error),
+            Self::Remote(remote) => remote.unsent(error),
+        }
+    }
+
+    fn said(&self, answer: &Answer, target: &Target) -> Failure {
+        let failure = classify(answer, target);
+        match self {
+            Self::Local { .. } => failure,
+            Self::Remote(remote) => remote.said(answer.status, failure),
+        }
+    }
 }
 
 impl<'a> Requests<'a> {
     /// Requests for the controller's own records, and reads that it makes for everybody.
     pub fn as_controller(connection: &'a Connection, budget: &'a Budget, share: &'a str) -> Self {
         Self {
-            connection,
-            budget,
+            way: Way::Local { connection, budget },
             share,
             identity: RequestIdentity::Controller,
         }
     }
 
-    /// Requests to a tenant's world.
+    /// Requests to a tenant's world in the controller's own cluster. An identity that is meant for
+    /// another one is refused by the connection.
     pub fn as_tenant(
         connection: &'a Connection,
         budget: &'a Budget,
@@ -111,10 +176,37 @@ impl<'a> Requests<'a> {
         identity: &Identity,
     ) -> Self {
         Self {
-            connection,
-            budget,
+            way: Way::Local { connection, budget },
             share,
             identity: RequestIdentity::As(identity.clone()),
+        }
+    }
+
+    /// Requests to a tenant's world, wherever it is.
+    ///
+    /// # Errors
+    /// A failure when a remote cluster isn't connected to; never a way to another one.
+    pub fn towards(ports: &'a Ports, share: &'a str, identity: &Identity) -> Result<Self, Failure> {
+        let way = match identity.target() {
+            Local => Way::Local {
+                connection: &ports.connection,
+                budget: &ports.budget,
+            },
+            Remote(remote) => Way::Remote(ports.remotes.reach(remote)?),
+        };
+        Ok(Self {
+            way,
+            share,
+            identity: RequestIdentity::As(identity.clone()),
+        })
+    }
+
+    /// Discovery of a remote cluster, as whoever its kubeconfig is.
+    pub fn discovering(remote: Arc<RemoteCluster>, share: &'a str) -> Self {
+        Self {
+            identity: RequestIdentity::Discovery(Arc::clone(remote.remote())),
+            way: Way::Remote(remote),
+            share,
         }
     }
 
@@ -263,47 +355,61 @@ impl<'a> Requests<'a> {
     ) -> Result<(StatusCode, Value), Failure> {
         let mut request = build(verb, target, query, body)?;
         request.extensions_mut().insert(self.identity.clone());
-        let _permit = self.budget.acquire(self.share).await;
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request))
+        // Asked before the wait for a turn and after it: whoever waited while a remote cluster fell
+        // silent doesn't wait for it as well.
+        drop(self.way.admit()?);
+        let budget = self.way.budget();
+        let _permit = budget.acquire(self.share).await;
+        let ticket = self.way.admit()?;
+        let (limit, _) = self.way.bounds();
+        let answer = tokio::time::timeout(limit, self.exchange(request))
             .await
             .unwrap_or_else(|_| {
-                let limit = REQUEST_TIMEOUT.as_secs();
+                let limit = limit.as_secs();
                 Err(transient(format!(
                     "the API server didn't answer within {limit} s"
                 )))
-            })?;
+            });
+        match (ticket, &answer) {
+            (None, _) => {}
+            (Some(ticket), Ok(_)) => ticket.answered(),
+            (Some(ticket), Err(_)) => ticket.unanswered(),
+        }
+        let answer = answer?;
         if answer.status.is_success() {
-            self.budget.succeeded();
+            budget.succeeded();
             return match serde_json::from_slice(&answer.body) {
                 Ok(object) => Ok((answer.status, object)),
                 Err(_) => Err(transient("the API server's answer isn't JSON")),
             };
         }
-        let failure = classify(&answer, target);
+        let failure = self.way.said(&answer, target);
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
             let pause = match &failure.class {
                 FailureClass::Transient { retry_after } => *retry_after,
                 _ => None,
             };
-            self.budget.overloaded(pause);
+            budget.overloaded(pause);
         }
         Err(failure)
     }
 
     async fn exchange(&self, request: Request<Body>) -> Result<Answer, Failure> {
         let response = self
-            .connection
+            .way
+            .connection()
             .send(request)
             .await
-            .map_err(|error| classify::unsent(&*error))?;
+            .map_err(|error| self.way.unsent(&*error))?;
         let (head, body) = response.into_parts();
+        let (_, bytes) = self.way.bounds();
         // Boxed: the conversion between boxed errors inside would otherwise keep every future around
         // this one from being `Send`.
-        let body: Bytes = Limited::new(body, ANSWER_BYTES)
+        let body: Bytes = Limited::new(body, bytes)
             .collect()
             .boxed()
             .await
-            .map_err(|error| classify::unsent(&*error))?
+            .map_err(|error| self.way.unsent(&*error))?
             .to_bytes();
         Ok(Answer {
             status: head.status,

@@ -49,7 +49,13 @@ fn server(
 
 fn identity(tenancy: Tenancy, account: Option<&str>) -> Identity {
     let account = account.map(|account| ServiceAccountName::new(account).unwrap());
-    Identity::resolve(tenancy, &Namespace::new("shop").unwrap(), account.as_ref()).unwrap()
+    Identity::resolve(
+        tenancy,
+        &Namespace::new("shop").unwrap(),
+        account.as_ref(),
+        &Local,
+    )
+    .unwrap()
 }
 
 fn object() -> Target {

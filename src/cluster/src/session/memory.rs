@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use stageset_core::failure::Fact;
-use stageset_core::observation::{BuildState, Facts, SourceState};
+use stageset_core::identity::Target;
+use stageset_core::observation::{BuildState, Facts, KubeconfigState, SourceState};
 
 use super::Session;
 use crate::ports::Ports;
@@ -20,8 +21,19 @@ impl Session {
             builds,
             inventories,
             objects,
+            kubeconfigs,
+            kinds,
             ..
         } = &mut self.facts;
+        // What was seen with a former state of a Secret answers nothing any more (A07).
+        let named = |target: &Target| {
+            *target == Target::Local
+                || kubeconfigs
+                    .values()
+                    .any(|fact| fact.value == KubeconfigState::Usable(target.clone()))
+        };
+        kinds.retain(named);
+        objects.retain(|identity, _, _| named(identity.target()));
         let offered: Vec<&str> = sources
             .values()
             .filter_map(|fact| match &fact.value {

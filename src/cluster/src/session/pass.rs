@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 use stageset_core::failure::{Fact, Failure, FailureClass};
-use stageset_core::identity::Identity;
+use stageset_core::identity::{Identity, Target};
 use stageset_core::object::Reference;
 use stageset_core::observation::{Facts, Observation, StageSet};
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
@@ -154,13 +154,19 @@ impl Session {
                 .need(ports.clock.now(), &self.key, need, &outcome);
             match need {
                 Need::DryRun { identity, object } => {
-                    after(&outcome, &mut self.facts, ports, &object.reference);
+                    after(
+                        &outcome,
+                        &mut self.facts,
+                        ports,
+                        identity,
+                        &object.reference,
+                    );
                     self.refer(identity, &object.reference);
                 }
                 Need::Read {
                     identity, object, ..
                 } => {
-                    after(&outcome, &mut self.facts, ports, object);
+                    after(&outcome, &mut self.facts, ports, identity, object);
                     self.refer(identity, object);
                 }
                 _ => {}
@@ -245,7 +251,7 @@ impl Session {
             let outcome = done.outcome();
             ports.observer.operation(at, &self.key, operation, &outcome);
             let (identity, reference) = addressed(tenant);
-            after(&outcome, &mut self.facts, ports, reference);
+            after(&outcome, &mut self.facts, ports, identity, reference);
             if outcome != Outcome::Done {
                 end = Step::Failed;
             }
@@ -315,12 +321,27 @@ fn addressed(operation: &TenantOperation) -> (&Identity, &Reference) {
 }
 
 /// A kind that turned out not to be served as discovery said is asked for anew.
-fn after(outcome: &Outcome, facts: &mut Facts, ports: &Ports, reference: &Reference) {
+fn after(
+    outcome: &Outcome,
+    facts: &mut Facts,
+    ports: &Ports,
+    identity: &Identity,
+    reference: &Reference,
+) {
     if let Outcome::Failed(failure) = outcome
         && failure.class == FailureClass::UnknownKind
     {
-        ports.discovery.forget(&reference.key.group);
-        facts.kinds.remove(&reference.gvk());
+        let target = identity.target();
+        match target {
+            Target::Local => ports.discovery.forget(&reference.key.group),
+            Target::Remote(remote) => {
+                // One that isn't connected to any more is discovered anew anyway.
+                if let Ok(cluster) = ports.remotes.reach(remote) {
+                    cluster.discovery().forget(&reference.key.group);
+                }
+            }
+        }
+        facts.kinds.remove(target, &reference.gvk());
     }
 }
 

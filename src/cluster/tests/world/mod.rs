@@ -1,6 +1,7 @@
 //! A simulated cluster with one tenant, and a driver for its StageSets.
 
 mod artifacts;
+mod clusters;
 mod observer;
 mod stores;
 
@@ -11,15 +12,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stageset_cluster::ports::NoWatches;
 use stageset_cluster::{
-    Clock, Connection, Discovery, Pass, Ports, Renderer, Session, Settings, StageSetKey, Wake,
-    fairness::Budget,
+    Clock, Connection, Discovery, Pass, Ports, Remotes, Renderer, Session, Settings, StageSetKey,
+    Wake, fairness::Budget,
 };
+use stageset_core::kubeconfig::Allowed;
 use stageset_core::observation::Config;
 use stageset_core::plan::Next;
 use stageset_core::time::Timestamp;
 use stageset_sim::{AuditRecord, SimulatedCluster, User};
 
 pub(crate) use artifacts::Artifacts;
+pub(crate) use clusters::{Clusters, Server, kubeconfig};
 pub(crate) use observer::Log;
 pub(crate) use stores::Stores;
 
@@ -39,6 +42,15 @@ impl World {
     /// Namespace `shop` with account `deployer`, who may do everything there, and the controller
     /// with the rights that the chart grants.
     pub(crate) async fn new() -> Self {
+        Self::with(Arc::default()).await
+    }
+
+    /// The same, with remote clusters.
+    pub(crate) async fn with_remotes(clusters: Clusters) -> Self {
+        Self::with(Arc::new(Remotes::new(clusters, Allowed::default()))).await
+    }
+
+    async fn with(remotes: Arc<Remotes>) -> Self {
         let cluster = SimulatedCluster::new(START.parse().unwrap(), 7);
         let artifacts = Arc::new(Artifacts::default());
         let log = Arc::new(Log::default());
@@ -55,6 +67,7 @@ impl World {
             artifacts: Arc::clone(&artifacts) as _,
             clock: Clock::simulated(Timestamp::parse(START).unwrap()),
             discovery: Arc::new(Discovery::new()),
+            remotes,
             watched: Arc::new(NoWatches),
             observer: Arc::clone(&log) as _,
             renderer: Renderer::Inline,
@@ -187,6 +200,17 @@ impl World {
             .entry(name.into())
             .or_insert_with(|| Session::new(key));
         session.pass(&self.ports, Arc::new(object), wake).await
+    }
+
+    /// One pass of StageSet `web` as if it were this object, whatever the API server holds.
+    pub(crate) async fn pass_of(&mut self, object: Value) -> Pass {
+        let key = StageSetKey {
+            namespace: "shop".into(),
+            name: "web".into(),
+        };
+        Session::new(key)
+            .pass(&self.ports, Arc::new(object), Wake::default())
+            .await
     }
 
     /// Passes and waits as its rests say, until `done` or `bound` is over.

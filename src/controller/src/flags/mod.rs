@@ -76,6 +76,16 @@ struct Flags {
     #[arg(long, value_name = "CIDR,…", value_delimiter = ',', value_parser = Cidr::parse_flag)]
     allow_artifact_addresses: Vec<Option<Cidr>>,
 
+    /// Address ranges that remote clusters may be reached at although they are refused by default
+    /// (loopback, link-local and the like).
+    #[arg(long, value_name = "CIDR,…", value_delimiter = ',', value_parser = Cidr::parse_flag)]
+    allow_remote_addresses: Vec<Option<Cidr>>,
+
+    /// Use kubeconfigs with insecure-skip-tls-verify.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
+    allow_insecure_kubeconfigs: bool,
+
     /// Most metadata watches held as tenants; objects beyond are polled.
     #[arg(long, value_name = "COUNT", default_value = "2000")]
     max_tenant_watches: usize,
@@ -156,6 +166,10 @@ pub struct Options {
     pub tenancy: Tenancy,
     /// Ranges opened for artifact downloads.
     pub allow_artifact_addresses: Vec<Cidr>,
+    /// Ranges opened for remote clusters.
+    pub allow_remote_addresses: Vec<Cidr>,
+    /// Whether kubeconfigs may leave the server's certificate unchecked.
+    pub allow_insecure_kubeconfigs: bool,
     /// Cap of the watches as tenants (K17).
     pub max_tenant_watches: usize,
     /// Least severe lines that are logged.
@@ -178,6 +192,8 @@ impl Default for Options {
             no_cross_namespace_refs: false,
             tenancy: Tenancy::Multi,
             allow_artifact_addresses: Vec::new(),
+            allow_remote_addresses: Vec::new(),
+            allow_insecure_kubeconfigs: false,
             max_tenant_watches: 2000,
             log_level: LogLevel::Info,
             log_format: LogFormat::Json,
@@ -243,6 +259,8 @@ impl Options {
                 .into_iter()
                 .flatten()
                 .collect(),
+            allow_remote_addresses: flags.allow_remote_addresses.into_iter().flatten().collect(),
+            allow_insecure_kubeconfigs: flags.allow_insecure_kubeconfigs,
             max_tenant_watches: flags.max_tenant_watches,
             log_level: flags.log_level,
             log_format: flags.log_format,

@@ -3,7 +3,7 @@
 //! One watch for each account, kind and namespace, with the ownership label as selector, so that all
 //! StageSets of a tenant share it. Where the tenant may not watch, it is tried again every five
 //! minutes and the kind is polled meanwhile; beyond the cap nothing is watched and everything is
-//! polled. A watch only gives hints: every decision rests on a read as the tenant.
+//! polled; so are remote clusters. A watch only gives hints: every decision rests on a read as the tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stageset_api::names;
 use stageset_cluster::{Connection, Hint, RequestIdentity};
-use stageset_core::identity::Identity;
+use stageset_core::identity::{Identity, Target};
 use stageset_core::judge::live::entry_of_metadata;
 use stageset_core::object::{ObjectKey, Reference};
 use tokio::sync::{Notify, mpsc};
@@ -142,8 +142,11 @@ impl Tenants {
 
     /// The objects that a StageSet depends on are these now.
     pub fn set(&mut self, key: &Key, objects: &BTreeSet<(Identity, Reference)>) {
+        // Remote clusters aren't watched but polled: what a hostile one streams would have to be held
+        // in bounds first (A27).
         let ids: BTreeSet<Id> = objects
             .iter()
+            .filter(|(identity, _)| *identity.target() == Target::Local)
             .map(|(identity, object)| Id::of(identity, object))
             .collect();
         let before = self.of.remove(key).unwrap_or_default();

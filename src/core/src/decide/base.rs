@@ -45,13 +45,14 @@ pub(super) fn gather<'a>(
     Ok(Base { pins, inventories })
 }
 
-/// The accounts must exist: the API server would impersonate an absent one too (K02).
+/// The accounts must exist, as far as they are local: the API server would impersonate an absent one
+/// too (K02).
 pub(super) fn accounts(
     observation: &Observation,
     identities: &[Identity],
     needs: &mut Vec<Need>,
 ) -> Result<(), Stop> {
-    for account in identities.iter().filter_map(Identity::service_account) {
+    for account in identities.iter().filter_map(Identity::local_account) {
         match judge(
             observation,
             observation.facts.accounts.get(account),

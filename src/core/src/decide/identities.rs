@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stageset_api::reason::Reason;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, Target};
 use crate::observation::Observation;
 use crate::spec::Spec;
 
@@ -13,7 +13,11 @@ use super::Stop;
 use super::report::{Report, Wait};
 
 /// The identity of each stage, in stage order; one refusal refuses the whole release.
-pub(super) fn resolve(observation: &Observation, spec: &Spec) -> Result<Vec<Identity>, Stop> {
+pub(super) fn resolve(
+    observation: &Observation,
+    spec: &Spec,
+    target: &Target,
+) -> Result<Vec<Identity>, Stop> {
     let namespace = &observation.stage_set.namespace;
     let tenancy = observation.config.tenancy;
     spec.stages
@@ -23,7 +27,7 @@ pub(super) fn resolve(observation: &Observation, spec: &Spec) -> Result<Vec<Iden
                 .service_account
                 .as_ref()
                 .or(spec.service_account.as_ref());
-            Identity::resolve(tenancy, namespace, account).map_err(|refusal| {
+            Identity::resolve(tenancy, namespace, account, target).map_err(|refusal| {
                 Report::stalled(
                     observation,
                     Reason::RBACDenied,

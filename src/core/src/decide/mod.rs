@@ -18,8 +18,10 @@ mod report;
 mod sources;
 mod stage;
 mod sweep;
+mod target;
 mod teardown;
 mod verify;
+mod whereabouts;
 
 use std::convert::Infallible;
 
@@ -50,10 +52,12 @@ fn phases(observation: &Observation) -> Result<Infallible, Stop> {
     entry::finalizer_stands(observation)?;
     entry::not_suspended(observation)?;
     let spec = entry::spec_is_valid(observation)?;
-    let identities = identities::resolve(observation, spec)?;
+    let target = target::resolve(observation, spec)?;
+    let identities = identities::resolve(observation, spec, &target)?;
     let base = base::gather(observation, spec, &identities)?;
+    whereabouts::settle(observation, spec, &target, base.inventories)?;
     let built = build::build(observation, spec, &base)?;
-    let release = release::assemble(observation, spec, &identities, &base, &built)?;
+    let release = release::assemble(observation, spec, &target, &identities, &base, &built)?;
     stage::advance(&release)?;
     let pruned = prune::finish(&release)?;
     Err(report::succeeded(&release, &pruned).into())

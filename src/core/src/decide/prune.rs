@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stageset_api::reason::Reason;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, KubeconfigReference, Target};
 use crate::names::StageName;
 use crate::object::ObjectKey;
 use crate::observation::{InventoryEntry, LiveState, StageInventory};
@@ -126,15 +126,20 @@ fn removed_stage_identity(
         .as_ref()
         .or(release.spec.service_account.as_ref());
     let namespace = &observation.stage_set.namespace;
-    let identity =
-        Identity::resolve(observation.config.tenancy, namespace, account).map_err(|refusal| {
-            Stop::from(Report::failed(
-                observation,
-                Reason::RBACDenied,
-                format!("removed stage {name}: {refusal}"),
-                Wait::For(std::time::Duration::from_secs(60)),
-            ))
-        })?;
+    let identity = Identity::resolve(
+        observation.config.tenancy,
+        namespace,
+        account,
+        release.target,
+    )
+    .map_err(|refusal| {
+        Stop::from(Report::failed(
+            observation,
+            Reason::RBACDenied,
+            format!("removed stage {name}: {refusal}"),
+            Wait::For(std::time::Duration::from_secs(60)),
+        ))
+    })?;
     let mut needs = Vec::new();
     base::accounts(observation, std::slice::from_ref(&identity), &mut needs)?;
     if needs.is_empty() {
@@ -196,6 +201,8 @@ fn is_current(
     let stay = stay.get(&stage.spec.name);
     !recorded.deleting
         && recorded.position == stage.index
+        && recorded.target == release.target.cluster()
+        && recorded.kubeconfig == kubeconfig_of(release.target)
         && recorded.service_account.as_ref() == stage.identity.service_account()
         && recorded.entries.len() == stage.objects.len() + stay.map_or(0, BTreeMap::len)
         && stay.is_none_or(|stay| stay.keys().all(|key| recorded.entries.contains_key(key)))
@@ -210,6 +217,11 @@ fn is_current(
                         && seen.is_none_or(|uid| entry.uid.as_deref() == Some(uid))
                 })
         })
+}
+
+/// What an inventory records of the way to its cluster.
+pub(super) fn kubeconfig_of(target: &Target) -> Option<KubeconfigReference> {
+    target.remote().map(|remote| remote.kubeconfig.clone())
 }
 
 fn seen_uid<'a>(release: &Release<'a>, stage: &StageView<'_>, key: &ObjectKey) -> Option<&'a str> {
@@ -242,9 +254,8 @@ fn inventory_of(
     StageInventory {
         position: stage.index,
         service_account: stage.identity.service_account().cloned(),
-        target: recorded
-            .map(|inventory| inventory.target.clone())
-            .unwrap_or_default(),
+        target: release.target.cluster().to_owned(),
+        kubeconfig: kubeconfig_of(release.target),
         deleting: false,
         entries,
     }

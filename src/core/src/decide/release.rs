@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use stageset_api::reason::Reason;
 
 use crate::failure::Failure;
-use crate::identity::Identity;
+use crate::identity::{Identity, Target};
 use crate::names::StageName;
 use crate::object::{DefinedKind, Desired, GroupVersionKind, ObjectKey, Owner, Rendered};
 use crate::observation::{KindState, Observation, StageInventory, StageStatus};
@@ -28,6 +28,7 @@ use super::sources::Pins;
 pub(super) struct Release<'a> {
     pub observation: &'a Observation,
     pub spec: &'a Spec,
+    pub target: &'a Target,
     pub pins: &'a Pins,
     pub inventories: &'a BTreeMap<StageName, StageInventory>,
     /// Names this run: changes with the content and what shapes it, and with nothing else (K07).
@@ -86,6 +87,7 @@ impl StageView<'_> {
 pub(super) fn assemble<'a>(
     observation: &'a Observation,
     spec: &'a Spec,
+    target: &'a Target,
     identities: &'a [Identity],
     base: &'a Base<'a>,
     built: &[&'a Arc<Vec<Rendered>>],
@@ -102,6 +104,7 @@ pub(super) fn assemble<'a>(
         .collect();
     let mut scopes = Scopes {
         observation,
+        target,
         defined,
         needs: Vec::new(),
     };
@@ -154,15 +157,17 @@ pub(super) fn assemble<'a>(
     Ok(Release {
         observation,
         spec,
+        target,
         pins: &base.pins,
         inventories: base.inventories,
-        run: run_of(spec, &base.pins),
+        run: run_of(spec, target, &base.pins),
         stages,
     })
 }
 
 struct Scopes<'a> {
     observation: &'a Observation,
+    target: &'a Target,
     defined: BTreeMap<(&'a str, &'a str), &'a DefinedKind>,
     needs: Vec<Need>,
 }
@@ -182,8 +187,8 @@ enum Scope<'a> {
 
 impl<'a> Scopes<'a> {
     fn of(&mut self, gvk: &GroupVersionKind) -> Scope<'a> {
-        let Some(fact) = self.observation.facts.kinds.get(gvk) else {
-            self.needs.push(Need::Kind(gvk.clone()));
+        let Some(fact) = self.observation.facts.kinds.get(self.target, gvk) else {
+            self.ask(gvk);
             return Scope::Asked;
         };
         let (failure, until) = match &fact.value {
@@ -207,10 +212,17 @@ impl<'a> Scopes<'a> {
             };
         }
         if self.observation.now >= until {
-            self.needs.push(Need::Kind(gvk.clone()));
+            self.ask(gvk);
             return Scope::Asked;
         }
         Scope::Unknown { failure, until }
+    }
+
+    fn ask(&mut self, gvk: &GroupVersionKind) {
+        self.needs.push(Need::Kind {
+            target: self.target.clone(),
+            gvk: gvk.clone(),
+        });
     }
 }
 
@@ -274,13 +286,16 @@ fn in_both<'a>(a: &'a [Arc<Desired>], b: &'a [Arc<Desired>]) -> Vec<(&'a Desired
 
 /// The run's name: what is delivered, and everything that shapes it. Intervals and time-outs are left
 /// out, so that changing them doesn't begin the release anew.
-fn run_of(spec: &Spec, pins: &Pins) -> String {
+fn run_of(spec: &Spec, target: &Target, pins: &Pins) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         // Length first, so that no two lists of texts run together to one.
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     };
+    if target.remote().is_some() {
+        add(target.cluster());
+    }
     for stage in &spec.stages {
         add(stage.name.as_str());
         add(&stage.path);

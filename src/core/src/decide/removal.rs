@@ -62,11 +62,11 @@ impl<'a> Removal<'a> {
         if !self
             .observation
             .config
-            .works_in(self.key.namespace.as_deref())
+            .works_in(self.identity.target(), self.key.namespace.as_deref())
         {
             return self.out_of_bounds();
         }
-        let reference = match self.reference() {
+        let reference = match reference_of(self.observation, self.identity, self.key, self.entry) {
             Ok(reference) => reference,
             Err(fate) => return fate,
         };
@@ -167,43 +167,55 @@ impl<'a> Removal<'a> {
             },
         })
     }
+}
 
-    #[expect(
-        clippy::result_large_err,
-        reason = "the error is the answer, moved once"
-    )]
-    fn reference(&self) -> Result<Reference, Fate<'a>> {
-        let gvk = GroupVersionKind {
-            group: self.key.group.clone(),
-            version: self.entry.version.clone(),
-            kind: self.key.kind.clone(),
-        };
-        let Some(fact) = self.observation.facts.kinds.get(&gvk) else {
-            return Err(Fate::Ask(Need::Kind(gvk)));
-        };
-        let (version, plural) = match &fact.value {
-            KindState::Served { plural, .. } => (gvk.version, plural),
-            KindState::OtherVersion {
-                version, plural, ..
-            } => (version.clone(), plural),
-            // Without its kind no object of it exists.
-            KindState::Unknown if fact.at >= self.observation.refresh_before => {
-                return Err(Fate::Gone);
-            }
-            KindState::Unknown => return Err(Fate::Ask(Need::Kind(gvk))),
-            KindState::Unreadable(failure) => {
-                let until = retry_at(fact.at, failure, fact.failures);
-                return Err(if self.observation.now >= until {
-                    Fate::Ask(Need::Kind(gvk))
-                } else {
-                    Fate::Blocked(Cow::Borrowed(failure), until)
-                });
-            }
-        };
-        Ok(Reference {
-            key: self.key.clone(),
-            version,
-            plural: plural.clone(),
-        })
-    }
+/// How a recorded object is reached at the identity's cluster; or what has to be known first, or that
+/// no object of its kind is there.
+#[expect(
+    clippy::result_large_err,
+    reason = "the error is the answer, moved once"
+)]
+pub(super) fn reference_of<'a>(
+    observation: &'a Observation,
+    identity: &Identity,
+    key: &ObjectKey,
+    entry: &InventoryEntry,
+) -> Result<Reference, Fate<'a>> {
+    let target = identity.target();
+    let gvk = GroupVersionKind {
+        group: key.group.clone(),
+        version: entry.version.clone(),
+        kind: key.kind.clone(),
+    };
+    let ask = |gvk| {
+        Err(Fate::Ask(Need::Kind {
+            target: target.clone(),
+            gvk,
+        }))
+    };
+    let Some(fact) = observation.facts.kinds.get(target, &gvk) else {
+        return ask(gvk);
+    };
+    let (version, plural) = match &fact.value {
+        KindState::Served { plural, .. } => (gvk.version, plural),
+        KindState::OtherVersion {
+            version, plural, ..
+        } => (version.clone(), plural),
+        // Without its kind no object of it exists.
+        KindState::Unknown if fact.at >= observation.refresh_before => return Err(Fate::Gone),
+        KindState::Unknown => return ask(gvk),
+        KindState::Unreadable(failure) => {
+            let until = retry_at(fact.at, failure, fact.failures);
+            return if observation.now >= until {
+                ask(gvk)
+            } else {
+                Err(Fate::Blocked(Cow::Borrowed(failure), until))
+            };
+        }
+    };
+    Ok(Reference {
+        key: key.clone(),
+        version,
+        plural: plural.clone(),
+    })
 }

@@ -15,6 +15,7 @@ use crate::waves::{ApplyOrder, Wave, apply_order};
 
 use super::Stop;
 use super::object::{self, Cause, ObjectFailure, Step};
+use super::prune::kubeconfig_of;
 use super::release::{Release, StageView};
 use super::report::{self, Report, Wait};
 use super::verify;
@@ -69,7 +70,7 @@ fn within_bounds(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Sto
         .objects
         .iter()
         .map(|object| &object.reference.key)
-        .filter(|key| !config.works_in(key.namespace.as_deref()))
+        .filter(|key| !config.works_in(release.target, key.namespace.as_deref()))
         .map(ToString::to_string)
         .collect();
     if outside.is_empty() {
@@ -156,6 +157,9 @@ fn write_ahead(release: &Release<'_>, stage: &StageView<'_>, wave: Wave) -> Vec<
         service_account: stage.identity.service_account().cloned(),
         ..StageInventory::default()
     });
+    // What was recorded elsewhere is settled by now (`whereabouts`): nothing of it is left.
+    release.target.cluster().clone_into(&mut inventory.target);
+    inventory.kubeconfig = kubeconfig_of(release.target);
     for object in missing {
         inventory
             .entries

@@ -2,7 +2,7 @@
 
 use stageset_api::reason::Reason;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, Target};
 use crate::names::StageName;
 use crate::object::ObjectKey;
 use crate::observation::{InventoryEntry, NamespaceState, Observation, StageInventory};
@@ -16,6 +16,7 @@ use super::prune::in_reverse;
 use super::report::{Report, Wait};
 use super::stage::announce;
 use super::sweep::{Of, Sweep};
+use super::whereabouts;
 
 /// Tears down and, at the end, takes the finalizer off.
 ///
@@ -129,15 +130,19 @@ fn stage(
     name: &StageName,
     inventory: &StageInventory,
 ) -> Result<(), Stop> {
+    if inventory.entries.is_empty() {
+        return Ok(());
+    }
+    let target = whereabouts::of_teardown(observation, name, inventory)?;
     let entries: Vec<(&ObjectKey, &InventoryEntry)> = inventory
         .entries
         .iter()
-        .filter(|(key, _)| !goes_with_namespace(observation, key))
+        .filter(|(key, _)| !goes_with_namespace(observation, &target, key))
         .collect();
     if entries.is_empty() {
         return Ok(());
     }
-    let identity = identity(observation, name, inventory)?;
+    let identity = identity(observation, name, inventory, &target)?;
     let mut account_needs = Vec::new();
     base::accounts(
         observation,
@@ -192,6 +197,7 @@ fn identity(
     observation: &Observation,
     name: &StageName,
     inventory: &StageInventory,
+    target: &Target,
 ) -> Result<Identity, Stop> {
     let stage_set = &observation.stage_set;
     let spec = stage_set.spec.as_ref().ok();
@@ -205,26 +211,32 @@ fn identity(
     let account = in_spec
         .or(inventory.service_account.as_ref())
         .or_else(|| spec.and_then(|spec| spec.service_account.as_ref()));
-    Identity::resolve(observation.config.tenancy, &stage_set.namespace, account).map_err(
-        |refusal| {
-            Report::failed(
-                observation,
-                Reason::RBACDenied,
-                format!("deleting stage {name}: {refusal}"),
-                Wait::For(std::time::Duration::from_secs(60)),
-            )
-            .into()
-        },
+    Identity::resolve(
+        observation.config.tenancy,
+        &stage_set.namespace,
+        account,
+        target,
     )
+    .map_err(|refusal| {
+        Report::failed(
+            observation,
+            Reason::RBACDenied,
+            format!("deleting stage {name}: {refusal}"),
+            Wait::For(std::time::Duration::from_secs(60)),
+        )
+        .into()
+    })
 }
 
 /// Objects of a namespace that is itself going are as good as gone (K21).
-fn goes_with_namespace(observation: &Observation, key: &ObjectKey) -> bool {
+fn goes_with_namespace(observation: &Observation, target: &Target, key: &ObjectKey) -> bool {
     let terminating = matches!(
         observation.facts.namespace.as_ref().map(|fact| &fact.value),
         Some(NamespaceState::Terminating)
     );
-    terminating && key.namespace.as_deref() == Some(observation.stage_set.namespace.as_str())
+    terminating
+        && *target == Target::Local
+        && key.namespace.as_deref() == Some(observation.stage_set.namespace.as_str())
 }
 
 /// Before an obstacle is reported, is it only that the whole namespace is going?

@@ -7,16 +7,18 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::failure::{Fact, Failure};
-use crate::identity::Tenancy;
+use crate::identity::{KubeconfigReference, Target, Tenancy};
 use crate::names::{Namespace, ServiceAccountName, StageName};
-use crate::object::{GroupVersionKind, Rendered};
+use crate::object::Rendered;
 use crate::spec::{Problem, SourceReference, Spec};
 use crate::time::Timestamp;
 
+mod kinds;
 mod live;
 mod objects;
 mod record;
 
+pub use kinds::Kinds;
 pub use live::{DryRun, Health, Live, LiveState, ObjectFacts, Settled, Tracking};
 pub use objects::Objects;
 pub use record::{
@@ -40,10 +42,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether requests for objects of this namespace may be sent; cluster-scoped objects follow the
-    /// tenant's RBAC alone.
-    pub fn works_in(&self, namespace: Option<&str>) -> bool {
+    /// Whether requests for objects of this namespace may be sent; cluster-scoped and remote objects
+    /// follow the tenant's RBAC alone (K25).
+    pub fn works_in(&self, target: &Target, namespace: Option<&str>) -> bool {
         self.watch_namespaces.is_empty()
+            || target.remote().is_some()
             || namespace.is_none_or(|namespace| {
                 self.watch_namespaces
                     .iter()
@@ -150,6 +153,21 @@ pub enum SourceState {
     Unreadable(Failure),
 }
 
+/// What the Secret of a kubeconfig says. Nothing of its content is in here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KubeconfigState {
+    /// It names this cluster, and a connection can be made.
+    Usable(Target),
+    /// There is no such Secret.
+    Absent,
+    /// The Secret doesn't have the key, or nothing stands there.
+    NoKey,
+    /// It can't be used; says why, for the person who wrote it.
+    Refused(String),
+    /// The Secret could not be read; fails closed (I5).
+    Unreadable(Failure),
+}
+
 /// What discovery of the target says of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KindState {
@@ -225,8 +243,10 @@ pub struct Facts {
     pub sources: BTreeMap<SourceReference, Fact<SourceState>>,
     /// Builds by content.
     pub builds: BTreeMap<BuildKey, Fact<BuildState>>,
-    /// Kinds of the target.
-    pub kinds: BTreeMap<GroupVersionKind, Fact<KindState>>,
+    /// What Secrets say of remote clusters.
+    pub kubeconfigs: BTreeMap<KubeconfigReference, Fact<KubeconfigState>>,
+    /// Kinds by target.
+    pub kinds: Kinds,
     /// Objects of the target, each as the identity that saw it.
     pub objects: Objects,
     /// When this process last recorded the status.

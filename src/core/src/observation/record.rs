@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::identity::KubeconfigReference;
 use crate::names::{ServiceAccountName, StageName};
 use crate::object::ObjectKey;
 use crate::time::Timestamp;
@@ -133,8 +134,11 @@ pub struct StageInventory {
     /// The account that the objects were applied as; `None` in single-tenant mode or when an older
     /// controller wrote the inventory.
     pub service_account: Option<ServiceAccountName>,
-    /// Target of the objects; empty = the local cluster.
+    /// Which cluster the objects are in; empty = the local one (K22).
     pub target: String,
+    /// The kubeconfig by which they were applied, so that they can be reached again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<KubeconfigReference>,
     /// Somebody asked for the deletion of a part of it; the entries have to move before it may go.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleting: bool,

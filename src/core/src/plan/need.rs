@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, KubeconfigReference, Target};
 use crate::names::ServiceAccountName;
 use crate::object::{Desired, GroupVersionKind, Reference};
 use crate::observation::{Artifact, BuildKey};
@@ -22,6 +22,8 @@ pub enum Purpose {
     Prune,
     /// Is it gone?
     Gone,
+    /// Is it in this cluster?
+    Whereabouts,
 }
 
 /// A fact to gather.
@@ -35,8 +37,15 @@ pub enum Need {
     Inventories,
     /// A source; read as the controller (K04).
     Source(SourceReference),
-    /// What the target serves; discovery, shared (K05).
-    Kind(GroupVersionKind),
+    /// The Secret that names a remote cluster; read as the controller (S26).
+    Kubeconfig(KubeconfigReference),
+    /// What the target serves; discovery, shared by all tenants of one connection (K05).
+    Kind {
+        /// The cluster.
+        target: Target,
+        /// The kind.
+        gvk: GroupVersionKind,
+    },
     /// Download, check and render; anonymous.
     Build {
         /// Which build.
@@ -79,26 +88,32 @@ impl Need {
             | Self::Namespace
             | Self::Inventories
             | Self::Source(_)
-            | Self::Kind(_)
+            | Self::Kubeconfig(_)
+            | Self::Kind { .. }
             | Self::Build { .. } => None,
         }
     }
 
-    fn order(&self) -> (u8, String) {
+    /// Kind of need, cluster, identity, rest. Identities are compared as a whole: two of them may
+    /// read alike.
+    fn order(&self) -> (u8, Option<&Target>, Option<&Identity>, String) {
         match self {
-            Self::Account(name) => (0, name.to_string()),
-            Self::Namespace => (1, String::new()),
-            Self::Inventories => (2, String::new()),
-            Self::Source(source) => (3, source.to_string()),
-            Self::Kind(gvk) => (4, gvk.to_string()),
-            Self::Build { key, .. } => (5, format!("{} {}", key.digest, key.path)),
+            Self::Account(name) => (0, None, None, name.to_string()),
+            Self::Namespace => (1, None, None, String::new()),
+            Self::Inventories => (2, None, None, String::new()),
+            Self::Source(source) => (3, None, None, source.to_string()),
+            Self::Kubeconfig(reference) => (4, None, None, reference.to_string()),
+            Self::Kind { target, gvk } => (5, Some(target), None, gvk.to_string()),
+            Self::Build { key, .. } => (6, None, None, format!("{} {}", key.digest, key.path)),
             Self::DryRun { identity, object } => (
-                6,
-                format!("{identity} {} {}", object.reference.key, object.digest),
+                7,
+                None,
+                Some(identity),
+                format!("{} {}", object.reference.key, object.digest),
             ),
             Self::Read {
                 identity, object, ..
-            } => (7, format!("{identity} {}", object.key)),
+            } => (8, None, Some(identity), object.key.to_string()),
         }
     }
 }

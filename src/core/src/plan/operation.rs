@@ -87,6 +87,8 @@ pub enum DeleteReason {
     Pruned,
     /// Its stage left the release.
     StageRemoved,
+    /// The StageSet points at another cluster now.
+    Moved,
     /// The StageSet is being deleted.
     Teardown,
 }

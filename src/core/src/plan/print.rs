@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::identity::Target;
+
 use super::{
     ApplyReason, DeleteReason, EventKind, Need, Next, Operation, Plan, Purpose, RecordOperation,
     TenantOperation,
@@ -23,6 +25,7 @@ impl fmt::Display for DeleteReason {
         f.write_str(match self {
             Self::Pruned => "it left the release",
             Self::StageRemoved => "its stage left the release",
+            Self::Moved => "the StageSet points at another cluster now",
             Self::Teardown => "the StageSet is being deleted",
         })
     }
@@ -35,6 +38,7 @@ impl fmt::Display for Purpose {
             Self::Drift => "is it as we left it?",
             Self::Prune => "may it be deleted?",
             Self::Gone => "is it gone?",
+            Self::Whereabouts => "is it in this cluster?",
         })
     }
 }
@@ -123,7 +127,12 @@ impl fmt::Display for Need {
             Self::Namespace => f.write_str("is the namespace going away?"),
             Self::Inventories => f.write_str("what do the inventories hold?"),
             Self::Source(source) => write!(f, "what does {source} offer?"),
-            Self::Kind(gvk) => write!(f, "does the target serve {gvk}?"),
+            Self::Kubeconfig(reference) => write!(f, "which cluster does {reference} name?"),
+            Self::Kind {
+                target: Target::Local,
+                gvk,
+            } => write!(f, "does the target serve {gvk}?"),
+            Self::Kind { target, gvk } => write!(f, "does {target} serve {gvk}?"),
             Self::Build { key, artifact } => {
                 write!(f, "build {:?} of {}", key.path, artifact.revision)
             }

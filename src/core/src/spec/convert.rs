@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use stageset_api::duration::{DurationText, GoDuration};
-use stageset_api::names::DEFAULT_SOURCE_API_VERSION;
-use stageset_api::names::DEFAULT_SOURCE_KIND;
+use stageset_api::names::{
+    DEFAULT_KUBE_CONFIG_KEY, DEFAULT_SOURCE_API_VERSION, DEFAULT_SOURCE_KIND,
+};
 use stageset_api::stageset as api;
 
 use super::problems::{Problems, SCHEMA, set, show};
 use super::rules::sources::is_flux_kind;
 use super::{SourceReference, Spec, Stage};
-use crate::names::{InvalidName, Namespace, ServiceAccountName, StageName};
+use crate::identity::KubeconfigReference;
+use crate::names::{InvalidName, Namespace, SecretName, ServiceAccountName, StageName};
 
 /// The parsed spec, unless something is wrong; then the problems say what.
 pub(super) fn spec(
@@ -26,6 +28,7 @@ pub(super) fn spec(
         .map(|(index, found)| stage(namespace, index, found, problems))
         .collect();
     let service_account = account("spec", spec.service_account_name.as_ref(), problems);
+    let kube_config = kube_config(spec.kube_config.as_ref(), problems);
     if stages.is_empty() {
         // G10: the schema's minItems may have been bypassed.
         problems.add("G10", "spec.stages", "at least one stage is needed");
@@ -38,6 +41,7 @@ pub(super) fn spec(
         timeout: positive(spec.timeout.as_ref()),
         suspend: spec.suspend.unwrap_or(false),
         service_account: service_account?,
+        kube_config: kube_config?,
         stages: stages.into_iter().collect::<Option<Vec<Stage>>>()?,
     })
 }
@@ -71,6 +75,51 @@ fn account(
         problems,
     )
     .map(Some)
+}
+
+/// The Secret of `kubeConfig`, with its default key (S24). Without one V25 or V31 has reported it: it
+/// never passes for "no kubeConfig" (S28).
+#[expect(
+    clippy::option_option,
+    reason = "an invalid reference and no kubeConfig are two things"
+)]
+fn kube_config(
+    found: Option<&api::KubeConfig>,
+    problems: &mut Problems,
+) -> Option<Option<KubeconfigReference>> {
+    let Some(found) = found else {
+        return Some(None);
+    };
+    let secret = found.secret_ref.as_ref()?;
+    let at = "spec.kubeConfig.secretRef";
+    let key = set(secret.key.as_ref()).unwrap_or(DEFAULT_KUBE_CONFIG_KEY);
+    let valid_key = key.len() <= 253
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if !valid_key {
+        let message = format!(
+            "{} can't be a key of a Secret: letters, digits, '-', '_' and '.', at most 253 \
+             characters",
+            show(key)
+        );
+        problems.add(SCHEMA, format!("{at}.key"), message);
+    }
+    if secret.name.is_empty() {
+        // V25 says so.
+        return None;
+    }
+    let name = named(
+        SecretName::new(secret.name.as_str()),
+        &secret.name,
+        "V25",
+        format!("{at}.name"),
+        problems,
+    );
+    Some(Some(KubeconfigReference {
+        name: name?,
+        key: valid_key.then(|| key.to_owned())?,
+    }))
 }
 
 fn named<T>(

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::identity::KubeconfigReference;
 use crate::names::{Namespace, ServiceAccountName, StageName};
 
 /// A valid spec that uses only what this version supports.
@@ -41,6 +42,8 @@ pub struct Spec {
     pub suspend: bool,
     /// The account every operation runs as, unless a stage names its own.
     pub service_account: Option<ServiceAccountName>,
+    /// The Secret that names the remote cluster; `None` = the local one.
+    pub kube_config: Option<KubeconfigReference>,
     /// The ordered stages; never empty, names unique.
     pub stages: Vec<Stage>,
 }

@@ -38,11 +38,6 @@ const SPEC: &[Unsupported<StageSetSpec>] = &[
         advice: REMOVE,
     },
     Unsupported {
-        field: "kubeConfig",
-        used: |spec| spec.kube_config.is_some(),
-        advice: "only the controller's own cluster is; remove it",
-    },
-    Unsupported {
         field: "decryption",
         used: |spec| spec.decryption.is_some(),
         advice: REMOVE,
@@ -179,6 +174,7 @@ pub const fn supported_fields() -> &'static [&'static str] {
         "timeout",
         "suspend",
         "serviceAccountName",
+        "kubeConfig",
         "stages[].name",
         "stages[].sourceRef",
         "stages[].path",

@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stageset_core::failure::{Fact, Failure, FailureClass};
-use stageset_core::identity::{Identity, Tenancy};
-use stageset_core::names::{Namespace, ServiceAccountName, StageName};
+use stageset_core::identity::{Identity, KubeconfigReference, Remote, Target, Tenancy};
+use stageset_core::names::{Namespace, SecretName, ServiceAccountName, StageName};
 use stageset_core::object::{GroupVersionKind, ObjectKey, Owner, Rendered};
 use stageset_core::observation::{
-    AccountState, Artifact, BuildState, Config, DryRun, Facts, Health, KindState, Live, LiveState,
-    NamespaceState, ObjectFacts, Observation, Settled, SourceState, StageInventory, StageSet,
-    Status,
+    AccountState, Artifact, BuildState, Config, DryRun, Facts, Health, KindState, KubeconfigState,
+    Live, LiveState, NamespaceState, ObjectFacts, Observation, Settled, SourceState,
+    StageInventory, StageSet, Status,
 };
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 use stageset_core::reconcile;
@@ -79,6 +79,12 @@ pub struct World {
     pub artifacts: Artifacts,
     pub kinds: BTreeMap<(String, String), (String, bool)>,
     pub objects: BTreeMap<ObjectKey, Stored>,
+    /// What Secrets of kubeconfigs name; absent ones don't exist.
+    pub kubeconfigs: BTreeMap<String, KubeconfigState>,
+    /// Objects of remote clusters.
+    pub remotes: BTreeMap<String, BTreeMap<ObjectKey, Stored>>,
+    /// Remote clusters that don't answer.
+    pub down: BTreeSet<String>,
     /// (user, verb, kind) that RBAC refuses.
     pub denied: BTreeSet<(String, String, String)>,
     /// How long a kind takes to become ready.
@@ -128,6 +134,7 @@ impl World {
                 timeout: None,
                 suspend: false,
                 service_account: Some(ServiceAccountName::new("deployer").unwrap()),
+                kube_config: None,
                 stages,
             })),
             suspend: false,
@@ -152,6 +159,9 @@ impl World {
                 })
                 .collect(),
             objects: BTreeMap::new(),
+            kubeconfigs: BTreeMap::new(),
+            remotes: BTreeMap::new(),
+            down: BTreeSet::new(),
             denied: BTreeSet::new(),
             slow: BTreeMap::new(),
             sticky: BTreeSet::new(),
@@ -223,7 +233,8 @@ impl World {
         self.facts = observation.facts;
         check(&plan);
         for need in &plan.needs {
-            self.gather(need);
+            let target = need.identity().map(Identity::target).cloned();
+            self.at(&target.unwrap_or_default(), |world| world.gather(need));
         }
         'steps: for step in &plan.steps {
             let mut failed = false;
@@ -342,6 +353,37 @@ impl World {
             })
     }
 
+    /// Does something in a cluster: `objects` are that one's meanwhile.
+    fn at<T>(&mut self, target: &Target, work: impl FnOnce(&mut Self) -> T) -> T {
+        let Some(remote) = target.remote() else {
+            return work(self);
+        };
+        let there = self.remotes.entry(remote.cluster.clone()).or_default();
+        std::mem::swap(&mut self.objects, there);
+        let fault = self.fault.clone();
+        if self.down.contains(&remote.cluster) {
+            let class = FailureClass::Transient { retry_after: None };
+            self.fault = Some((self.requests + 1, class));
+        }
+        let done = work(self);
+        self.fault = fault;
+        let there = self.remotes.entry(remote.cluster.clone()).or_default();
+        std::mem::swap(&mut self.objects, there);
+        done
+    }
+
+    /// Lets a Secret name a cluster.
+    pub fn point(&mut self, secret: &str, revision: &str, cluster: &str) {
+        let target = Target::Remote(Arc::new(Remote {
+            namespace: Namespace::new(NAMESPACE).unwrap(),
+            kubeconfig: kubeconfig(secret),
+            revision: revision.into(),
+            cluster: cluster.into(),
+        }));
+        let state = KubeconfigState::Usable(target);
+        self.kubeconfigs.insert(secret.into(), state);
+    }
+
     fn gather(&mut self, need: &Need) {
         let at = self.now;
         let fault = self.request();
@@ -406,16 +448,36 @@ impl World {
                     },
                 );
             }
-            Need::Kind(gvk) => {
+            Need::Kubeconfig(reference) => {
+                let found = self.kubeconfigs.get(reference.name.as_str()).cloned();
+                let value = match fault {
+                    Some(failure) => KubeconfigState::Unreadable(failure),
+                    None => found.unwrap_or(KubeconfigState::Absent),
+                };
+                let failures = failures_after(
+                    self.facts.kubeconfigs.get(reference),
+                    matches!(value, KubeconfigState::Unreadable(_)),
+                );
+                self.facts.kubeconfigs.insert(
+                    reference.clone(),
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Need::Kind { target, gvk } => {
                 let value = match fault {
                     Some(failure) => KindState::Unreadable(failure),
                     None => self.kind(gvk),
                 };
                 let failures = failures_after(
-                    self.facts.kinds.get(gvk),
+                    self.facts.kinds.get(target, gvk),
                     matches!(value, KindState::Unreadable(_)),
                 );
                 self.facts.kinds.insert(
+                    target,
                     gvk.clone(),
                     Fact {
                         value,
@@ -610,7 +672,11 @@ impl World {
                 self.record(operation);
                 true
             }
-            Operation::Tenant(operation) => self.tenant(operation, fault),
+            Operation::Tenant(operation) => {
+                let (TenantOperation::Apply { identity, .. }
+                | TenantOperation::Delete { identity, .. }) = operation;
+                self.at(identity.target(), |world| world.tenant(operation, fault))
+            }
         }
     }
 
@@ -783,6 +849,13 @@ impl World {
                 true
             }
         }
+    }
+}
+
+pub fn kubeconfig(secret: &str) -> KubeconfigReference {
+    KubeconfigReference {
+        name: SecretName::new(secret).unwrap(),
+        key: "value".into(),
     }
 }
 

@@ -3,6 +3,8 @@ use std::sync::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use std::net::SocketAddr;
+
 use super::*;
 
 /// A server on loopback that answers each path with a fixed text, and remembers what it was asked.

@@ -25,6 +25,7 @@ fn inventory(names: &[&str]) -> StageInventory {
         service_account: Some(ServiceAccountName::new("deployer").unwrap()),
         target: String::new(),
         deleting: false,
+        kubeconfig: None,
         entries: names
             .iter()
             .map(|name| {
@@ -50,16 +51,24 @@ impl Store {
     fn carry_out(&mut self, write: &ShardWrite) {
         self.version += 1;
         match write {
-            ShardWrite::Create { index, spec } => {
-                let mut object = created(OWNER, &stage(), *index, spec);
+            ShardWrite::Create {
+                index,
+                spec,
+                kubeconfig,
+            } => {
+                let mut object = created(OWNER, &stage(), *index, spec, kubeconfig.as_ref());
                 object["metadata"]["resourceVersion"] = self.version.to_string().into();
                 object["metadata"]["uid"] = format!("i{}", self.version).into();
                 let name = object["metadata"]["name"].as_str().unwrap().to_owned();
                 assert!(self.objects.insert(name, object).is_none(), "created twice");
             }
-            ShardWrite::Replace { shard, spec } => {
+            ShardWrite::Replace {
+                shard,
+                spec,
+                kubeconfig,
+            } => {
                 let object = self.objects.get_mut(&shard.name).unwrap();
-                let patch = replaced(OWNER, &stage(), shard, spec);
+                let patch = replaced(OWNER, &stage(), shard, spec, kubeconfig.as_ref());
                 assert_eq!(
                     object["metadata"]["resourceVersion"],
                     shard.resource_version.as_str()
@@ -67,6 +76,9 @@ impl Store {
                 object["spec"] = patch["spec"].clone();
                 if let Some(finalizers) = patch["metadata"].get("finalizers") {
                     object["metadata"]["finalizers"] = finalizers.clone();
+                }
+                if let Some(annotations) = patch.pointer("/metadata/annotations") {
+                    object["metadata"]["annotations"] = annotations.clone();
                 }
                 object["metadata"]["resourceVersion"] = self.version.to_string().into();
             }
@@ -213,6 +225,7 @@ fn a_shard_of_another_name_is_read_and_then_replaced() {
             }],
             ..StageInventorySpec::default()
         },
+        None,
     );
     object["metadata"]["name"] = "odd".into();
     let (inventories, _) = Inventories::read([&object], OWNER);
@@ -278,4 +291,27 @@ fn an_inventory_of_an_earlier_controller_gets_the_finalizer_with_its_next_write(
         json!(["example.com/other"])
     );
     assert_eq!(store.read().releases(), []);
+}
+
+#[test]
+fn the_way_to_another_cluster_is_recorded_and_forgotten() {
+    let mut store = Store::default();
+    let mut abroad = inventory(&["a", "b"]);
+    abroad.target = "sha256:c".into();
+    abroad.kubeconfig = Some(KubeconfigReference {
+        name: SecretName::new("prod.eu").unwrap(),
+        key: "kube_config.yaml".into(),
+    });
+    let local = inventory(&["a", "b"]);
+    for state in [abroad, local] {
+        for write in store.read().writes(&stage(), &state, 10) {
+            store.carry_out(&write);
+        }
+        assert_eq!(store.read().observed()[&stage()], state);
+        assert!(store.read().writes(&stage(), &state, 10).is_empty());
+    }
+    // Whatever somebody writes there: no reference rather than a wrong one.
+    for bad in ["", "a", "/k", "A/k", "a b/k", "../x/k"] {
+        assert_eq!(read_kubeconfig(bad), None, "{bad:?}");
+    }
 }

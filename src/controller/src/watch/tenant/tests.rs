@@ -1,6 +1,6 @@
 //! Hints from metadata.
 
-use stageset_core::identity::Tenancy;
+use stageset_core::identity::{Target, Tenancy};
 use stageset_core::names::{Namespace, ServiceAccountName};
 
 use super::*;
@@ -10,6 +10,7 @@ fn sink() -> (Tenant, mpsc::UnboundedReceiver<Signal>) {
         Tenancy::Multi,
         &Namespace::new("payments").unwrap(),
         Some(&ServiceAccountName::new("deployer").unwrap()),
+        &Target::Local,
     )
     .unwrap();
     let (signals, received) = mpsc::unbounded_channel();

@@ -79,10 +79,6 @@ fn uses() -> BTreeMap<&'static str, Value> {
         ("onTimeout", spec("onTimeout", json!("Rollback"))),
         ("dependsOn", spec("dependsOn", json!([{"name": "a"}]))),
         (
-            "kubeConfig",
-            spec("kubeConfig", json!({"secretRef": {"name": "a"}})),
-        ),
-        (
             "decryption",
             spec("decryption", json!({"provider": "sops"})),
         ),

@@ -1,0 +1,324 @@
+//! Releases to other clusters: by whom, never elsewhere, and what becomes of a release that moves.
+
+use std::time::Duration;
+
+use stageset_core::observation::KubeconfigState;
+use stageset_core::plan::Need;
+
+use crate::world::{World, kubeconfig, shop};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
+
+/// The shop, delivered to cluster `eu`.
+fn abroad() -> World {
+    let mut world = shop();
+    world.point("prod-eu", "1", "eu");
+    world.edit_spec(|spec| spec.kube_config = Some(kubeconfig("prod-eu")));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    world
+}
+
+fn names(world: &World, cluster: &str) -> Vec<String> {
+    let objects = world.remotes.get(cluster).into_iter().flatten();
+    objects.map(|(key, _)| key.name.clone()).collect()
+}
+
+/// An interval later.
+fn later(world: &mut World) {
+    world.now = world.now.plus(11 * MINUTE);
+    world.refresh_before = world.now;
+    world.settle(5 * MINUTE);
+}
+
+fn move_to(world: &mut World, secret: Option<&str>) {
+    world.edit_spec(|spec| spec.kube_config = secret.map(kubeconfig));
+}
+
+#[test]
+fn s25_a_release_goes_to_the_remote_cluster_as_its_account_and_nowhere_else() {
+    let world = abroad();
+    assert_eq!(names(&world, "eu").len(), 4);
+    assert!(world.objects.is_empty(), "{:?}", world.objects.keys());
+    for inventory in world.inventories.values() {
+        assert_eq!(inventory.target, "eu");
+        assert_eq!(inventory.kubeconfig, Some(kubeconfig("prod-eu")));
+        assert!(inventory.entries.values().all(|entry| entry.uid.is_some()));
+    }
+    for done in world.done.iter().filter(|done| done.identity.is_some()) {
+        assert_eq!(done.identity.as_deref(), Some(DEPLOYER), "{}", done.what);
+    }
+}
+
+#[test]
+fn without_an_account_the_kubeconfig_itself_acts_and_only_there() {
+    let mut world = shop();
+    world.point("prod-eu", "1", "eu");
+    world.accounts.clear();
+    world.edit_spec(|spec| {
+        spec.kube_config = Some(kubeconfig("prod-eu"));
+        spec.service_account = None;
+    });
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert_eq!(names(&world, "eu").len(), 4);
+    assert!(world.objects.is_empty());
+    assert!(world.done.iter().all(|done| done.identity.is_none()));
+}
+
+#[test]
+fn k02_an_account_of_a_remote_release_need_not_exist_here() {
+    let mut world = shop();
+    world.accounts.clear();
+    world.point("prod-eu", "1", "eu");
+    world.edit_spec(|spec| spec.kube_config = Some(kubeconfig("prod-eu")));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn s29_a_kubeconfig_that_cannot_be_used_is_said_and_nothing_goes_elsewhere() {
+    for (state, said) in [
+        (None, "Secret payments/prod-eu doesn't exist"),
+        (Some(KubeconfigState::NoKey), "nothing under key \"value\""),
+        (
+            Some(KubeconfigState::Refused("it isn't YAML".into())),
+            "it isn't YAML",
+        ),
+    ] {
+        let mut world = shop();
+        world
+            .kubeconfigs
+            .extend(state.map(|state| ("prod-eu".to_owned(), state)));
+        world.edit_spec(|spec| spec.kube_config = Some(kubeconfig("prod-eu")));
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), "False StageFailed");
+        assert!(world.message().contains(said), "{}", world.message());
+        assert!(world.done.iter().all(|done| done.identity.is_none()));
+        assert!(world.objects.is_empty());
+        // It heals by itself once the Secret is right.
+        world.point("prod-eu", "2", "eu");
+        world.settle(2 * MINUTE);
+        assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+        assert!(world.objects.is_empty());
+    }
+}
+
+#[test]
+fn a06_a_cluster_that_does_not_answer_is_waited_for_and_nothing_goes_elsewhere() {
+    let mut world = abroad();
+    world.down.insert("eu".into());
+    world.publish("app", "r2", &["Deployment/web=2", "Service/web=1"]);
+    world.settle(2 * MINUTE);
+    assert_eq!(world.ready(), "False StageFailed");
+    assert!(world.objects.is_empty());
+    world.down.clear();
+    world.settle(2 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.objects.is_empty());
+}
+
+#[test]
+fn a_new_token_is_used_within_a_minute_and_nothing_is_written_anew() {
+    let mut world = abroad();
+    let writes = world.done_with("c").len();
+    world.point("prod-eu", "2", "eu");
+    later(&mut world);
+    let plan = world.last_plan.as_ref().unwrap();
+    assert!(plan.is_idle(), "{plan}");
+    assert_eq!(world.done_with("c").len(), writes);
+    assert_eq!(world.ready(), "True Succeeded");
+}
+
+#[test]
+fn what_one_state_of_a_secret_saw_does_not_answer_for_the_next() {
+    let mut world = abroad();
+    world.point("prod-eu", "2", "eu");
+    world.facts.kubeconfigs.clear();
+    let mut asked = 0;
+    loop {
+        let plan = world.turn();
+        asked += plan
+            .needs
+            .iter()
+            .filter(|need| matches!(need, Need::DryRun { .. }))
+            .count();
+        if plan.needs.is_empty() && plan.steps.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(
+        asked, 4,
+        "every object is looked at with the new credentials"
+    );
+}
+
+#[test]
+fn k23_a_release_that_moves_is_torn_down_where_it_was_before_it_is_written_elsewhere() {
+    for back in [Some("prod-us"), None] {
+        let mut world = abroad();
+        world.point("prod-us", "9", "us");
+        world
+            .remotes
+            .get_mut("eu")
+            .unwrap()
+            .retain(|key, _| key.name != "settings");
+        move_to(&mut world, back);
+        world.settle(3 * MINUTE);
+        assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+        assert_eq!(names(&world, "eu"), [""; 0]);
+        let there = back.map_or(world.objects.len(), |_| names(&world, "us").len());
+        assert_eq!(there, 4);
+        for inventory in world.inventories.values() {
+            assert_eq!(inventory.target, if back.is_some() { "us" } else { "" });
+        }
+        // Not one object was in two clusters at once.
+        let last_delete = world
+            .done
+            .iter()
+            .rposition(|done| done.what.starts_with("delete"));
+        let again = world.done.iter().skip(last_delete.unwrap() + 1);
+        assert_eq!(
+            again.filter(|done| done.what.starts_with("create")).count(),
+            4
+        );
+    }
+}
+
+#[test]
+fn the_same_cluster_under_another_address_is_known_by_its_objects() {
+    let mut world = abroad();
+    let before = world.remotes["eu"].clone();
+    // A new address and a new CA: the digest differs, the objects are the same.
+    world.remotes.insert("eu-new".into(), before.clone());
+    world.point("prod-eu", "2", "eu-new");
+    later(&mut world);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.done_with("delete").is_empty());
+    assert_eq!(world.remotes["eu-new"], before, "not one write");
+    for inventory in world.inventories.values() {
+        assert_eq!(inventory.target, "eu-new");
+    }
+}
+
+#[test]
+fn a29_what_cannot_be_reached_is_neither_forgotten_nor_deleted_elsewhere() {
+    let mut world = abroad();
+    // The very Secret names another cluster now: the way to the former one is lost.
+    world.point("prod-eu", "2", "us");
+    let same_names = world.remotes["eu"]
+        .iter()
+        .map(|(key, stored)| {
+            let mut stored = stored.clone();
+            stored.uid = format!("other-{}", stored.uid);
+            (key.clone(), stored)
+        })
+        .collect();
+    world.remotes.insert("us".into(), same_names);
+    let there = world.remotes["us"].clone();
+    later(&mut world);
+    assert_eq!(world.ready(), "False StageFailed");
+    for word in ["can't be reached", "names another cluster", "prune: false"] {
+        assert!(world.message().contains(word), "{}", world.message());
+    }
+    assert_eq!(world.remotes["us"], there);
+    assert_eq!(names(&world, "eu").len(), 4);
+    assert!(world.inventories.values().all(|i| i.target == "eu"));
+    // Leaving them is possible, by saying so.
+    world.remotes.get_mut("us").unwrap().clear();
+    world.edit_spec(|spec| spec.stages.iter_mut().for_each(|stage| stage.prune = false));
+    world.settle(20 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert_eq!(names(&world, "eu").len(), 4);
+    assert_eq!(names(&world, "us").len(), 4);
+    let told = |(reason, message): &(String, String)| {
+        reason == "TargetLeft" && message.contains("2 object(s)") && message.contains("prod-eu")
+    };
+    assert_eq!(world.events.iter().filter(|event| told(event)).count(), 2);
+}
+
+#[test]
+fn a_cluster_that_cannot_be_read_is_not_taken_for_another() {
+    let mut world = abroad();
+    world.point("prod-eu", "2", "eu-new");
+    world.down.insert("eu-new".into());
+    later(&mut world);
+    assert_eq!(world.ready(), "False StageFailed");
+    assert!(
+        world.message().contains("discovery failed") || world.message().contains("can't be told"),
+        "{}",
+        world.message()
+    );
+    assert_eq!(names(&world, "eu").len(), 4);
+    assert!(world.inventories.values().all(|i| i.target == "eu"));
+}
+
+#[test]
+fn a_deleted_stageset_is_torn_down_where_its_objects_are() {
+    for (invalid, moved) in [(false, false), (true, false), (false, true)] {
+        let mut world = abroad();
+        if moved {
+            world.point("prod-us", "9", "us");
+            move_to(&mut world, Some("prod-us"));
+        }
+        if invalid {
+            world.spec = Err(Vec::new());
+        }
+        world.deletion_timestamp = Some(world.now);
+        world.settle(5 * MINUTE);
+        assert!(world.gone, "{}", world.message());
+        assert_eq!(names(&world, "eu"), [""; 0]);
+        let deletes = world.done_with("delete").len();
+        assert_eq!(deletes, 4);
+    }
+}
+
+#[test]
+fn s29_a_deletion_without_its_kubeconfig_waits_out_its_bound_and_deletes_nothing_here() {
+    let mut world = abroad();
+    // The same names exist here, and are nobody's business.
+    world.objects = world.remotes["eu"].clone();
+    let here = world.objects.clone();
+    world.kubeconfigs.clear();
+    world.facts.kubeconfigs.clear();
+    world.deletion_timestamp = Some(world.now);
+    world.settle(30 * MINUTE);
+    assert!(!world.gone);
+    assert!(
+        world.message().contains("doesn't exist"),
+        "{}",
+        world.message()
+    );
+    world.settle(31 * MINUTE);
+    assert!(world.gone);
+    assert_eq!(world.objects, here);
+    let forced = world
+        .events
+        .iter()
+        .find(|(reason, _)| reason == "TeardownForced");
+    assert!(
+        forced.is_some_and(|(_, said)| said.contains("web")),
+        "{forced:?}"
+    );
+}
+
+#[test]
+fn inventories_of_a_controller_that_records_no_clusters_are_taken_to_be_where_the_stageset_points()
+{
+    let mut world = abroad();
+    for inventory in world.inventories.values_mut() {
+        inventory.target.clear();
+        inventory.kubeconfig = None;
+        inventory.service_account = None;
+        for entry in inventory.entries.values_mut() {
+            entry.uid = None;
+            entry.digest = None;
+        }
+    }
+    world.crash();
+    world.settle(20 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.done_with("delete").is_empty());
+    assert!(world.inventories.values().all(|i| i.target == "eu"));
+}
