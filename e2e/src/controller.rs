@@ -47,6 +47,7 @@ impl Controller {
             "--allow-artifact-addresses=127.0.0.0/8".to_owned(),
             "--log-format=text".to_owned(),
             "--log-level=debug".to_owned(),
+            "--enable-webhook=false".to_owned(),
         ];
         all.extend(flags.iter().map(|flag| (*flag).to_owned()));
         Ok(Self {

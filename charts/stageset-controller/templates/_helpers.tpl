@@ -4,34 +4,116 @@ so that two releases in one namespace don't meet.
 */}}
 {{- define "stageset-controller.name" -}}
 {{- if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-Name of the cluster-scoped objects: chart, namespace and release. The colons can't appear in the
-parts, so no two releases of a cluster can produce the same name.
+Name of the cluster-scoped RBAC objects: chart, namespace and release. The colons can't appear in
+the parts, so no two releases of a cluster can produce the same name.
 */}}
 {{- define "stageset-controller.clusterName" -}}
 {{- printf "%s:%s:%s" .Chart.Name .Release.Namespace .Release.Name -}}
 {{- end -}}
 
+{{/*
+Name of the ValidatingWebhookConfiguration, which may not hold colons. A namespace holds no dot, so
+the second part ends where it seems to.
+*/}}
+{{- define "stageset-controller.webhookConfiguration" -}}
+{{- printf "%s.%s.%s" .Chart.Name .Release.Namespace .Release.Name -}}
+{{- end -}}
+
+{{/*
+The Lease: the reference's name for a release of the chart's name, another for every other release
+of the namespace.
+*/}}
+{{- define "stageset-controller.lease" -}}
+{{- printf "%s.stages.metio.wtf" (include "stageset-controller.name" .) -}}
+{{- end -}}
+
+{{/* What Services, PodDisruptionBudget and policies select: the controller's pods, no others. */}}
 {{- define "stageset-controller.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: controller
 {{- end -}}
 
-{{- define "stageset-controller.labels" -}}
-{{ include "stageset-controller.selectorLabels" . }}
+{{- define "stageset-controller.commonLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "stageset-controller.labels" -}}
+{{ include "stageset-controller.commonLabels" . }}
+app.kubernetes.io/component: controller
+{{- end -}}
+
+{{- define "stageset-controller.cleanupLabels" -}}
+{{ include "stageset-controller.commonLabels" . }}
+app.kubernetes.io/component: cleanup
 {{- end -}}
 
 {{- define "stageset-controller.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "stageset-controller.name" . }}
   namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{/*
+Bindings of a ClusterRole whose rights belong where StageSets live: one for the cluster, or one in
+each watched namespace. Arguments: the context and the role's last part.
+*/}}
+{{- define "stageset-controller.bindWhereStageSetsLive" -}}
+{{- $context := index . 0 -}}
+{{- $part := index . 1 -}}
+{{- $name := printf "%s:%s" (include "stageset-controller.clusterName" $context) $part -}}
+{{- if $context.Values.controller.watchNamespaces -}}
+{{- range $context.Values.controller.watchNamespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  # Several releases may name the same namespace while one is being replaced by the other.
+  name: {{ $name }}
+  namespace: {{ . }}
+  labels:
+    {{- include "stageset-controller.labels" $context | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ $name }}
+subjects:
+  {{- include "stageset-controller.subjects" $context | nindent 2 }}
+{{- end }}
+{{- else }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "stageset-controller.labels" $context | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ $name }}
+subjects:
+  {{- include "stageset-controller.subjects" $context | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* `cpu`, `memory`, `ephemeralStorage` as requests and limits alike. */}}
+{{- define "stageset-controller.resources" -}}
+{{- range list "requests" "limits" }}
+{{ . }}:
+  cpu: {{ $.cpu | quote }}
+  memory: {{ $.memory | quote }}
+  ephemeral-storage: {{ $.ephemeralStorage | quote }}
+{{- end }}
 {{- end -}}

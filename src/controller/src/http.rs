@@ -19,14 +19,16 @@ use crate::metrics::Metrics;
 /// What is still missing before this replica is ready; empty = ready.
 pub type Readiness = watch::Receiver<Vec<String>>;
 
-/// The pages of the probe address.
-pub fn probes(readiness: Readiness) -> Router {
+/// The pages of the probe address; ready when nothing is missing anywhere.
+pub fn probes(readiness: impl IntoIterator<Item = Readiness>) -> Router {
+    let readiness: Vec<Readiness> = readiness.into_iter().collect();
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route(
             "/readyz",
             get(move || {
-                let missing = readiness.borrow().clone();
+                let all = readiness.iter().map(|part| part.borrow().clone());
+                let missing: Vec<String> = all.flatten().collect();
                 async move {
                     if missing.is_empty() {
                         (StatusCode::OK, "ok".to_owned())
@@ -80,6 +82,11 @@ pub async fn bind(address: &BindAddress) -> io::Result<Option<Bound>> {
 }
 
 impl Bound {
+    /// The socket, for a server of another kind.
+    pub fn into_listener(self) -> TcpListener {
+        self.listener
+    }
+
     /// Serves until the future ends, and then lets open requests finish.
     ///
     /// # Errors
@@ -119,7 +126,7 @@ mod tests {
             .unwrap();
         let address = bound.address;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(bound.serve(probes(readiness), async {
+        let server = tokio::spawn(bound.serve(probes([readiness]), async {
             let _ = stopped.await;
         }));
         assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));

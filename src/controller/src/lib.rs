@@ -16,6 +16,7 @@ pub mod report;
 pub mod run;
 pub mod start;
 pub mod watch;
+pub mod webhook;
 mod work;
 
 pub use flags::Options;

@@ -64,6 +64,11 @@ struct OfRequest {
     plane: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfOutcome {
+    outcome: &'static str,
+}
+
 /// Which series a StageSet has.
 #[derive(Debug, Default)]
 struct Owned {
@@ -84,6 +89,8 @@ pub struct Metrics {
     inventory_skipped_entries: Family<OfStageSetStage, Counter>,
     stage_ready: Family<OfStageSetStage, Gauge>,
     requests: Family<OfRequest, Counter>,
+    webhook_requests: Family<OfOutcome, Counter>,
+    webhook_renewal_failures: Counter,
     tenant_watches: Gauge,
     leader: Gauge,
     queue_depth: Gauge,
@@ -148,6 +155,18 @@ impl Metrics {
             "Requests to API servers by verb and by whose rights they used",
             requests.clone(),
         );
+        let webhook_requests = Family::default();
+        registry.register(
+            "stageset_webhook_requests",
+            "Requests to the validating webhook: allowed, denied, or failed (no verdict)",
+            webhook_requests.clone(),
+        );
+        let webhook_renewal_failures = Counter::default();
+        registry.register(
+            "stageset_webhook_cert_renewal_failures",
+            "Failures to make, publish or load the webhook's certificate",
+            webhook_renewal_failures.clone(),
+        );
         let tenant_watches = Gauge::default();
         registry.register(
             "stageset_tenant_watches",
@@ -190,6 +209,8 @@ impl Metrics {
             inventory_skipped_entries,
             stage_ready,
             requests,
+            webhook_requests,
+            webhook_renewal_failures,
             tenant_watches,
             leader,
             queue_depth,
@@ -287,6 +308,18 @@ impl Metrics {
         self.requests
             .get_or_create(&OfRequest { verb, plane })
             .inc();
+    }
+
+    /// The webhook has answered: `allowed`, `denied` or `failed`.
+    pub fn webhook_answered(&self, outcome: &'static str) {
+        self.webhook_requests
+            .get_or_create(&OfOutcome { outcome })
+            .inc();
+    }
+
+    /// The webhook's certificate could not be made, published or loaded.
+    pub fn webhook_renewal_failed(&self) {
+        self.webhook_renewal_failures.inc();
     }
 
     /// How many StageSets are due and not running.

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stageset_api::names;
 use stageset_cluster::connection::Count;
 use stageset_cluster::{Connection, Ports, RequestIdentity};
 use stageset_core::observation::Config;
@@ -119,7 +118,7 @@ pub async fn run(
                 .map(|at| format!("{at:.6}"))
                 .unwrap_or_default()
         };
-        InOffice::start(&connection, candidate, wall)
+        InOffice::start(&connection, candidate, &options.lease, wall)
     });
 
     let mut shutdown = std::pin::pin!(shutdown);
@@ -223,10 +222,11 @@ impl InOffice {
     fn start(
         connection: &Connection,
         candidate: Candidate,
+        lease: &str,
         wall: impl Fn() -> String + Send + Sync + 'static,
     ) -> Self {
         let client = connection.client(RequestIdentity::Controller);
-        let leases = Leases::new(client, candidate.namespace, names::LEASE);
+        let leases = Leases::new(client, candidate.namespace, lease);
         let (told, leadership) = watch::channel(Leadership::Standby);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {

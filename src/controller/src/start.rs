@@ -19,6 +19,7 @@ use crate::flags::{BindAddress, Options};
 use crate::http::{self, Bound};
 use crate::metrics::Metrics;
 use crate::run::{Candidate, Process, RunError, run};
+use crate::webhook;
 
 /// Why the controller could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
+    /// No TLS.
+    #[error("the webhook can't speak TLS: {0}")]
+    Webhook(#[source] rustls::Error),
     /// No signal handler.
     #[error("signals can't be listened for: {0}")]
     Signals(#[source] io::Error),
@@ -83,7 +87,11 @@ pub async fn start(options: Options) -> Result<(), StartError> {
     )
     .await?;
     let numbers = listen("metrics-bind-address", &options.metrics_bind_address).await?;
+    let webhook = start_webhook(&options, &connection, &metrics, &config).await?;
     // Probes answer until the process ends, draining included.
+    let readiness: Vec<_> = std::iter::once(readiness)
+        .chain(webhook.as_ref().map(webhook::Running::readiness))
+        .collect();
     if let Some(bound) = health {
         tokio::spawn(served(
             bound.serve(http::probes(readiness), std::future::pending()),
@@ -125,7 +133,7 @@ pub async fn start(options: Options) -> Result<(), StartError> {
             ..Settings::default()
         },
     };
-    run(
+    let ended = run(
         &options,
         ports,
         Process {
@@ -135,9 +143,37 @@ pub async fn start(options: Options) -> Result<(), StartError> {
         },
         stop,
     )
-    .await?;
+    .await;
+    if let Some(webhook) = webhook {
+        webhook.stop().await;
+    }
+    ended?;
     info!("stopped");
     Ok(())
+}
+
+async fn start_webhook(
+    options: &Options,
+    connection: &Connection,
+    metrics: &Metrics,
+    config: &kube::Config,
+) -> Result<Option<webhook::Running>, StartError> {
+    let Some(wanted) = &options.webhook else {
+        return Ok(None);
+    };
+    let Some(bound) = listen("webhook-port", &wanted.address).await? else {
+        return Ok(None);
+    };
+    let surroundings = webhook::Surroundings {
+        connection: connection.clone(),
+        clock: Clock::system(),
+        metrics: metrics.clone(),
+        namespace: own_namespace(config),
+        instance: instance(),
+    };
+    webhook::Running::start(bound.into_listener(), &wanted.certificate, surroundings)
+        .map(Some)
+        .map_err(StartError::Webhook)
 }
 
 async fn listen(flag: &'static str, address: &BindAddress) -> Result<Option<Bound>, StartError> {

@@ -1,5 +1,6 @@
 //! The production loop on the simulated cluster, on a paused clock.
 
+mod certificates;
 mod determinism;
 mod endings;
 mod harness;
@@ -8,3 +9,4 @@ mod news;
 mod releases;
 mod resilience;
 mod steady;
+mod webhook;

@@ -11,6 +11,8 @@ pub(super) const ACCOUNT: &str = "stageset-controller";
 
 const TENANT: &str =
     include_str!("../../../../charts/stageset-controller/templates/rbac-tenant.yaml");
+const IMPERSONATION: &str =
+    include_str!("../../../../charts/stageset-controller/templates/rbac-impersonation.yaml");
 const CLUSTER: &str =
     include_str!("../../../../charts/stageset-controller/templates/rbac-cluster.yaml");
 
@@ -64,6 +66,7 @@ pub(super) fn objects(cluster_admin: bool) -> Option<Vec<Value>> {
     ];
     for (name, template) in [
         ("stageset-controller:tenant", TENANT),
+        ("stageset-controller:impersonation", IMPERSONATION),
         ("stageset-controller:cluster", CLUSTER),
     ] {
         objects.push(role(name, rules(template)?));
@@ -85,17 +88,18 @@ mod tests {
     #[test]
     fn the_rights_are_the_charts_own() {
         let tenant = rules(TENANT).unwrap().to_string();
-        assert!(tenant.contains("impersonate"), "{tenant}");
+        let impersonation = rules(IMPERSONATION).unwrap().to_string();
+        assert!(impersonation.contains("impersonate"), "{impersonation}");
         assert!(tenant.contains("stageinventories"), "{tenant}");
         let cluster = rules(CLUSTER).unwrap().to_string();
         assert!(cluster.contains("customresourcedefinitions"), "{cluster}");
-        for rules in [tenant, cluster] {
+        for rules in [tenant, impersonation, cluster] {
             assert!(
                 !rules.contains("deployments") && !rules.contains('*'),
                 "{rules}"
             );
         }
-        assert_eq!(objects(false).unwrap().len(), 6);
-        assert_eq!(objects(true).unwrap().len(), 7);
+        assert_eq!(objects(false).unwrap().len(), 8);
+        assert_eq!(objects(true).unwrap().len(), 9);
     }
 }

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use stageset_api::names;
 use stageset_core::identity::Tenancy;
 use stageset_core::names::Namespace;
 
@@ -20,9 +21,11 @@ mod address;
 mod tests;
 pub mod unsupported;
 mod value;
+mod webhook;
 
 pub use address::BindAddress;
 pub use value::{Cidr, InvalidCidr};
+pub use webhook::{CertificateSource, SelfSigned, WebhookOptions};
 
 /// Environment variable that `--watch-namespaces` falls back to.
 pub const ENV_WATCH_NAMESPACES: &str = "STAGESET_WATCH_NAMESPACES";
@@ -43,6 +46,10 @@ struct Flags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
     leader_elect: bool,
+
+    /// Lease of the election; two releases in one namespace need two.
+    #[arg(long, value_name = "NAME", default_value = names::LEASE, value_parser = value::object_name)]
+    leader_elect_resource_name: String,
 
     /// Namespaces to watch, separated by commas; empty means all.
     /// The environment variable `STAGESET_WATCH_NAMESPACES` serves when it is empty.
@@ -89,6 +96,9 @@ struct Flags {
     /// Most metadata watches held as tenants; objects beyond are polled.
     #[arg(long, value_name = "COUNT", default_value = "2000")]
     max_tenant_watches: usize,
+
+    #[command(flatten)]
+    webhook: webhook::WebhookFlags,
 
     /// Least severe lines that are logged: debug, info, warn, error.
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = LogLevel::parse)]
@@ -152,6 +162,8 @@ pub struct Options {
     pub health_probe_bind_address: BindAddress,
     /// Whether a leader is elected; without, this process reconciles at once.
     pub leader_elect: bool,
+    /// The Lease of that election, in the controller's own namespace.
+    pub lease: String,
     /// The only namespaces whose StageSets are looked at; empty = all of them.
     pub watch_namespaces: Vec<Namespace>,
     /// Cadence of StageSets that set none; positive.
@@ -172,6 +184,8 @@ pub struct Options {
     pub allow_insecure_kubeconfigs: bool,
     /// Cap of the watches as tenants (K17).
     pub max_tenant_watches: usize,
+    /// The validating webhook; `None` = not served.
+    pub webhook: Option<WebhookOptions>,
     /// Least severe lines that are logged.
     pub log_level: LogLevel,
     /// How lines are written.
@@ -185,6 +199,7 @@ impl Default for Options {
             metrics_bind_address: BindAddress::any(8080),
             health_probe_bind_address: BindAddress::any(8081),
             leader_elect: false,
+            lease: names::LEASE.to_owned(),
             watch_namespaces: Vec::new(),
             default_interval: Duration::from_secs(600),
             inventory_shard_cap: 5000,
@@ -195,6 +210,7 @@ impl Default for Options {
             allow_remote_addresses: Vec::new(),
             allow_insecure_kubeconfigs: false,
             max_tenant_watches: 2000,
+            webhook: Some(WebhookOptions::default()),
             log_level: LogLevel::Info,
             log_format: LogFormat::Json,
         }
@@ -244,6 +260,7 @@ impl Options {
             metrics_bind_address: flags.metrics_bind_address,
             health_probe_bind_address: flags.health_probe_bind_address,
             leader_elect: flags.leader_elect,
+            lease: flags.leader_elect_resource_name,
             watch_namespaces,
             default_interval: flags.default_interval,
             inventory_shard_cap: flags.inventory_shard_cap,
@@ -262,6 +279,7 @@ impl Options {
             allow_remote_addresses: flags.allow_remote_addresses.into_iter().flatten().collect(),
             allow_insecure_kubeconfigs: flags.allow_insecure_kubeconfigs,
             max_tenant_watches: flags.max_tenant_watches,
+            webhook: flags.webhook.check().map_err(Exit::Refused)?,
             log_level: flags.log_level,
             log_format: flags.log_format,
         })

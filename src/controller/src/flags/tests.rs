@@ -83,8 +83,10 @@ fn values_follow_an_equals_sign_or_a_space() {
         "--max-tenant-watches=0",
         "--allow-artifact-addresses=127.0.0.0/8,::1/128",
         "--log-format=text",
+        "--leader-elect-resource-name=other.stages.metio.wtf",
     ])
     .unwrap();
+    assert_eq!(options.lease, "other.stages.metio.wtf");
     assert_eq!(options.metrics_bind_address, BindAddress::Off);
     assert_eq!(
         options.health_probe_bind_address,
@@ -127,6 +129,7 @@ fn values_out_of_range_are_refused_by_the_flags_name() {
         "--allow-artifact-addresses=localhost",
         "--max-tenant-watches=-1",
         "--log-level=trace",
+        "--leader-elect-resource-name=a/b",
         "--log-format=xml",
     ] {
         let name = argument.split('=').next().unwrap();
@@ -181,16 +184,14 @@ fn every_unsupported_flag_is_refused_by_name() {
         }
     }
     assert_eq!(
-        refusal(&["--enable-webhook"]),
-        "--enable-webhook is not supported by this version; leave it out or write \
-         --enable-webhook=false"
+        refusal(&["--enable-mcp"]),
+        "--enable-mcp is not supported by this version; leave it out or write --enable-mcp=false"
     );
 }
 
 #[test]
 fn off_values_of_unsupported_flags_are_accepted() {
     let options = parse(&[
-        "--enable-webhook=false",
         "--gate-bind-address=",
         "--enable-mcp=false",
         "--object-level-kms=false",
@@ -198,6 +199,69 @@ fn off_values_of_unsupported_flags_are_accepted() {
         "--tracing-endpoint=",
     ]);
     assert_eq!(options, Ok(Options::default()));
+}
+
+#[test]
+fn the_webhook_is_on_and_its_flags_belong_together() {
+    assert_eq!(parse(&["--enable-webhook=false"]).unwrap().webhook, None);
+    let webhook = parse(&[
+        "--webhook-cert-mode=self-signed",
+        "--webhook-host=127.0.0.1",
+        "--webhook-port=10250",
+        "--webhook-cert-validity=24h",
+        "--webhook-service-name=hook",
+        "--webhook-service-namespace=system",
+        "--webhook-validating-config-name=stageset-controller.system.release",
+    ]);
+    assert_eq!(
+        webhook.unwrap().webhook,
+        Some(WebhookOptions {
+            address: BindAddress::On {
+                host: "127.0.0.1".to_owned(),
+                port: 10250
+            },
+            certificate: CertificateSource::SelfSigned(SelfSigned {
+                validity: Duration::from_secs(24 * 3600),
+                service_name: "hook".to_owned(),
+                service_namespace: Some(Namespace::new("system").unwrap()),
+                configuration: "stageset-controller.system.release".to_owned(),
+            }),
+        })
+    );
+    let self_signed = "--webhook-cert-mode=self-signed";
+    let name = "--webhook-validating-config-name=x";
+    for (arguments, named) in [
+        (vec![self_signed], "--webhook-validating-config-name"),
+        (
+            vec![self_signed, "--webhook-validating-config-name=a/b"],
+            "--webhook-validating-config-name",
+        ),
+        (
+            vec![self_signed, name, "--webhook-cert-validity=1s"],
+            "--webhook-cert-validity",
+        ),
+        (
+            vec![self_signed, name, "--webhook-cert-validity=0"],
+            "--webhook-cert-validity",
+        ),
+        (
+            vec![self_signed, name, "--webhook-service-name=A.b"],
+            "--webhook-service-name",
+        ),
+        (
+            vec![self_signed, name, "--webhook-service-namespace=a.b"],
+            "--webhook-service-namespace",
+        ),
+        (vec!["--webhook-cert-mode=vault"], "--webhook-cert-mode"),
+        (vec!["--webhook-cert-dir="], "--webhook-cert-dir"),
+        (vec!["--webhook-port=0"], "--webhook-port"),
+        (vec!["--webhook-port=65536"], "--webhook-port"),
+    ] {
+        let line = refusal(&arguments);
+        assert!(line.contains(named), "{arguments:?}: {line}");
+    }
+    // What is off isn't checked.
+    assert!(parse(&[self_signed, "--enable-webhook=false"]).is_ok());
 }
 
 #[test]

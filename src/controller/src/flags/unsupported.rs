@@ -3,8 +3,7 @@
 //! They are known, so that a command line written for that controller gets an answer that names the
 //! flag instead of "unknown". A value that switches the behaviour off asks for nothing that is
 //! missing and is accepted, because charts pass such values: `false` for a boolean, the empty text
-//! for everything else. Note that the webhook is on by default there and absent here: leaving
-//! `--enable-webhook` out is accepted and means that StageSets are validated by the reconciler only.
+//! for everything else.
 //!
 //! The table shrinks as the behaviour is built.
 
@@ -24,7 +23,7 @@ enum Takes {
 use Takes::{Switch, Value};
 
 /// Name and what it takes, in the order of the flag reference.
-const FLAGS: [(&str, Takes); 34] = [
+const FLAGS: [(&str, Takes); 26] = [
     ("allowed-action-hosts", Value),
     ("object-level-kms", Switch),
     ("require-verified-migration-sources", Switch),
@@ -47,14 +46,6 @@ const FLAGS: [(&str, Takes); 34] = [
     ("tracing-endpoint", Value),
     ("tracing-insecure", Switch),
     ("tracing-sample-ratio", Value),
-    ("enable-webhook", Switch),
-    ("webhook-cert-mode", Value),
-    ("webhook-cert-dir", Value),
-    ("webhook-port", Value),
-    ("webhook-cert-validity", Value),
-    ("webhook-service-name", Value),
-    ("webhook-service-namespace", Value),
-    ("webhook-validating-config-name", Value),
     ("gate-bind-address", Value),
     ("enable-mcp", Switch),
     ("mcp-bind-address", Value),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use stageset_api::duration::GoDuration;
+use stageset_core::names::Namespace;
 
 /// Go's `strconv.ParseBool`.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
@@ -37,6 +38,24 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) if count >= 1 => Ok(count),
         _ => Err("must be a whole number of at least 1".to_owned()),
     }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    match text.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err("must be a number from 1 to 65535".to_owned()),
+    }
+}
+
+/// The name of an object: labels of a DNS name, parted by dots.
+pub(super) fn object_name(text: &str) -> Result<String, String> {
+    let label = |label: &str| Namespace::new(label).is_ok();
+    if text.len() > 253 || !text.split('.').all(label) {
+        return Err(
+            "must be the name of an object: lower case letters, digits, - and .".to_owned(),
+        );
+    }
+    Ok(text.to_owned())
 }
 
 /// Why a text is no address range.

@@ -31,6 +31,8 @@ fn names_types_and_labels_are_what_dashboards_know() {
     metrics.queue_depth(3);
     metrics.tenant_watches(4);
     metrics.leader(true);
+    metrics.webhook_answered("denied");
+    metrics.webhook_renewal_failed();
     let expected = "\
 # EOF
 # TYPE controller_runtime_reconcile_time_seconds histogram
@@ -44,6 +46,8 @@ fn names_types_and_labels_are_what_dashboards_know() {
 # TYPE stageset_teardown_force_drop counter
 # TYPE stageset_tenant_watches gauge
 # TYPE stageset_watch_engagement_failures counter
+# TYPE stageset_webhook_cert_renewal_failures counter
+# TYPE stageset_webhook_requests counter
 # TYPE workqueue_depth gauge
 controller_runtime_reconcile_time_seconds_count{controller=\"stageset\"} 1
 controller_runtime_reconcile_time_seconds_sum{controller=\"stageset\"} 0.03
@@ -58,6 +62,8 @@ stageset_stage_ready{namespace=\"payments\",stageset=\"shop\",stage=\"web\"} 0
 stageset_teardown_force_drop_total{namespace=\"payments\",name=\"shop\",reason=\"timed_out\"} 1
 stageset_tenant_watches 4
 stageset_watch_engagement_failures_total{gvk=\"source.toolkit.fluxcd.io/v1 Bucket\"} 1
+stageset_webhook_cert_renewal_failures_total 1
+stageset_webhook_requests_total{outcome=\"denied\"} 1
 workqueue_depth{controller=\"stageset\"} 3";
     assert_eq!(sorted(&metrics).join("\n"), expected);
 }
@@ -73,7 +79,8 @@ fn no_series_outlives_its_stage_set_or_stage() {
     metrics.stages(&key, [("app", true), ("web", false)]);
     metrics.stage_applied(&key, "web");
     metrics.stages(&key, [("app", true)]);
-    assert!(!metrics.expose().contains("web"), "{}", metrics.expose());
+    let gone = r#"stage="web""#;
+    assert!(!metrics.expose().contains(gone), "{}", metrics.expose());
     metrics.teardown_forced(&key, "timed_out");
     metrics.forget(&key);
     assert!(!metrics.expose().contains("shop"), "{}", metrics.expose());
