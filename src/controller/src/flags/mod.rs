@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
-use stageset_api::names;
+use stageset_api::names::LEASE;
 use stageset_core::identity::Tenancy;
 use stageset_core::names::Namespace;
 
@@ -48,7 +48,7 @@ struct Flags {
     leader_elect: bool,
 
     /// Lease of the election; two releases in one namespace need two.
-    #[arg(long, value_name = "NAME", default_value = names::LEASE, value_parser = value::object_name)]
+    #[arg(long, value_name = "NAME", default_value = LEASE, value_parser = value::object_name)]
     leader_elect_resource_name: String,
 
     /// Namespaces to watch, separated by commas; empty means all.
@@ -107,6 +107,17 @@ struct Flags {
     /// How lines are written: json or text.
     #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = LogFormat::parse)]
     log_format: LogFormat,
+}
+
+/// Names of the flags that do something, without the dashes.
+pub fn names() -> impl Iterator<Item = String> {
+    let command = Flags::command();
+    let names: Vec<String> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_long().map(str::to_owned))
+        .filter(|name| name != "help" && name != "version")
+        .collect();
+    names.into_iter()
 }
 
 /// Least severe lines that are logged.
@@ -199,7 +210,7 @@ impl Default for Options {
             metrics_bind_address: BindAddress::any(8080),
             health_probe_bind_address: BindAddress::any(8081),
             leader_elect: false,
-            lease: names::LEASE.to_owned(),
+            lease: LEASE.to_owned(),
             watch_namespaces: Vec::new(),
             default_interval: Duration::from_secs(600),
             inventory_shard_cap: 5000,
