@@ -29,6 +29,7 @@
 
 mod build;
 mod digest;
+pub mod kustomize;
 mod limits;
 mod pack;
 mod tree;

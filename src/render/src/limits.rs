@@ -34,6 +34,11 @@ pub struct Limits {
     pub alias_nodes: usize,
     /// Objects of one build. Default 10 000.
     pub objects: usize,
+    /// Kustomizations of one build; one that is used twice counts twice. Default 1 000.
+    pub kustomizations: usize,
+    /// Bytes that one build of a kustomization reads; a file that is used twice counts twice.
+    /// Default 64 MiB.
+    pub build_bytes: usize,
 }
 
 impl Default for Limits {
@@ -52,6 +57,8 @@ impl Default for Limits {
             nodes: 2_000_000,
             alias_nodes: 100_000,
             objects: 10_000,
+            kustomizations: 1000,
+            build_bytes: 64 * 1024 * 1024,
         }
     }
 }

@@ -1,66 +1,96 @@
 //! Which files a path stands for.
 
+use std::collections::BTreeSet;
+
 use super::Problem;
 use crate::Tree;
-
-/// The names that make a folder a kustomization.
-const KUSTOMIZATION: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+use crate::kustomize::load::NAMES;
 
 /// Whether this manifest file is to be read as JSON. The names are matched as they are written.
-pub(super) fn is_json(file: &str) -> bool {
+pub(crate) fn is_json(file: &str) -> bool {
     matches!(file.rsplit_once('.'), Some((_, "json")))
 }
 
-/// The manifest files of a path, in the order in which they are built.
+/// What a path holds.
+pub(super) enum Selection<'a> {
+    /// A kustomization file of its own.
+    Kustomization,
+    /// Manifest files, in the order in which they are built.
+    Manifests(Vec<(&'a str, &'a [u8])>),
+    /// Manifest files and folders with kustomizations, by their paths in the tree.
+    Mixed(Vec<String>),
+}
+
+/// The folder that a path means.
+pub(crate) fn folder(tree: &Tree, path: &str) -> Result<String, Problem> {
+    let folder = normalize(path).map_err(|what| Problem::BadPath {
+        path: path.to_owned(),
+        what,
+    })?;
+    if tree.has_folder(&folder) {
+        return Ok(folder);
+    }
+    let path = path.to_owned();
+    Err(if tree.get(&folder).is_some() {
+        Problem::PathIsFile { path }
+    } else {
+        Problem::NoSuchPath { path }
+    })
+}
+
+/// What a path holds, and which files of it are built.
 pub(super) fn select<'a>(
     tree: &'a Tree,
     path: &str,
-) -> Result<Vec<(&'a str, &'a [u8])>, Vec<Problem>> {
-    let folder = normalize(path).map_err(|what| {
-        vec![Problem::BadPath {
-            path: path.to_owned(),
-            what,
-        }]
-    })?;
-    if !tree.has_folder(&folder) {
-        let path = path.to_owned();
-        return Err(vec![if tree.get(&folder).is_some() {
-            Problem::PathIsFile { path }
-        } else {
-            Problem::NoSuchPath { path }
-        }]);
-    }
-    let refused: Vec<Problem> = tree
-        .below(&folder)
-        .filter(|(file, _)| KUSTOMIZATION.contains(&file_name(file)))
-        .map(|(file, _)| Problem::Kustomization {
-            file: file.to_owned(),
-        })
-        .collect();
-    if !refused.is_empty() {
-        return Err(refused);
-    }
+    folder: &str,
+) -> Result<Selection<'a>, Vec<Problem>> {
     let prefix = if folder.is_empty() {
         0
     } else {
         folder.len() + 1
     };
+    let kustomizations: BTreeSet<&str> = tree
+        .below(folder)
+        .filter(|(file, _)| NAMES.contains(&file_name(file)))
+        .map(|(file, _)| file.rsplit_once('/').map_or("", |(folder, _)| folder))
+        .collect();
+    if kustomizations.contains(folder) {
+        return Ok(Selection::Kustomization);
+    }
+    let owned = |file: &str| {
+        file.match_indices('/')
+            .map(|(at, _)| &file[..at])
+            .any(|folder| kustomizations.contains(folder))
+    };
     let mut files: Vec<(&str, &[u8])> = tree
-        .below(&folder)
+        .below(folder)
+        .filter(|(file, _)| !owned(file))
         .filter(|(file, _)| match file_name(file).rsplit_once('.') {
             Some((_, "yaml" | "yml")) => true,
             Some((_, "json")) => !file[prefix..].contains('/'),
             _ => false,
         })
         .collect();
-    if files.is_empty() {
+    if files.is_empty() && kustomizations.is_empty() {
         return Err(vec![Problem::NoManifests {
             path: path.to_owned(),
         }]);
     }
+    let by_folder = |a: &str, b: &str| a.split('/').cmp(b.split('/'));
+    if !kustomizations.is_empty() {
+        let mut resources: Vec<&str> = files.into_iter().map(|(file, _)| file).collect();
+        resources.extend(kustomizations.iter().copied().filter(|folder| {
+            // The outermost one speaks for those in it.
+            !owned(folder)
+        }));
+        resources.sort_by(|a, b| by_folder(a, b));
+        return Ok(Selection::Mixed(
+            resources.into_iter().map(str::to_owned).collect(),
+        ));
+    }
     // Folder by folder: `a/x.yaml` comes before `a.yaml`, since `a` sorts before `a.yaml`.
-    files.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
-    Ok(files)
+    files.sort_by(|(a, _), (b, _)| by_folder(a, b));
+    Ok(Selection::Manifests(files))
 }
 
 fn file_name(file: &str) -> &str {

@@ -13,8 +13,8 @@
 //!   out;
 //! - the same object twice is an error.
 //!
-//! A folder with a kustomization file, the path itself or any below it, is refused by name: this
-//! version doesn't build those.
+//! A path with a kustomization file is built by it ([`crate::kustomize`]); where only folders
+//! below the path have one, they stand among the other files like resources of a kustomization.
 
 mod files;
 mod object;
@@ -24,8 +24,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
+use self::files::Selection;
+pub(crate) use self::files::{folder, is_json};
 use self::object::Checked;
+pub(crate) use self::object::{check_identity, check_object};
 pub use self::problem::{ObjectFault, Origin, Problem};
+use crate::kustomize::{self, Options};
 use crate::yaml::{Data, Node, json_nodes, yaml_nodes};
 use crate::{Limits, Tree};
 
@@ -66,7 +70,16 @@ pub struct Object {
 /// # Ok::<(), stageset_render::TreeError>(())
 /// ```
 pub fn build(tree: &Tree, path: &str, limits: &Limits) -> Result<Vec<Object>, Vec<Problem>> {
-    let files = files::select(tree, path)?;
+    let folder = files::folder(tree, path).map_err(|problem| vec![problem])?;
+    let options = Options {
+        limits: *limits,
+        ..Options::default()
+    };
+    let files = match files::select(tree, path, &folder)? {
+        Selection::Kustomization => return kustomize::build(tree, path, &options),
+        Selection::Mixed(resources) => return kustomize::build_listed(tree, &resources, &options),
+        Selection::Manifests(files) => files,
+    };
     let mut build = Build {
         limits,
         objects: Vec::new(),
@@ -158,9 +171,9 @@ impl Build<'_> {
 }
 
 /// Nothing at all, which templates leave behind: kustomize passes over it.
-fn is_empty(node: &Node) -> bool {
+pub(crate) fn is_empty(node: &Node) -> bool {
     match &node.data {
-        Data::Null => true,
+        Data::Null | Data::Blank => true,
         Data::Sequence(items) => items.is_empty(),
         Data::Mapping(entries) => entries.is_empty(),
         _ => false,
@@ -168,7 +181,7 @@ fn is_empty(node: &Node) -> bool {
 }
 
 /// The items of a list kind; the node itself if it is none.
-fn take_items(node: Node) -> Result<Vec<Node>, Box<Node>> {
+pub(crate) fn take_items(node: Node) -> Result<Vec<Node>, Box<Node>> {
     let is_list = node
         .get("kind")
         .and_then(Node::text)
@@ -176,7 +189,7 @@ fn take_items(node: Node) -> Result<Vec<Node>, Box<Node>> {
     let listed = is_list
         && node
             .get("items")
-            .is_some_and(|i| matches!(i.data, Data::Sequence(_) | Data::Null));
+            .is_some_and(|i| matches!(i.data, Data::Sequence(_) | Data::Null | Data::Blank));
     if !listed {
         return Err(Box::new(node));
     }

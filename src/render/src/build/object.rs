@@ -46,6 +46,34 @@ pub(super) enum Checked {
     LocalConfig,
 }
 
+/// Checks what an object needs while it is built: its identity.
+pub(crate) fn check_identity(node: &Node, origin: &Origin) -> Result<(), Vec<Problem>> {
+    let mut faults = Vec::new();
+    identify(node, &mut faults);
+    faults.retain(
+        |fault| !matches!(fault, ObjectFault::BadField { field, .. } if field.contains('[')),
+    );
+    report(faults, origin)
+}
+
+/// Checks an object that is done: its identity and metadata.
+pub(crate) fn check_object(node: &Node, origin: &Origin) -> Result<(), Vec<Problem>> {
+    let mut faults = Vec::new();
+    identify(node, &mut faults);
+    report(faults, origin)
+}
+
+fn report(faults: Vec<ObjectFault>, origin: &Origin) -> Result<(), Vec<Problem>> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let problem = |fault| Problem::Object {
+        origin: origin.clone(),
+        fault,
+    };
+    Err(faults.into_iter().map(problem).collect())
+}
+
 /// Checks an object's identity and metadata, and reports all that is wrong with it.
 pub(super) fn check(node: &Node, origin: &Origin) -> Result<Checked, Vec<Problem>> {
     let mut faults = Vec::new();
@@ -107,7 +135,7 @@ fn identify(node: &Node, faults: &mut Vec<ObjectFault>) -> Id {
     };
     if metadata
         .get("generateName")
-        .is_some_and(|node| node.data != Data::Null)
+        .is_some_and(|node| !node.is_null())
     {
         check
             .faults
@@ -118,7 +146,8 @@ fn identify(node: &Node, faults: &mut Vec<ObjectFault>) -> Id {
     match metadata.get("namespace") {
         None
         | Some(Node {
-            data: Data::Null, ..
+            data: Data::Null | Data::Blank,
+            ..
         }) => {}
         Some(node) => match node.text() {
             Some(text) => text.clone_into(&mut id.namespace),
@@ -159,7 +188,8 @@ impl Check<'_> {
         match node {
             None
             | Some(Node {
-                data: Data::Null, ..
+                data: Data::Null | Data::Blank,
+                ..
             }) => self.missing(field),
             Some(node) => match node.text() {
                 Some("") => self.missing(field),
@@ -173,7 +203,7 @@ impl Check<'_> {
     fn string_map(&mut self, metadata: &Node, name: &str) {
         let field = || format!("metadata.{name}");
         match metadata.get(name).map(|node| (node, &node.data)) {
-            None | Some((_, Data::Null)) => {}
+            None | Some((_, Data::Null | Data::Blank)) => {}
             Some((_, Data::Mapping(entries))) => {
                 for (key, value) in entries {
                     if value.text().is_none() {

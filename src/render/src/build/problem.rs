@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::kustomize::{Fault, Near, Place};
 use crate::yaml::YamlError;
 
 /// Where an object was written.
@@ -59,15 +60,6 @@ pub enum Problem {
         /// The path as given.
         path: String,
     },
-    /// A kustomization file, which this version doesn't build.
-    #[error(
-        "{file}: kustomization files are not supported by this version: \
-         use a path with plain manifests only"
-    )]
-    Kustomization {
-        /// The file.
-        file: String,
-    },
     /// A file isn't readable YAML or JSON.
     #[error("{file}, {error}")]
     Yaml {
@@ -94,6 +86,27 @@ pub enum Problem {
         first: Origin,
         /// Where it was seen again.
         second: Origin,
+    },
+    /// A kustomization, or a file that belongs to one, can't be followed.
+    #[error("{place}: {fault}")]
+    Kustomize {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        #[source]
+        fault: Fault,
+    },
+    /// A generator merges into, or replaces, an object that isn't there.
+    #[error(
+        "{origin}: the generator is to merge into or replace {object}, which isn't there{near}"
+    )]
+    NothingToMerge {
+        /// The object.
+        object: String,
+        /// Where the generator stands.
+        origin: Origin,
+        /// What is there.
+        near: Near,
     },
     /// More than [`crate::Limits::objects`].
     #[error("the build has more than the limit of {limit} objects: split it into several stages")]

@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, ScalarStyle, Tag};
-use serde_json::Number;
 
-use super::node::{Data, Node};
-use super::scalar::{self, Scalar};
+use super::node::{Data, Node, Numeral};
+use super::scalar::{self, Dialect, Scalar};
 use super::{YamlError, YamlFault};
 use crate::Limits;
 
@@ -16,6 +15,7 @@ use crate::Limits;
 /// that all of them are reported together.
 pub(super) struct Composer<'a> {
     limits: &'a Limits,
+    dialect: Dialect,
     document: usize,
     stack: Vec<Frame>,
     root: Option<Node>,
@@ -61,9 +61,10 @@ enum Key {
 }
 
 impl<'a> Composer<'a> {
-    pub(super) fn new(limits: &'a Limits) -> Self {
+    pub(super) fn new(limits: &'a Limits, dialect: Dialect) -> Self {
         Self {
             limits,
+            dialect,
             document: 0,
             stack: Vec::new(),
             root: None,
@@ -95,7 +96,7 @@ impl<'a> Composer<'a> {
 
     /// The document's root, unless it was empty.
     pub(super) fn end_document(&mut self) -> Option<Node> {
-        self.root.take().filter(|root| root.data != Data::Null)
+        self.root.take().filter(|root| !root.is_null())
     }
 
     /// Takes one event of a document's body. An error ends the reading of the file.
@@ -104,7 +105,7 @@ impl<'a> Composer<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain_key = style == ScalarStyle::Plain && tag.is_none();
                 let key = self.expects_key().then(|| text.chars().take(100).collect());
-                let data = match scalar_data(&text, style, tag.as_deref()) {
+                let data = match scalar_data(&text, style, tag.as_deref(), self.dialect) {
                     Ok(data) => data,
                     Err(fault) => {
                         self.note(line, fault);
@@ -369,14 +370,19 @@ fn spelled(tag: &Tag) -> String {
     }
 }
 
-fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data, YamlFault> {
+fn scalar_data(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    dialect: Dialect,
+) -> Result<Data, YamlFault> {
     let owned = || Data::String(text.to_owned());
     let not_finite = || YamlFault::NotFinite {
         text: text.to_owned(),
     };
     let Some(tag) = tag.filter(|tag| core_tag(tag) != Some("")) else {
         return if style == ScalarStyle::Plain {
-            resolved(text).ok_or_else(not_finite)
+            resolved(text, dialect).ok_or_else(not_finite)
         } else {
             Ok(owned())
         };
@@ -387,21 +393,23 @@ fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data
     };
     let value = match core_tag(tag) {
         Some("str") => Some(owned()),
-        Some("int") => match scalar::resolve(text) {
-            Scalar::Int(number) => Some(Data::Number(number)),
+        Some("int") => match scalar::resolve(text, dialect) {
+            Scalar::Int(number) => Some(Data::Number(Numeral::new(number, text))),
             _ => None,
         },
-        Some("float") => match scalar::resolve(text) {
-            Scalar::Int(number) => Some(Data::Number(number)),
-            Scalar::Float(float) => scalar::number(float).map(Data::Number),
+        Some("float") => match scalar::resolve(text, dialect) {
+            Scalar::Int(number) => Some(Data::Number(Numeral::new(number, text))),
+            Scalar::Float(float) => {
+                scalar::number(float).map(|number| Data::Number(Numeral::new(number, text)))
+            }
             Scalar::NotFinite => return Err(not_finite()),
             _ => None,
         },
-        Some("bool") => match scalar::resolve(text) {
+        Some("bool") => match scalar::resolve(text, dialect) {
             Scalar::Bool(value) => Some(Data::Bool(value)),
             _ => None,
         },
-        Some("null") => (scalar::resolve(text) == Scalar::Null).then_some(Data::Null),
+        Some("null") => (scalar::resolve(text, dialect) == Scalar::Null).then_some(Data::Null),
         Some("map" | "seq") => None,
         _ => return Err(YamlFault::UnsupportedTag { tag: spelled(tag) }),
     };
@@ -409,9 +417,10 @@ fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data
 }
 
 /// A plain scalar's data; `None` for infinities and NaN.
-fn resolved(text: &str) -> Option<Data> {
-    let number = |number: Number| Data::Number(number);
-    match scalar::resolve(text) {
+pub(super) fn resolved(text: &str, dialect: Dialect) -> Option<Data> {
+    let number = |number| Data::Number(Numeral::new(number, text));
+    match scalar::resolve(text, dialect) {
+        Scalar::Null if text.is_empty() => Some(Data::Blank),
         Scalar::Null => Some(Data::Null),
         Scalar::Bool(value) => Some(Data::Bool(value)),
         Scalar::Int(int) => Some(number(int)),

@@ -12,6 +12,7 @@ use super::node::{Data, Node};
 use super::{YamlError, YamlFault, scalar};
 use crate::Limits;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
 
 /// Reads a file that must be one JSON value.
 pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Node, Vec<YamlError>> {
@@ -140,16 +141,16 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(self.leaf(Data::Number(value.into())))
+        Ok(self.leaf(Data::Number(Number::from(value).into())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(self.leaf(Data::Number(value.into())))
+        Ok(self.leaf(Data::Number(Number::from(value).into())))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
         let number = scalar::number(value).ok_or_else(|| E::custom("number out of range"))?;
-        Ok(self.leaf(Data::Number(number)))
+        Ok(self.leaf(Data::Number(number.into())))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {

@@ -28,7 +28,8 @@ use serde_json::Value;
 
 use self::compose::Composer;
 pub use self::error::{YamlError, YamlFault};
-pub use self::node::{Data, Node};
+pub use self::node::{Data, Node, Numeral};
+pub(crate) use self::scalar::Dialect;
 use crate::Limits;
 
 /// One document of a file.
@@ -78,6 +79,11 @@ pub fn json_document(bytes: &[u8], limits: &Limits) -> Result<Option<Document>, 
     Ok(strip(json_nodes(bytes, limits)?).pop())
 }
 
+/// What a text means where it stands without quotes. A number beyond what JSON can say stays text.
+pub(crate) fn plain_scalar(text: &str) -> Data {
+    compose::resolved(text, Dialect::Objects).unwrap_or_else(|| Data::String(text.to_owned()))
+}
+
 fn strip(nodes: Vec<(usize, Node)>) -> Vec<Document> {
     let document = |(number, node): (usize, Node)| Document {
         number,
@@ -95,7 +101,7 @@ pub(crate) fn json_nodes(
     let text = readable(bytes, limits)?;
     let node = json::parse(text.as_bytes(), limits)?;
     Ok(Some(node)
-        .filter(|node| node.data != Data::Null)
+        .filter(|node| !node.is_null())
         .map(|node| (1, node))
         .into_iter()
         .collect())
@@ -106,8 +112,17 @@ pub(crate) fn yaml_nodes(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<Vec<(usize, Node)>, Vec<YamlError>> {
+    dialect_nodes(bytes, limits, Dialect::Objects)
+}
+
+/// The same in a dialect of choice.
+pub(crate) fn dialect_nodes(
+    bytes: &[u8],
+    limits: &Limits,
+    dialect: Dialect,
+) -> Result<Vec<(usize, Node)>, Vec<YamlError>> {
     let text = readable(bytes, limits)?;
-    let mut composer = Composer::new(limits);
+    let mut composer = Composer::new(limits, dialect);
     let mut roots = Vec::new();
     let mut parser = Parser::new_from_str(text);
     let outcome = loop {

@@ -25,9 +25,25 @@ pub(super) enum Scalar {
     Text,
 }
 
+/// Which words are booleans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// `true` and `false`: objects and strategic merge patches.
+    Objects,
+    /// `yes`, `no`, `on` and `off` as well: kustomization files and what else kustomize reads
+    /// with another library.
+    Settings,
+}
+
 /// Resolves a plain scalar without a tag.
-pub(super) fn resolve(text: &str) -> Scalar {
+pub(super) fn resolve(text: &str, dialect: Dialect) -> Scalar {
     match text {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" if dialect == Dialect::Settings => {
+            return Scalar::Bool(true);
+        }
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" if dialect == Dialect::Settings => {
+            return Scalar::Bool(false);
+        }
         "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,
         "true" | "True" | "TRUE" => return Scalar::Bool(true),
         "false" | "False" | "FALSE" => return Scalar::Bool(false),
@@ -110,7 +126,7 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> String {
-        match resolve(text) {
+        match resolve(text, Dialect::Objects) {
             Scalar::Null => "null".into(),
             Scalar::Bool(value) => value.to_string(),
             Scalar::Int(number) => number.to_string(),

@@ -1,0 +1,727 @@
+//! Going through a kustomization and everything that it consists of.
+
+use std::sync::Arc;
+
+use super::Options;
+use super::config::{self, Config};
+use super::finish;
+use super::generate::{self, Files};
+use super::kustomization::{self, At, Generator, Kustomization, Patch, Reader};
+use super::load::{NAMES, Root, Target};
+use super::patch::{self, JsonPatch, StrategicPatch};
+use super::plugin;
+use super::problem::{Fault, Place, Problems};
+use super::read::{self, Input, Spent};
+use super::replace::ReplacementRule;
+use super::resources::Resources;
+use super::transform::{self, Action, Prepared, Transformer};
+use super::variables::{self, Variables};
+use crate::{Limits, Object, Problem, Tree};
+
+/// One build.
+pub(super) struct Build<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) options: &'a Options,
+    pub(super) problems: Problems,
+    pub(super) spent: Spent,
+    /// The folders on the way to where we are.
+    way: Vec<String>,
+}
+
+/// Where a build begins.
+pub(super) enum Start<'a> {
+    Folder(&'a str),
+    /// Files and folders, as if a kustomization listed them.
+    Listed(&'a [String]),
+}
+
+/// What a folder gave.
+#[derive(Debug)]
+pub(super) struct Accumulated {
+    pub(super) resources: Resources,
+    pub(super) config: Arc<Config>,
+    pub(super) variables: Variables,
+    /// Whether all of it could be read: patches of what isn't there would only confuse.
+    complete: bool,
+}
+
+impl Accumulated {
+    pub(super) fn new() -> Self {
+        Self {
+            resources: Resources::default(),
+            config: config::defaults(),
+            variables: Variables::new(),
+            complete: true,
+        }
+    }
+}
+
+/// What a folder has from those above it.
+#[derive(Debug, Clone)]
+pub(super) struct Context {
+    /// The way here as `buildMetadata` writes it, if origins are recorded.
+    pub(super) origin: Option<String>,
+}
+
+impl Context {
+    pub(super) fn below(&self, path: &str) -> Self {
+        Self {
+            origin: self
+                .origin
+                .as_ref()
+                .map(|origin| finish::join(origin, path)),
+        }
+    }
+}
+
+impl<'a> Build<'a> {
+    pub(super) fn new(tree: &'a Tree, options: &'a Options) -> Self {
+        Self {
+            tree,
+            options,
+            problems: Problems::new(),
+            spent: Spent::default(),
+            way: Vec::new(),
+        }
+    }
+
+    fn limits(&self) -> &'a Limits {
+        &self.options.limits
+    }
+
+    pub(super) fn run(&mut self, start: Start<'_>) -> Result<Vec<Object>, Vec<Problem>> {
+        let (kustomization, folder) = match start {
+            Start::Folder(folder) => match self.kustomization(folder, &Place::default()) {
+                Some(kustomization) => (kustomization, folder),
+                None => return Err(std::mem::take(&mut self.problems)),
+            },
+            Start::Listed(files) => (
+                Kustomization {
+                    resources: files
+                        .iter()
+                        .map(|file| At {
+                            value: file.clone(),
+                            place: Place::default(),
+                        })
+                        .collect(),
+                    ..Kustomization::default()
+                },
+                "",
+            ),
+        };
+        if kustomization.component {
+            let expected = "Kustomization";
+            self.wrong_kind(folder, "Component", expected, &Place::default());
+        }
+        let context = Context {
+            origin: kustomization.metadata.recorded.then(String::new),
+        };
+        let mut all = self.accumulate(folder, &kustomization, Accumulated::new(), &context);
+        if self.problems.is_empty() {
+            let problems = &mut self.problems;
+            generate::add_hashes(&mut all.resources, problems);
+            super::references::update(&mut all.resources, &all.config, problems);
+            variables::resolve(&mut all.resources, &all.variables, &all.config, problems);
+        }
+        let objects = if self.problems.is_empty() {
+            finish::objects(
+                all.resources,
+                &kustomization,
+                self.options.order,
+                &mut self.problems,
+            )
+        } else {
+            Vec::new()
+        };
+        if self.problems.is_empty() {
+            Ok(objects)
+        } else {
+            Err(std::mem::take(&mut self.problems))
+        }
+    }
+
+    /// Reads the kustomization file of a folder.
+    fn kustomization(&mut self, folder: &str, place: &Place) -> Option<Kustomization> {
+        let path = |name: &str| {
+            if folder.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{folder}/{name}")
+            }
+        };
+        let files: Vec<String> = NAMES
+            .iter()
+            .map(|name| path(name))
+            .filter(|file| self.tree.get(file).is_some())
+            .collect();
+        let [file] = files.as_slice() else {
+            let problem = match files.split_first() {
+                None => place.problem(Fault::NoKustomization {
+                    folder: folder.to_owned(),
+                }),
+                Some((first, others)) => {
+                    let others = others.to_vec();
+                    Place::new(first, 0, "").problem(Fault::SeveralKustomizations { others })
+                }
+            };
+            self.problems.push(problem);
+            return None;
+        };
+        let bytes = self.tree.get(file)?;
+        let limits = self.limits();
+        if !self.spent.bytes(bytes.len(), limits, &mut self.problems) {
+            return None;
+        }
+        let before = self.problems.len();
+        let input = Input::file(file, bytes);
+        match input.settings(limits, &mut self.problems) {
+            Some(node) => Some(kustomization::read(file, &node, &mut self.problems)),
+            None => {
+                if self.problems.len() == before {
+                    let place = Place::new(file, 0, "");
+                    self.problems.push(place.problem(Fault::Empty));
+                }
+                None
+            }
+        }
+    }
+
+    fn wrong_kind(
+        &mut self,
+        folder: &str,
+        found: &'static str,
+        expected: &'static str,
+        place: &Place,
+    ) {
+        self.problems.push(place.problem(Fault::WrongKind {
+            folder: folder.to_owned(),
+            found,
+            expected,
+        }));
+    }
+
+    /// Everything that a kustomization consists of, transformed. Components begin with what is
+    /// there already.
+    fn accumulate(
+        &mut self,
+        folder: &str,
+        kustomization: &Kustomization,
+        mut all: Accumulated,
+        context: &Context,
+    ) -> Accumulated {
+        let limits = self.limits();
+        if !self.spent.folder(limits, &mut self.problems) {
+            all.complete = false;
+            return all;
+        }
+        self.way.push(folder.to_owned());
+        self.resources(folder, &kustomization.resources, &mut all, context);
+        self.configurations(folder, kustomization, &mut all);
+        self.generators(folder, kustomization, &mut all, context);
+        for component in &kustomization.components {
+            if self.spent.is_exceeded() {
+                break;
+            }
+            all = self.component(folder, component, all, context);
+        }
+        let transformers = self.transformers(folder, kustomization, &all.config, context);
+        let validators = plugin::transformers(
+            self,
+            folder,
+            kustomization,
+            &kustomization.validators,
+            context,
+        );
+        all.complete &= !self.spent.is_exceeded();
+        if all.complete {
+            for transformer in &transformers {
+                transformer.run(&mut all.resources, &mut self.problems);
+                finish::record(&mut all.resources, kustomization, transformer, context);
+            }
+            for validator in &validators {
+                plugin::validate(validator, &mut all.resources, &mut self.problems);
+            }
+            variables::declare(
+                &mut all.variables,
+                &kustomization.variables,
+                &mut all.resources,
+                &mut self.problems,
+            );
+        }
+        self.way.pop();
+        all
+    }
+
+    /// Adds resources: files of objects, and folders with kustomizations.
+    pub(super) fn resources(
+        &mut self,
+        folder: &str,
+        paths: &[At<String>],
+        all: &mut Accumulated,
+        context: &Context,
+    ) {
+        for path in paths {
+            if self.spent.is_exceeded() {
+                break;
+            }
+            let root = self.root(folder);
+            match root.target(&path.value) {
+                Err(fault) => {
+                    self.problems.push(path.place.problem(fault));
+                    all.complete = false;
+                }
+                Ok(Target::File(file)) => self.objects(&file, &path.value, all, context),
+                Ok(Target::Folder(target)) => {
+                    let below = context.below(&path.value);
+                    let Some(other) = self.base(&target, path, &below) else {
+                        all.complete = false;
+                        continue;
+                    };
+                    self.merge(all, other, &path.place);
+                }
+            }
+            let count = all.resources.len();
+            let limits = self.limits();
+            self.spent.objects(count, limits, &mut self.problems);
+        }
+    }
+
+    fn objects(&mut self, file: &str, path: &str, all: &mut Accumulated, context: &Context) {
+        let limits = self.limits();
+        let Some(bytes) = self.tree.get(file) else {
+            return;
+        };
+        let fits = self.spent.bytes(bytes.len(), limits, &mut self.problems);
+        let objects = if fits {
+            Input::file(file, bytes).objects(limits, &mut self.problems)
+        } else {
+            None
+        };
+        let Some(objects) = objects else {
+            all.complete = false;
+            return;
+        };
+        for mut object in objects {
+            finish::mark_file(&mut object, context, path);
+            all.resources.append(object, &mut self.problems);
+        }
+    }
+
+    /// The kustomization that a resource stands for.
+    fn base(&mut self, folder: &str, path: &At<String>, context: &Context) -> Option<Accumulated> {
+        if !self.check_cycle(folder, path) {
+            return None;
+        }
+        let kustomization = self.kustomization(folder, &path.place)?;
+        if kustomization.component {
+            let expected = "Kustomization (list it under components)";
+            self.wrong_kind(folder, "Component", expected, &path.place);
+            return None;
+        }
+        Some(self.accumulate(folder, &kustomization, Accumulated::new(), context))
+    }
+
+    fn component(
+        &mut self,
+        folder: &str,
+        path: &At<String>,
+        mut all: Accumulated,
+        context: &Context,
+    ) -> Accumulated {
+        let target = match self.root(folder).folder(&path.value) {
+            Ok(target) => target,
+            Err(fault) => {
+                self.problems.push(path.place.problem(fault));
+                all.complete = false;
+                return all;
+            }
+        };
+        if !self.check_cycle(&target, path) {
+            all.complete = false;
+            return all;
+        }
+        let Some(kustomization) = self.kustomization(&target, &path.place) else {
+            all.complete = false;
+            return all;
+        };
+        if !kustomization.component {
+            let expected = "Component (list it under resources, or give it that kind)";
+            self.wrong_kind(&target, "Kustomization", expected, &path.place);
+            all.complete = false;
+            return all;
+        }
+        let context = context.below(&path.value);
+        let mut all = self.accumulate(&target, &kustomization, all, &context);
+        all.resources.check_unique(&mut self.problems);
+        all
+    }
+
+    /// Whether a folder may be entered: not if it is one that is being built, or holds one.
+    fn check_cycle(&mut self, folder: &str, path: &At<String>) -> bool {
+        let holds = |visited: &String| {
+            folder.is_empty()
+                || visited == folder
+                || visited
+                    .strip_prefix(folder)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let Some(visited) = self.way.iter().rev().find(|visited| holds(visited)) else {
+            return true;
+        };
+        let fault = Fault::Cycle {
+            path: path.value.clone(),
+            visited: visited.clone(),
+        };
+        self.problems.push(path.place.problem(fault));
+        false
+    }
+
+    fn merge(&mut self, all: &mut Accumulated, other: Accumulated, place: &Place) {
+        all.complete &= other.complete;
+        all.resources
+            .append_all(other.resources, &mut self.problems);
+        self.merge_config(&mut all.config, &other.config, place);
+        variables::merge(&mut all.variables, other.variables, &mut self.problems);
+    }
+
+    fn merge_config(&mut self, own: &mut Arc<Config>, other: &Arc<Config>, place: &Place) {
+        match config::merged(own, other) {
+            Ok(merged) => *own = merged,
+            Err(conflict) => self.problems.push(place.problem(Fault::Other(format!(
+                "two entries for the field {:?} disagree on \"create\"",
+                conflict.path
+            )))),
+        }
+    }
+
+    pub(super) fn root<'f>(&self, folder: &'f str) -> Root<'f>
+    where
+        'a: 'f,
+    {
+        Root {
+            tree: self.tree,
+            options: self.options,
+            folder,
+        }
+    }
+
+    /// `configurations` and `crds`.
+    fn configurations(
+        &mut self,
+        folder: &str,
+        kustomization: &Kustomization,
+        all: &mut Accumulated,
+    ) {
+        let limits = self.limits();
+        for path in &kustomization.configurations {
+            let root = self.root(folder);
+            let Some((file, bytes)) = read::bytes(root, path, &mut self.spent, &mut self.problems)
+            else {
+                continue;
+            };
+            let input = Input::file(&file, bytes);
+            let Some(node) = input.settings(limits, &mut self.problems) else {
+                continue;
+            };
+            let read = config::from_file(&node, &mut Reader::new(&file, &mut self.problems));
+            self.add_config(all, &read, &path.place);
+        }
+        for path in &kustomization.crds {
+            let root = self.root(folder);
+            let Some((file, bytes)) = read::bytes(root, path, &mut self.spent, &mut self.problems)
+            else {
+                continue;
+            };
+            let input = Input::file(&file, bytes);
+            let Some(node) = input.settings(limits, &mut self.problems) else {
+                continue;
+            };
+            match config::from_crds(&node) {
+                Ok(read) => self.add_config(all, &read, &path.place),
+                Err(conflict) => self.problems.push(path.place.problem(Fault::Other(format!(
+                    "two entries for the field {:?} disagree on \"create\"",
+                    conflict.path
+                )))),
+            }
+        }
+        if let Some(open_api) = &kustomization.open_api {
+            plugin::check_open_api(self, folder, open_api);
+        }
+    }
+
+    fn add_config(&mut self, all: &mut Accumulated, more: &Config, place: &Place) {
+        let mut merged = Config::clone(&all.config);
+        match merged.merge(more) {
+            Ok(()) => all.config = Arc::new(merged),
+            Err(conflict) => self.problems.push(place.problem(Fault::Other(format!(
+                "two entries for the field {:?} disagree on \"create\"",
+                conflict.path
+            )))),
+        }
+    }
+
+    fn generators(
+        &mut self,
+        folder: &str,
+        kustomization: &Kustomization,
+        all: &mut Accumulated,
+        context: &Context,
+    ) {
+        let own = kustomization
+            .config_maps
+            .iter()
+            .map(|generator| (generator, "ConfigMapGenerator"))
+            .chain(
+                kustomization
+                    .secrets
+                    .iter()
+                    .map(|generator| (generator, "SecretGenerator")),
+            );
+        for (generator, kind) in own {
+            let global = kustomization.generator_options.as_ref();
+            let Some(mut object) = self.generated(folder, generator, global) else {
+                all.complete = false;
+                continue;
+            };
+            finish::mark_generated(&mut object, kustomization, kind, context);
+            all.resources.absorb(object, &mut self.problems);
+        }
+        plugin::generate(self, folder, kustomization, all, context);
+    }
+
+    /// The object of one generator.
+    pub(super) fn generated(
+        &mut self,
+        folder: &str,
+        generator: &Generator,
+        global: Option<&kustomization::GeneratorOptions>,
+    ) -> Option<super::resource::Resource> {
+        let mut files = Loaded {
+            root: self.root(folder),
+            spent: &mut self.spent,
+        };
+        let pairs = generate::pairs(generator, &mut files, &mut self.problems)?;
+        generate::object(generator, pairs, global, &mut self.problems)
+    }
+
+    /// The transformers of a kustomization's own fields, then those of `transformers`.
+    fn transformers(
+        &mut self,
+        folder: &str,
+        kustomization: &Kustomization,
+        config: &Arc<Config>,
+        context: &Context,
+    ) -> Vec<Transformer> {
+        let prepared = self.prepared(folder, kustomization);
+        let mut transformers =
+            transform::transformers(kustomization, config, prepared, &mut self.problems);
+        transformers.extend(plugin::transformers(
+            self,
+            folder,
+            kustomization,
+            &kustomization.transformers,
+            context,
+        ));
+        transformers
+    }
+
+    fn prepared(&mut self, folder: &str, kustomization: &Kustomization) -> Prepared {
+        let mut strategic = Vec::new();
+        for entry in &kustomization.strategic_patches {
+            strategic.extend(self.strategic(folder, &kustomization.file, entry));
+        }
+        let patches = kustomization
+            .patches
+            .iter()
+            .filter_map(|patch| self.patch(folder, &kustomization.file, patch))
+            .collect();
+        let json = kustomization
+            .json_patches
+            .iter()
+            .filter_map(|patch| self.json_patch(folder, &kustomization.file, patch))
+            .collect();
+        let mut replacements = Vec::new();
+        for replacement in &kustomization.replacements {
+            replacements.extend(self.replacements(folder, replacement));
+        }
+        Prepared {
+            strategic,
+            patches,
+            json,
+            replacements,
+        }
+    }
+
+    /// One entry of `patchesStrategicMerge`: a patch, or a file of patches.
+    pub(super) fn strategic(
+        &mut self,
+        folder: &str,
+        file: &str,
+        entry: &At<String>,
+    ) -> Vec<StrategicPatch> {
+        let limits = self.limits();
+        let place = &entry.place;
+        let text = if plugin::is_inline(&entry.value) {
+            Input::inline(file, place.line, &entry.value).patch(limits, &mut self.problems)
+        } else {
+            let root = self.root(folder);
+            match read::bytes(root, entry, &mut self.spent, &mut self.problems) {
+                Some((file, bytes)) => Input::file(&file, bytes).patch(limits, &mut self.problems),
+                None => None,
+            }
+        };
+        match text {
+            Some(patch::Text::Objects(objects)) => objects
+                .into_iter()
+                .map(|object| {
+                    let place = Place::new(&object.origin.file, object.origin.line, "");
+                    StrategicPatch::by_name(place, object)
+                })
+                .collect(),
+            Some(patch::Text::Operations(_)) => {
+                self.problems.push(place.problem(Fault::Unexpected {
+                    found: "a list of JSON 6902 operations".to_owned(),
+                    expected:
+                        "a strategic merge patch; list it under patches, with a target".to_owned(),
+                }));
+                Vec::new()
+            }
+            Some(patch::Text::Nothing) | None => Vec::new(),
+        }
+    }
+
+    /// One entry of `patches`.
+    pub(super) fn patch(&mut self, folder: &str, file: &str, patch: &Patch) -> Option<Transformer> {
+        let limits = self.limits();
+        let inline = patch.patch.trim();
+        let text = match (inline.is_empty(), patch.path.is_empty()) {
+            (true, true) => {
+                let what = "patch or path";
+                self.problems
+                    .push(patch.place.problem(Fault::Missing { what }));
+                return None;
+            }
+            (false, false) => {
+                let (first, second) = ("patch", "path");
+                self.problems
+                    .push(patch.place.problem(Fault::Both { first, second }));
+                return None;
+            }
+            (false, true) => {
+                Input::inline(file, patch.text_line, inline).patch(limits, &mut self.problems)?
+            }
+            (true, false) => {
+                let path = At {
+                    value: patch.path.clone(),
+                    place: patch.place.clone(),
+                };
+                let root = self.root(folder);
+                let (file, bytes) = read::bytes(root, &path, &mut self.spent, &mut self.problems)?;
+                Input::file(&file, bytes).patch(limits, &mut self.problems)?
+            }
+        };
+        patch::transformer(patch, &patch.place, text, &mut self.problems)
+    }
+
+    /// One entry of `patchesJson6902`.
+    pub(super) fn json_patch(
+        &mut self,
+        folder: &str,
+        file: &str,
+        patch: &Patch,
+    ) -> Option<Transformer> {
+        let limits = self.limits();
+        let fault = match (&patch.target, patch.patch.is_empty(), patch.path.is_empty()) {
+            (None, ..) => Some(Fault::Missing { what: "the target" }),
+            (Some(target), ..) if target.name.is_empty() => Some(Fault::Missing {
+                what: "the name of the target",
+            }),
+            (_, true, true) => Some(Fault::Missing {
+                what: "patch or path",
+            }),
+            (_, false, false) => Some(Fault::Both {
+                first: "patch",
+                second: "path",
+            }),
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            self.problems.push(patch.place.problem(fault));
+            return None;
+        }
+        let operations = if patch.path.is_empty() {
+            Input::inline(file, patch.text_line, &patch.patch)
+                .operations(limits, &mut self.problems)?
+        } else {
+            let path = At {
+                value: patch.path.clone(),
+                place: patch.place.clone(),
+            };
+            let root = self.root(folder);
+            let (file, bytes) = read::bytes(root, &path, &mut self.spent, &mut self.problems)?;
+            Input::file(&file, bytes).operations(limits, &mut self.problems)?
+        };
+        let target = patch.target.as_ref()?;
+        match JsonPatch::new(patch.place.clone(), &operations, target, false) {
+            Ok(json) => Some(Transformer {
+                place: patch.place.clone(),
+                kind: "PatchJson6902Transformer",
+                configured: None,
+                action: Action::Json(json),
+            }),
+            Err(fault) => {
+                self.problems.push(patch.place.problem(fault));
+                None
+            }
+        }
+    }
+
+    /// One entry of `replacements`: itself, or those of a file.
+    pub(super) fn replacements(
+        &mut self,
+        folder: &str,
+        replacement: &kustomization::Replacement,
+    ) -> Vec<ReplacementRule> {
+        if replacement.path.is_empty() {
+            return ReplacementRule::new(replacement, &mut self.problems)
+                .into_iter()
+                .collect();
+        }
+        let place = &replacement.place;
+        if replacement.source.is_some() || !replacement.targets.is_empty() {
+            let (first, second) = ("path", "source and targets");
+            self.problems
+                .push(place.problem(Fault::Both { first, second }));
+            return Vec::new();
+        }
+        let path = At {
+            value: replacement.path.clone(),
+            place: place.clone(),
+        };
+        let root = self.root(folder);
+        let Some((file, bytes)) = read::bytes(root, &path, &mut self.spent, &mut self.problems)
+        else {
+            return Vec::new();
+        };
+        let limits = self.limits();
+        let Some(node) = Input::file(&file, bytes).settings(limits, &mut self.problems) else {
+            return Vec::new();
+        };
+        kustomization::replacements_file(&file, &node, &mut self.problems)
+            .iter()
+            .filter_map(|replacement| ReplacementRule::new(replacement, &mut self.problems))
+            .collect()
+    }
+}
+
+/// Files for generators.
+struct Loaded<'a, 's> {
+    root: Root<'a>,
+    spent: &'s mut Spent,
+}
+
+impl Files for Loaded<'_, '_> {
+    fn file(&mut self, path: &At<String>, problems: &mut Problems) -> Option<Vec<u8>> {
+        read::bytes(self.root, path, self.spent, problems).map(|(_, bytes)| bytes.to_vec())
+    }
+}

@@ -1,0 +1,264 @@
+//! Patches: strategic merge and JSON 6902.
+
+mod json;
+mod lists;
+mod strategic;
+mod structure;
+
+use super::id::Id;
+use super::kustomization::{Patch, Selector};
+use super::near;
+use super::problem::{Fault, Place, Problems};
+use super::resource::Resource;
+use super::resources::Resources;
+use super::select::Selection;
+use super::transform::{Action, Transformer};
+use super::walk::Refusal;
+use crate::yaml::{Data, Node};
+use json::Operation;
+use strategic::Outcome;
+
+/// A strategic merge patch.
+#[derive(Debug)]
+pub(super) struct StrategicPatch {
+    place: Place,
+    /// The patch, as an object with an origin of its own.
+    patch: Resource,
+    target: Option<Selection>,
+    allow_name_change: bool,
+    allow_kind_change: bool,
+}
+
+/// A JSON 6902 patch.
+#[derive(Debug)]
+pub(super) struct JsonPatch {
+    place: Place,
+    operations: Vec<Operation>,
+    target: Selection,
+    /// Whether the objects' names are remembered, as under `patches`.
+    remembers: bool,
+}
+
+/// What a patch's text turned out to be.
+pub(super) enum Text {
+    /// Documents that are objects.
+    Objects(Vec<Resource>),
+    /// One list of operations, with the line on which it begins.
+    Operations(Node),
+    /// Nothing but comments.
+    Nothing,
+}
+
+impl StrategicPatch {
+    /// A patch that goes to the object that it names.
+    pub(super) fn by_name(place: Place, patch: Resource) -> Self {
+        Self {
+            place,
+            patch,
+            target: None,
+            allow_name_change: false,
+            allow_kind_change: false,
+        }
+    }
+
+    pub(super) fn apply(&self, resources: &mut Resources, problems: &mut Problems) {
+        let place = &self.place;
+        let Some(target) = &self.target else {
+            let wanted = self.patch.id();
+            let found = resources.matching(&wanted);
+            match found.as_slice() {
+                [at] => {
+                    let resource = &mut resources.list_mut()[*at];
+                    if let Err(fault) = self.apply_to(resource) {
+                        problems.push(place.problem(fault));
+                    }
+                    drop_empty(resources);
+                }
+                [] => problems.push(place.problem(no_match(&wanted, resources))),
+                found => {
+                    let found = found
+                        .iter()
+                        .map(|at| resources.list()[*at].id().to_string())
+                        .collect();
+                    let wanted = wanted.to_string();
+                    problems.push(place.problem(Fault::SeveralMatches { wanted, found }));
+                }
+            }
+            return;
+        };
+        for resource in resources.list_mut() {
+            if target.selects(resource)
+                && let Err(fault) = self.apply_to(resource)
+            {
+                problems.push(place.problem(fault));
+            }
+        }
+        drop_empty(resources);
+        resources.check_unique(problems);
+    }
+
+    fn apply_to(&self, resource: &mut Resource) -> Result<(), Fault> {
+        let kind = resource.kind().to_owned();
+        let (name, namespace) = (resource.name().to_owned(), resource.namespace().to_owned());
+        if self.allow_name_change || self.allow_kind_change {
+            resource.remember();
+        }
+        let mut patch = self.patch.node.clone();
+        if self.target.is_some() {
+            let line = patch.line;
+            patch.insert(
+                "apiVersion",
+                Node::string(line, resource.api_version().to_owned()),
+            );
+        }
+        let structure = structure::Structure::of(&resource.node);
+        let outcome = strategic::merge(&mut resource.node, patch, structure);
+        match outcome {
+            Err(strategic::Stop { path, refusal }) => {
+                let Refusal(message) = refusal;
+                return Err(Fault::Mismatch {
+                    object: resource.id().to_string(),
+                    field: path.join("."),
+                    message,
+                });
+            }
+            Ok(Outcome::Remove) => {
+                resource.node.data = Data::Null;
+                return Ok(());
+            }
+            Ok(Outcome::Keep) => {}
+        }
+        if !self.allow_kind_change {
+            resource.set_kind(&kind);
+        }
+        if !self.allow_name_change {
+            resource.set_name(&name);
+        }
+        resource.set_namespace(&namespace);
+        Ok(())
+    }
+}
+
+impl JsonPatch {
+    pub(super) fn new(
+        place: Place,
+        operations: &Node,
+        target: &Selector,
+        remembers: bool,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            place,
+            operations: json::operations(operations)?,
+            target: Selection::new(target)?,
+            remembers,
+        })
+    }
+
+    pub(super) fn apply(&self, resources: &mut Resources, problems: &mut Problems) {
+        for resource in resources.list_mut() {
+            if !self.target.selects(resource) {
+                continue;
+            }
+            if self.remembers {
+                resource.remember();
+            }
+            if let Err((operation, message)) = json::apply(&mut resource.node, &self.operations) {
+                problems.push(self.place.problem(Fault::Operation {
+                    operation,
+                    object: resource.id().to_string(),
+                    message,
+                }));
+            }
+        }
+        drop_empty(resources);
+    }
+}
+
+/// The transformer that one `patches` entry stands for, if it says anything.
+pub(super) fn transformer(
+    patch: &Patch,
+    place: &Place,
+    text: Text,
+    problems: &mut Problems,
+) -> Option<Transformer> {
+    let mut note = |fault: Fault| problems.push(place.problem(fault));
+    let target = match patch.target.as_ref().map(Selection::new).transpose() {
+        Ok(target) => target,
+        Err(fault) => {
+            note(fault);
+            return None;
+        }
+    };
+    let action = match text {
+        Text::Nothing => return None,
+        Text::Operations(node) => {
+            let Some(target) = &patch.target else {
+                note(Fault::Missing {
+                    what: "the target of a JSON 6902 patch",
+                });
+                return None;
+            };
+            match JsonPatch::new(place.clone(), &node, target, true) {
+                Ok(patch) => Action::Json(patch),
+                Err(fault) => {
+                    note(fault);
+                    return None;
+                }
+            }
+        }
+        Text::Objects(objects) => {
+            if target.is_some() && objects.len() > 1 {
+                note(Fault::Other(
+                    "a target is for one patch, but there are several documents: \
+                     give each an entry of its own, or leave the target out"
+                        .to_owned(),
+                ));
+                return None;
+            }
+            let patches = objects
+                .into_iter()
+                .map(|object| StrategicPatch {
+                    place: Place {
+                        file: object.origin.file.clone(),
+                        line: object.origin.line,
+                        field: String::new(),
+                    },
+                    patch: object,
+                    target: target.clone(),
+                    allow_name_change: patch.allow_name_change,
+                    allow_kind_change: patch.allow_kind_change,
+                })
+                .collect();
+            Action::Strategic(patches)
+        }
+    };
+    Some(Transformer {
+        place: place.clone(),
+        kind: "PatchTransformer",
+        configured: None,
+        action,
+    })
+}
+
+fn no_match(wanted: &Id<'_>, resources: &Resources) -> Fault {
+    Fault::NoMatch {
+        wanted: format!(
+            "{wanted} ({})",
+            match (wanted.gvk.group, wanted.gvk.version) {
+                ("", version) => version.to_owned(),
+                (group, version) => format!("{group}/{version}"),
+            }
+        ),
+        near: near::objects(wanted, resources.list()),
+    }
+}
+
+/// Drops the objects of which a patch left nothing.
+fn drop_empty(resources: &mut Resources) {
+    resources
+        .list_mut()
+        .retain(|resource| match &resource.node.data {
+            Data::Mapping(entries) => !entries.is_empty(),
+            _ => false,
+        });
+}
