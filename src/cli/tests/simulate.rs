@@ -234,8 +234,8 @@ fn bad_artifacts_end_in_a_condition_not_in_an_error() {
         (
             "kustomization",
             "artifacts/shop/kustomization.yaml",
-            "resources: []\n",
-            &["StageFailed", "kustomization.yaml", "not supported"],
+            "resources: [missing.yaml]\n",
+            &["StageFailed", "kustomization.yaml", "missing.yaml"],
         ),
     ] {
         let folder = folder(

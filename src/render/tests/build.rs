@@ -148,36 +148,41 @@ fn local_configuration_stays_out() {
 }
 
 #[test]
-fn kustomizations_are_refused_by_name() {
-    let one = object("one");
+fn kustomizations_say_what_is_built() {
+    let (one, two) = (object("one"), object("two"));
     for name in ["kustomization.yaml", "kustomization.yml", "Kustomization"] {
-        let message = |file: &str| {
-            format!(
-                "{file}: kustomization files are not supported by this version: \
-                 use a path with plain manifests only"
-            )
+        let files = |folder: &str, text: &'static str| {
+            [
+                ("app/a.yaml".to_owned(), one.clone()),
+                ("app/sub/b.yaml".to_owned(), two.clone()),
+                (format!("{folder}/{name}"), text.to_owned()),
+            ]
         };
-        let root = format!("app/{name}");
-        refused(
-            &[("app/a.yaml", &one), (&root, "resources: [a.yaml]")],
-            "app",
-            &[&message(&root)],
-        );
-        let sub = format!("app/sub/{name}");
-        refused(
-            &[("app/a.yaml", &one), (&sub, "")],
-            "app",
-            &[&message(&sub)],
-        );
-        refused(&[(&sub, "")], "app", &[&message(&sub)]);
+        let named = |folder: &str, text: &'static str| {
+            let files = files(folder, text);
+            let files: Vec<_> = files
+                .iter()
+                .map(|(path, text)| (path.as_str(), text.as_str()))
+                .collect();
+            let objects = built(&files, "app");
+            names(&objects)
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(named("app", "resources: [a.yaml]"), ["one"]);
+        // One below the path speaks for its folder; the other files are built as they are.
+        let below = "resources: [b.yaml]\nnamePrefix: x-";
+        assert_eq!(named("app/sub", below), ["one", "x-two"]);
         // Elsewhere in the artifact it is none of this path's business.
-        assert_eq!(
-            built(
-                &[("app/a.yaml", &one), ("other/kustomization.yaml", "")],
-                "app"
-            )
-            .len(),
-            1
+        assert_eq!(named("other", ""), ["one", "two"]);
+        let empty = format!("app/{name}");
+        refused(
+            &[("app/a.yaml", &one), (&empty, "")],
+            "app",
+            &[&format!(
+                "{empty}: the kustomization is empty: name at least one resource"
+            )],
         );
     }
     // Names that only look like it, and objects of that kind.

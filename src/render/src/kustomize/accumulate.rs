@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Options;
-use super::config::{self, Config};
+use super::config::{self, Config, Conflict};
 use super::finish;
 use super::generate::{self, Files};
 use super::kustomization::{self, At, Generator, Kustomization, Patch, Reader};
@@ -16,6 +16,7 @@ use super::replace::ReplacementRule;
 use super::resources::Resources;
 use super::transform::{self, Action, Prepared, Transformer};
 use super::variables::{self, Variables};
+use crate::yaml::Node;
 use crate::{Limits, Object, Problem, Tree};
 
 /// One build.
@@ -49,7 +50,7 @@ impl Accumulated {
     pub(super) fn new() -> Self {
         Self {
             resources: Resources::default(),
-            config: config::defaults(),
+            config: Arc::default(),
             variables: Variables::new(),
             complete: true,
         }
@@ -385,12 +386,9 @@ impl<'a> Build<'a> {
     }
 
     fn merge_config(&mut self, own: &mut Arc<Config>, other: &Arc<Config>, place: &Place) {
-        match config::merged(own, other) {
-            Ok(merged) => *own = merged,
-            Err(conflict) => self.problems.push(place.problem(Fault::Other(format!(
-                "two entries for the field {:?} disagree on \"create\"",
-                conflict.path
-            )))),
+        let merged = config::merged(own, other);
+        if let Some(merged) = self.noted(merged, place) {
+            *own = merged;
         }
     }
 
@@ -412,36 +410,30 @@ impl<'a> Build<'a> {
         kustomization: &Kustomization,
         all: &mut Accumulated,
     ) {
-        let limits = self.limits();
+        let mut own = Config::default();
         for path in &kustomization.configurations {
-            let root = self.root(folder);
-            let Some((file, bytes)) = read::bytes(root, path, &mut self.spent, &mut self.problems)
-            else {
-                continue;
-            };
-            let input = Input::file(&file, bytes);
-            let Some(node) = input.settings(limits, &mut self.problems) else {
+            let Some((file, node)) = self.settings(folder, path) else {
                 continue;
             };
             let read = config::from_file(&node, &mut Reader::new(&file, &mut self.problems));
-            self.add_config(all, &read, &path.place);
+            self.noted(own.merge(&read), &path.place);
         }
+        let mut with_defaults = config::defaults();
+        if !kustomization.configurations.is_empty() {
+            let mut merged = Config::clone(&with_defaults);
+            let place = Place::new(&kustomization.file, 0, "configurations");
+            self.noted(merged.merge(&own), &place);
+            with_defaults = Arc::new(merged);
+        }
+        let place = Place::new(&kustomization.file, 0, "");
+        self.merge_config(&mut all.config, &with_defaults, &place);
         for path in &kustomization.crds {
-            let root = self.root(folder);
-            let Some((file, bytes)) = read::bytes(root, path, &mut self.spent, &mut self.problems)
-            else {
+            let Some((_, node)) = self.settings(folder, path) else {
                 continue;
             };
-            let input = Input::file(&file, bytes);
-            let Some(node) = input.settings(limits, &mut self.problems) else {
-                continue;
-            };
-            match config::from_crds(&node) {
-                Ok(read) => self.add_config(all, &read, &path.place),
-                Err(conflict) => self.problems.push(path.place.problem(Fault::Other(format!(
-                    "two entries for the field {:?} disagree on \"create\"",
-                    conflict.path
-                )))),
+            let read = config::from_crds(&node).map(Arc::new);
+            if let Some(read) = self.noted(read, &path.place) {
+                self.merge_config(&mut all.config, &read, &path.place);
             }
         }
         if let Some(open_api) = &kustomization.open_api {
@@ -449,15 +441,24 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn add_config(&mut self, all: &mut Accumulated, more: &Config, place: &Place) {
-        let mut merged = Config::clone(&all.config);
-        match merged.merge(more) {
-            Ok(()) => all.config = Arc::new(merged),
-            Err(conflict) => self.problems.push(place.problem(Fault::Other(format!(
-                "two entries for the field {:?} disagree on \"create\"",
-                conflict.path
-            )))),
-        }
+    /// A file of settings that a kustomization names.
+    fn settings(&mut self, folder: &str, path: &At<String>) -> Option<(String, Node)> {
+        let root = self.root(folder);
+        let (file, bytes) = read::bytes(root, path, &mut self.spent, &mut self.problems)?;
+        let limits = self.limits();
+        let node = Input::file(&file, bytes).settings(limits, &mut self.problems)?;
+        Some((file, node))
+    }
+
+    fn noted<T>(&mut self, result: Result<T, Conflict>, place: &Place) -> Option<T> {
+        result
+            .map_err(|conflict| {
+                self.problems.push(place.problem(Fault::Other(format!(
+                    "two entries for the field {:?} disagree on \"create\"",
+                    conflict.path
+                ))));
+            })
+            .ok()
     }
 
     fn generators(
@@ -527,8 +528,17 @@ impl<'a> Build<'a> {
 
     fn prepared(&mut self, folder: &str, kustomization: &Kustomization) -> Prepared {
         let mut strategic = Vec::new();
+        let before = self.problems.len();
         for entry in &kustomization.strategic_patches {
             strategic.extend(self.strategic(folder, &kustomization.file, entry));
+        }
+        if let Some(first) = kustomization.strategic_patches.first()
+            && strategic.is_empty()
+            && self.problems.len() == before
+        {
+            let what = "a patch: there is none in what is listed, and one";
+            self.problems
+                .push(first.place.problem(Fault::Missing { what }));
         }
         let patches = kustomization
             .patches

@@ -163,7 +163,7 @@ fn actions(build: &mut Build<'_>, folder: &str, kind: &str, resource: &Resource)
     let file = resource.origin.file.as_str();
     let before = build.problems.len();
     let mut parsed = {
-        let mut reader = Reader::new(file, &mut build.problems);
+        let mut reader = Reader::lenient(file, &mut build.problems);
         let mut fields = reader.fields(&resource.node, "");
         let parsed = Parsed::read(kind, &mut fields, &mut reader);
         fields.ignore_rest();

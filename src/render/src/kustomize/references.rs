@@ -128,7 +128,7 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
             candidates: &candidates,
             by_name: &by_name,
             me: &candidates[at],
-            subject_namespaces: subject_namespaces(resource),
+            subject_namespaces: subject_namespaces(resource, problems),
             role: role(resource),
         };
         for referrer in selected {
@@ -145,7 +145,7 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
 }
 
 /// The namespaces of the service accounts that a role binding binds.
-fn subject_namespaces(resource: &Resource) -> BTreeSet<String> {
+fn subject_namespaces(resource: &Resource, problems: &mut Problems) -> BTreeSet<String> {
     let mut namespaces = BTreeSet::new();
     if resource.kind() != "RoleBinding" {
         return namespaces;
@@ -154,9 +154,24 @@ fn subject_namespaces(resource: &Resource) -> BTreeSet<String> {
         for subject in subjects {
             let text = |field: &str| subject.get(field).and_then(Node::text);
             if text("kind") == Some("ServiceAccount")
-                && let Some(namespace) = text("namespace")
+                && let Some(namespace) = subject.get("namespace")
             {
-                namespaces.insert(namespace.to_owned());
+                match namespace.text() {
+                    Some(namespace) => {
+                        namespaces.insert(namespace.to_owned());
+                    }
+                    None => problems.push(
+                        Place::new(
+                            &resource.origin.file,
+                            namespace.line,
+                            "subjects[].namespace",
+                        )
+                        .problem(Fault::Unexpected {
+                            found: namespace.kind().to_owned(),
+                            expected: "the name of a namespace".to_owned(),
+                        }),
+                    ),
+                }
             }
         }
     }

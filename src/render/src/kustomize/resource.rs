@@ -108,6 +108,13 @@ impl Resource {
         self.previous_ids().chain(std::iter::once(self.id()))
     }
 
+    /// Whether anything is remembered of it.
+    pub(super) fn has_history(&self) -> bool {
+        self.needs_hash
+            || self.behavior.is_some()
+            || !(self.previous.is_empty() && self.prefixes.is_empty() && self.suffixes.is_empty())
+    }
+
     /// Remembers today's name, before it is changed.
     pub(super) fn remember(&mut self) {
         let id = self.id();

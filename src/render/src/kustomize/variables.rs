@@ -133,7 +133,7 @@ fn value(variable: &Variable, resources: &Resources) -> Result<Data, Fault> {
         field: variable.field_path.clone(),
         message,
     };
-    let path = replace::indexed_path(&variable.field_path)?;
+    let path = replace::indexed_path(&variable.field_path);
     match replace::lookup(&resource.node, &path) {
         Ok(Some(node)) => Ok(node.data.clone()),
         Ok(None) => Err(mismatch("there is no such field".to_owned())),

@@ -276,7 +276,14 @@ impl<'a> Composer<'a> {
             Some(Open::Mapping(mapping)) => match std::mem::take(&mut mapping.key) {
                 Key::Next => (mapping.key, fault) = next_key(node, key, merge),
                 Key::Value(key, line) => {
-                    if let Some(first) = mapping.lines.get(&key) {
+                    let known = mapping.lines.get(&key);
+                    if known.is_some() && self.dialect == Dialect::Settings {
+                        // Kustomize takes the last one in settings.
+                        let entries = &mut mapping.entries;
+                        if let Some(entry) = entries.iter_mut().find(|(name, _)| *name == key) {
+                            entry.1 = node;
+                        }
+                    } else if let Some(first) = known {
                         fault = Some((line, YamlFault::DuplicateKey { key, first: *first }));
                     } else {
                         mapping.lines.insert(key.clone(), line);

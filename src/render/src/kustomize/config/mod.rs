@@ -111,13 +111,11 @@ pub(super) fn defaults() -> Arc<Config> {
     DEFAULTS.clone()
 }
 
-/// One configuration with another's entries added. Every configuration has the defaults in it,
-/// so that merging with them changes nothing.
+/// One configuration with another's entries added. What every build has, defaults into nothing
+/// or into defaults, costs nothing.
 pub(super) fn merged(one: &Arc<Config>, other: &Arc<Config>) -> Result<Arc<Config>, Conflict> {
-    if Arc::ptr_eq(one, other) || Arc::ptr_eq(other, &DEFAULTS) {
-        return Ok(one.clone());
-    }
-    if Arc::ptr_eq(one, &DEFAULTS) {
+    let is_default = |config: &Arc<Config>| Arc::ptr_eq(config, &DEFAULTS);
+    if is_default(other) && (is_default(one) || **one == Config::default()) {
         return Ok(other.clone());
     }
     let mut config = Config::clone(one);
@@ -155,8 +153,24 @@ impl Config {
         Ok(())
     }
 
-    /// The order in which kustomize goes through referrals: by the kind's place in its order.
+    /// Kustomize's order. It matters: where entries are added to nothing, one for every kind that
+    /// comes after one for some kind counts as known, and is left out.
     fn sort(&mut self) {
+        for list in [
+            &mut self.name_prefix,
+            &mut self.name_suffix,
+            &mut self.namespace,
+            &mut self.common_labels,
+            &mut self.labels,
+            &mut self.template_labels,
+            &mut self.volume_claim_template_labels,
+            &mut self.common_annotations,
+            &mut self.variables,
+            &mut self.images,
+            &mut self.replicas,
+        ] {
+            list.sort_by_cached_key(|field| super::sort::rank(field.gvk.borrow()));
+        }
         self.name_references
             .sort_by_cached_key(|reference| super::sort::rank(reference.gvk.borrow()));
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::finish;
 use super::kustomization::{Generator, GeneratorOptions};
 use super::problem::{Fault, Problems};
 use super::resource::{Behavior, Resource};
@@ -144,6 +145,11 @@ pub(super) fn inherit(
         let mut entries: BTreeMap<String, String> = old.meta_map(field).into_iter().collect();
         entries.extend(resource.meta_map(field));
         resource.set_meta_map(field, entries.into_iter().collect());
+    }
+    if behavior == Behavior::Merge
+        && let Some(origin) = old.meta_entry("annotations", finish::ORIGIN)
+    {
+        finish::mark_origin(resource, &origin);
     }
     resource.set_name(old.name());
     resource.set_namespace(old.namespace());

@@ -203,11 +203,7 @@ fn generator(fields: &mut Fields<'_>, reader: &mut Reader<'_>, secret: bool) -> 
         behavior: fields.string("behavior", reader),
         sources: parts::kv_sources(fields, reader),
         options: fields.nested("options", reader, parts::generator_options),
-        secret_type: if secret {
-            fields.optional("type", reader)
-        } else {
-            None
-        },
+        secret_type: secret.then(|| fields.string("type", reader)),
     }
 }
 
@@ -218,7 +214,7 @@ pub(super) fn generator_file(
     secret: bool,
     problems: &mut Problems,
 ) -> Generator {
-    let mut reader = Reader::new(file, problems);
+    let mut reader = Reader::lenient(file, problems);
     let mut fields = reader.fields(node, "");
     let (mut name, mut namespace) = (String::new(), String::new());
     fields.nested("metadata", &mut reader, |fields, reader| {
@@ -243,7 +239,7 @@ pub(super) fn replacements_file(
     node: &Node,
     problems: &mut Problems,
 ) -> Vec<Replacement> {
-    let mut reader = Reader::new(file, problems);
+    let mut reader = Reader::lenient(file, problems);
     let items: &[Node] = match &node.data {
         Data::Sequence(items) => items,
         _ => std::slice::from_ref(node),

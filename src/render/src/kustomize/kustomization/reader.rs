@@ -17,11 +17,25 @@ pub(in crate::kustomize) struct At<T> {
 pub(in crate::kustomize) struct Reader<'a> {
     file: &'a str,
     problems: &'a mut Problems,
+    lenient: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(in crate::kustomize) fn new(file: &'a str, problems: &'a mut Problems) -> Self {
-        Self { file, problems }
+        Self {
+            file,
+            problems,
+            lenient: false,
+        }
+    }
+
+    /// A reader that passes over unknown fields, as kustomize does in the configurations of
+    /// built-in transformers.
+    pub(in crate::kustomize) fn lenient(file: &'a str, problems: &'a mut Problems) -> Self {
+        Self {
+            lenient: true,
+            ..Self::new(file, problems)
+        }
     }
 
     pub(in crate::kustomize) fn note(&mut self, place: &Place, fault: Fault) {
@@ -281,6 +295,9 @@ impl<'n> Fields<'n> {
 
     /// Refuses what hasn't been asked for.
     pub(in crate::kustomize) fn finish(&mut self, reader: &mut Reader<'_>) {
+        if reader.lenient {
+            return;
+        }
         for (name, node) in std::mem::take(&mut self.left) {
             let place = Place::new(reader.file, node.line, &self.path);
             let near = near::texts(name, self.known.iter().copied());

@@ -28,7 +28,10 @@ pub(super) fn merge(
     }
     let (own, changes) = (items(node), take(patch));
     let merged = match strategy {
-        Strategy::Keys(keys) => keyed(own, changes, keys, structure)?,
+        Strategy::Keys(keys) => {
+            check_keys(&changes, keys)?;
+            keyed(own, changes, keys, structure)?
+        }
         _ => set(own, changes),
     };
     node.data = Data::Sequence(merged);
@@ -157,13 +160,6 @@ fn keyed(
     keys: &'static [&'static str],
     structure: Option<Structure>,
 ) -> Result<Vec<Node>, Stop> {
-    if let Some(bad) = changes.iter().find(|item| is_keyless(item, keys)) {
-        return Err(Stop::new(format!(
-            "the patch's element on line {} has no {}, by which the list is merged",
-            bad.line,
-            keys.join(" or ")
-        )));
-    }
     if keys.len() == 1 {
         return single(own, changes, keys[0], structure);
     }
@@ -231,6 +227,7 @@ fn keyed(
         }
     }
     // What only the patch has comes first, then the object's elements as they were.
+    list.extend(changes.into_iter().filter(|item| is_keyless(item, keys)));
     for node in own.into_iter().flatten() {
         let tuple = values(&node, keys);
         if tuple.iter().any(|value| !value.is_empty()) {
@@ -319,6 +316,18 @@ fn element(
     }
 }
 
+/// What has no key can't be merged into what is there.
+fn check_keys(changes: &[Node], keys: &[&str]) -> Result<(), Stop> {
+    match changes.iter().find(|item| is_keyless(item, keys)) {
+        None => Ok(()),
+        Some(bad) => Err(Stop::new(format!(
+            "the patch's element on line {} has no {}, by which the list is merged",
+            bad.line,
+            keys.join(" or ")
+        ))),
+    }
+}
+
 fn is_keyless(item: &Node, keys: &[&str]) -> bool {
     values(item, keys).iter().all(String::is_empty)
 }
@@ -336,7 +345,6 @@ fn single(
         let text = node.scalar()?.into_owned();
         (!text.is_empty()).then_some(text)
     };
-    let name = |item: &Node| identity(item).unwrap_or_default();
 
     // The object's elements by key: the first takes the patch, the last stands in the result.
     let mut first: std::collections::BTreeMap<String, Node> = std::collections::BTreeMap::new();
@@ -346,9 +354,10 @@ fn single(
     let mut seen = std::collections::BTreeSet::new();
     let mut queue: Vec<(String, Option<Node>)> = Vec::new();
     for item in changes {
-        let name = name(&item);
-        if seen.insert(name.clone()) {
-            queue.push((name, Some(item)));
+        match identity(&item) {
+            None => rest.push(item),
+            Some(name) if seen.insert(name.clone()) => queue.push((name, Some(item))),
+            Some(_) => {}
         }
     }
     for item in own {

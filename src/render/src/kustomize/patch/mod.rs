@@ -27,6 +27,8 @@ pub(super) struct StrategicPatch {
     target: Option<Selection>,
     allow_name_change: bool,
     allow_kind_change: bool,
+    /// Whether its labels and annotations become texts, whatever they are written as.
+    as_texts: bool,
 }
 
 /// A JSON 6902 patch.
@@ -58,6 +60,7 @@ impl StrategicPatch {
             target: None,
             allow_name_change: false,
             allow_kind_change: false,
+            as_texts: true,
         }
     }
 
@@ -111,6 +114,9 @@ impl StrategicPatch {
                 Node::string(line, resource.api_version().to_owned()),
             );
         }
+        if self.as_texts {
+            marks_as_texts(&mut patch);
+        }
         let structure = structure::Structure::of(&resource.node);
         let outcome = strategic::merge(&mut resource.node, patch, structure);
         match outcome {
@@ -161,6 +167,13 @@ impl JsonPatch {
             }
             if self.remembers {
                 resource.remember();
+            }
+            if resource.has_history() {
+                // Kustomize keeps the history in annotations, so that patches find some.
+                resource
+                    .node
+                    .get_or_insert_mapping("metadata")
+                    .get_or_insert_mapping("annotations");
             }
             if let Err((operation, message)) = json::apply(&mut resource.node, &self.operations) {
                 problems.push(self.place.problem(Fault::Operation {
@@ -227,6 +240,7 @@ pub(super) fn transformer(
                     target: target.clone(),
                     allow_name_change: patch.allow_name_change,
                     allow_kind_change: patch.allow_kind_change,
+                    as_texts: target.is_some(),
                 })
                 .collect();
             Action::Strategic(patches)
@@ -238,6 +252,22 @@ pub(super) fn transformer(
         configured: None,
         action,
     })
+}
+
+/// Makes texts of a patch's labels and annotations. Nulls stay, and take labels away.
+fn marks_as_texts(patch: &mut Node) {
+    let Some(meta) = patch.get_mut("metadata") else {
+        return;
+    };
+    for field in ["labels", "annotations"] {
+        if let Some(Data::Mapping(entries)) = meta.get_mut(field).map(|node| &mut node.data) {
+            for (_, value) in entries.iter_mut().filter(|(_, value)| !value.is_null()) {
+                if let Some(text) = value.scalar() {
+                    value.data = Data::String(text.into_owned());
+                }
+            }
+        }
+    }
 }
 
 fn no_match(wanted: &Id<'_>, resources: &Resources) -> Fault {

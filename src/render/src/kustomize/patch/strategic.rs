@@ -1,13 +1,15 @@
 //! Merging a strategic merge patch into an object.
 //!
-//! What kustomize does, with four differences, each where its result is never wanted:
+//! What kustomize does, with five differences, each where its result is never wanted:
 //! - `$patch: replace` in an element of a keyed list replaces the element (kustomize drops the
 //!   patch's element instead);
 //! - `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…` do what Kubernetes has
 //!   them do (kustomize writes them into the object);
 //! - an element of a patch's keyed list without its key is an error (kustomize drops it, and
 //!   every element of the object with it);
-//! - an element of an object's keyed list without its key stays, and so do its neighbours.
+//! - an element of an object's keyed list without its key stays, and so do its neighbours;
+//! - a null takes a label or an annotation away, also where the patch has a target (kustomize
+//!   writes the text "null" there, and passes over `labels: null`).
 
 use super::lists;
 use super::structure::{Strategy, Structure};

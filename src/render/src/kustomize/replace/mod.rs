@@ -61,10 +61,7 @@ impl ReplacementRule {
                 } else {
                     &source.field_path
                 };
-                Path::parse(text)
-                    .map_err(|fault| problems.push(source.place.problem(fault)))
-                    .ok()
-                    .map(|path| From::Field(source.clone(), path))
+                Some(From::Field(source.clone(), Path::parse(text)))
             }
         };
         if replacement.targets.is_empty() {
@@ -207,13 +204,7 @@ impl Target {
         };
         let paths = paths
             .iter()
-            .filter_map(|path| match Path::parse(&path.value) {
-                Ok(parsed) => Some((path.place.clone(), parsed)),
-                Err(fault) => {
-                    problems.push(path.place.problem(fault));
-                    None
-                }
-            })
+            .map(|path| (path.place.clone(), Path::parse(&path.value)))
             .collect();
         Some(Self {
             place: place.clone(),

@@ -4,7 +4,6 @@ use regex::Regex;
 
 use crate::kustomize::config::split;
 use crate::kustomize::pattern;
-use crate::kustomize::problem::Fault;
 use crate::kustomize::walk::Refusal;
 use crate::yaml::{Data, Node, plain_scalar as resolve};
 
@@ -26,10 +25,13 @@ pub(in crate::kustomize) enum Part {
     Element {
         key: String,
         value: String,
-        /// The value as an expression, which is found anywhere in the text.
-        expression: Regex,
+        /// The value as an expression, which is found anywhere in the text; or what is wrong
+        /// with it, which matters where there is something to hold it against.
+        expression: Result<Regex, String>,
     },
     Every,
+    /// Brackets without `key=value`, which matter where the path leads that far.
+    Bad(String),
 }
 
 /// Whether a field stood there or was made.
@@ -40,15 +42,12 @@ pub(in crate::kustomize) enum Found {
 }
 
 impl Path {
-    pub(in crate::kustomize) fn parse(text: &str) -> Result<Self, Fault> {
-        let parts = bracketed(split(text, '.'))
-            .into_iter()
-            .map(Part::parse)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
+    pub(in crate::kustomize) fn parse(text: &str) -> Self {
+        let parts = bracketed(split(text, '.'));
+        Self {
             text: text.to_owned(),
-            parts,
-        })
+            parts: parts.into_iter().map(Part::parse).collect(),
+        }
     }
 
     pub(in crate::kustomize) fn text(&self) -> &str {
@@ -61,33 +60,30 @@ impl Path {
 }
 
 impl Part {
-    fn parse(part: String) -> Result<Self, Fault> {
+    fn parse(part: String) -> Self {
         if let Ok(index) = part.parse() {
-            return Ok(Self::Index(index));
+            return Self::Index(index);
         }
         if part == "*" {
-            return Ok(Self::Every);
+            return Self::Every;
         }
         if part == "-" {
-            return Ok(Self::Last);
+            return Self::Last;
         }
         let inner = part
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'));
         let Some(inner) = inner else {
-            return Ok(Self::Field(part));
+            return Self::Field(part);
         };
         let Some((key, value)) = inner.split_once('=') else {
-            return Err(Fault::Unexpected {
-                found: format!("{part:?} in a path"),
-                expected: "[key=value]".to_owned(),
-            });
+            return Self::Bad(part);
         };
-        Ok(Self::Element {
+        Self::Element {
             key: key.to_owned(),
             value: value.to_owned(),
-            expression: pattern::compile(value, value)?,
-        })
+            expression: pattern::compile(value, value).map_err(|fault| fault.to_string()),
+        }
     }
 }
 
@@ -118,7 +114,7 @@ fn bracketed(parts: Vec<String>) -> Vec<String> {
 }
 
 /// A path in which `containers[0]` stands for an element, as variables have it.
-pub(in crate::kustomize) fn indexed_path(text: &str) -> Result<Path, Fault> {
+pub(in crate::kustomize) fn indexed_path(text: &str) -> Path {
     let mut parts = Vec::new();
     for part in bracketed(split(text, '.')) {
         let index = part
@@ -132,13 +128,13 @@ pub(in crate::kustomize) fn indexed_path(text: &str) -> Result<Path, Fault> {
                 }
                 parts.push(Part::Index(index));
             }
-            None => parts.push(Part::parse(part)?),
+            None => parts.push(Part::parse(part)),
         }
     }
-    Ok(Path {
+    Path {
         text: text.to_owned(),
         parts,
-    })
+    }
 }
 
 /// The one place that a path stands for.
@@ -154,6 +150,7 @@ pub(in crate::kustomize) fn lookup<'n>(
                     "'*' can't stand in the path of a source".to_owned(),
                 ));
             }
+            (Part::Bad(part), _) => return Err(bad_part(part)),
             (_, Data::Null | Data::Blank) => None,
             (Part::Field(name), Data::Mapping(_)) if name.trim().is_empty() => Some(place),
             (Part::Field(name), Data::Mapping(_)) => place.get(name.trim()),
@@ -178,6 +175,10 @@ pub(in crate::kustomize) fn lookup<'n>(
         }
     }
     Ok(Some(place))
+}
+
+fn bad_part(part: &str) -> Refusal {
+    Refusal(format!("found {part:?} in the path, expected [key=value]"))
 }
 
 /// Calls `set` for every place that a path stands for, and counts them. With a value to make,
@@ -205,6 +206,7 @@ fn walk(
     match part {
         Part::Field(name) => field(node, name, rest, make, set),
         Part::Last => field(node, "-", rest, make, set),
+        Part::Bad(part) => Err(bad_part(part)),
         Part::Index(at) => {
             let line = node.line;
             let items = list(node, make.is_some())?;
@@ -265,7 +267,7 @@ fn walk(
 fn element(
     item: &mut Node,
     key: &str,
-    expression: &Regex,
+    expression: &Result<Regex, String>,
     rest: &[Part],
     make: Option<&Node>,
     set: &mut dyn FnMut(&mut Node, Found) -> Result<(), Refusal>,
@@ -275,9 +277,11 @@ fn element(
     } else {
         item.get(key)
     };
-    let matches = own
-        .and_then(Node::scalar)
-        .is_some_and(|text| expression.is_match(&text));
+    let matches = match (own.and_then(Node::scalar), expression) {
+        (None, _) => false,
+        (Some(text), Ok(expression)) => expression.is_match(&text),
+        (Some(_), Err(message)) => return Err(Refusal(message.clone())),
+    };
     if !matches {
         Ok(0)
     } else if key.is_empty() {
