@@ -18,6 +18,8 @@ pub(crate) enum Job {
     EstablishCrd(String),
     /// Delete the objects of a CRD that is going, then the CRD.
     FinalizeCrd(String),
+    /// Count what a namespace's quotas limit.
+    CountQuota(String),
     /// Recompute aggregated cluster roles.
     AggregateRoles,
     /// A workload's script is due; stale if the object changed its uid.

@@ -32,6 +32,13 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
             server.agenda.add_once(at, Job::Namespace(namespace));
         }
     }
+    let namespace = object::namespace(&change.object).to_owned();
+    let counted = change.kind == ChangeType::Deleted
+        || table.is("", "resourcequotas") && change.kind == ChangeType::Added;
+    if server.controllers && counted && has_quota(server, &namespace) {
+        let at = soon(server, server.timing.namespace);
+        server.agenda.add_once(at, Job::CountQuota(namespace));
+    }
     if table.is("apiextensions.k8s.io", "customresourcedefinitions") {
         let at = soon(server, server.timing.crd);
         match change.kind {
@@ -51,6 +58,11 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
     } else {
         workloads::schedule(server, table, change);
     }
+}
+
+fn has_quota(server: &Server, namespace: &str) -> bool {
+    let quotas = StoreKey::new("", "resourcequotas");
+    !namespace.is_empty() && server.store.list(&quotas, namespace).next().is_some()
 }
 
 fn is_terminating(server: &Server, namespace: &str) -> bool {

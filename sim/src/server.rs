@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
+    admission::webhooks::WebhookHandler,
     audit::AuditRecord,
     clock::{Agenda, Ids, Job, Timing},
     impersonation,
@@ -38,6 +39,7 @@ pub struct Server {
     pub(crate) spec_times: BTreeMap<String, Timestamp>,
     pub(crate) controllers: bool,
     pub(crate) impersonations: impersonation::Memory,
+    pub(crate) webhooks: BTreeMap<String, Box<dyn WebhookHandler>>,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
     observer: Option<Observer>,
@@ -69,6 +71,7 @@ impl Server {
             spec_times: BTreeMap::new(),
             controllers: true,
             impersonations: impersonation::Memory::default(),
+            webhooks: BTreeMap::new(),
             policy: None,
             audit: Vec::new(),
             observer: None,
@@ -204,6 +207,7 @@ impl Server {
             Job::Namespace(name) => crate::namespaces::step(self, &name),
             Job::EstablishCrd(name) => crate::crd::lifecycle::establish(self, &name),
             Job::FinalizeCrd(name) => crate::crd::lifecycle::finalize(self, &name),
+            Job::CountQuota(namespace) => crate::admission::quota::recount(self, &namespace),
             Job::AggregateRoles => rbac::aggregation::aggregate(self),
             Job::Workload { table, key, uid } => crate::workloads::run(self, &table, &key, &uid),
             Job::RemovePod { key, uid } => crate::workloads::pods::remove(self, &key, &uid),
@@ -297,6 +301,21 @@ impl Server {
     /// Puts an interceptor at the boundary, replacing any other.
     pub fn intercept(&mut self, interceptor: Box<dyn Interceptor>) {
         self.interceptor = Some(interceptor);
+    }
+
+    /// Lets a handler answer the admission webhooks that name an endpoint: an URL, or a Service as
+    /// `NAMESPACE/NAME/PATH` (the path without its first slash; empty if there is none).
+    pub fn serve_webhook(
+        &mut self,
+        endpoint: impl Into<String>,
+        handler: impl WebhookHandler + 'static,
+    ) {
+        self.webhooks.insert(endpoint.into(), Box::new(handler));
+    }
+
+    /// Takes a handler away: calls fail from now on.
+    pub fn stop_webhook(&mut self, endpoint: &str) {
+        self.webhooks.remove(endpoint);
     }
 
     /// Sets how long the server's own controllers take.

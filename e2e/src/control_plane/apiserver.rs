@@ -52,6 +52,8 @@ pub(super) fn start(folder: Folder, authority: &Authority) -> Result<ControlPlan
             &port.to_string(),
         ])
         .args(["--authorization-mode", "RBAC", "--anonymous-auth=false"])
+        // As every distribution has it.
+        .arg("--allow-privileged=true")
         .args(["--service-cluster-ip-range", "10.96.0.0/16"])
         .args(["--service-account-issuer", "https://kubernetes.default.svc"])
         .arg("--service-account-key-file")

@@ -35,12 +35,22 @@ fn each(list: Option<&mut Value>, mut change: impl FnMut(&mut Map<String, Value>
 pub(crate) fn apply(resource: &Resource, new: &mut Value) {
     drop_nulls(new);
     object::meta(new);
+    if matches!(
+        resource.kind.as_str(),
+        "Lease" | "IngressClass" | "Ingress" | "NetworkPolicy" | "PodDisruptionBudget"
+    ) {
+        object::child(new, "spec");
+    }
+    if resource.kind == "NetworkPolicy" {
+        under(object::child(new, "spec"), json!({ "podSelector": {} }));
+    }
     match resource.kind.as_str() {
         "Namespace" => {
             let name = object::name(new).to_owned();
-            let meta = object::meta(new);
-            let labels = meta.entry("labels").or_insert_with(|| json!({}));
             if !name.is_empty() {
+                let labels = object::meta(new)
+                    .entry("labels")
+                    .or_insert_with(|| json!({}));
                 object::members(labels).insert("kubernetes.io/metadata.name".into(), name.into());
             }
         }
@@ -59,7 +69,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                     json!({ "strategy": { "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" } } }),
                 );
             }
-            template(spec.get_mut("template"), "Always");
+            template(spec, "Always");
         }
         "StatefulSet" => {
             let spec = object::child(new, "spec");
@@ -86,7 +96,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                     }),
                 );
             });
-            template(spec.get_mut("template"), "Always");
+            template(spec, "Always");
         }
         "DaemonSet" => {
             let spec = object::child(new, "spec");
@@ -100,7 +110,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                     json!({ "updateStrategy": { "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } } }),
                 );
             }
-            template(spec.get_mut("template"), "Always");
+            template(spec, "Always");
             let annotations = object::meta(new)
                 .entry("annotations")
                 .or_insert_with(|| json!({}));
@@ -112,7 +122,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
         "ReplicaSet" => {
             let spec = object::child(new, "spec");
             under(spec, json!({ "replicas": 1 }));
-            template(spec.get_mut("template"), "Always");
+            template(spec, "Always");
         }
         "Job" => job(object::child(new, "spec")),
         "CronJob" => {
@@ -124,14 +134,17 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                     "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1,
                 }),
             );
-            if let Some(outer) = spec.get_mut("jobTemplate").filter(|t| t.is_object()) {
-                object::meta(outer);
-            }
-            if let Some(inner) = spec.get_mut("jobTemplate").and_then(|t| t.get_mut("spec")) {
-                template(inner.get_mut("template"), "");
+            let outer = spec.entry("jobTemplate").or_insert_with(|| json!({}));
+            object::meta(outer);
+            template(object::child(outer, "spec"), "Always");
+        }
+        "Pod" => {
+            let spec = object::child(new, "spec");
+            pod(spec, "Always", true);
+            for list in ["containers", "initContainers"] {
+                each(spec.get_mut(list), requests_from_limits);
             }
         }
-        "Pod" => pod(object::child(new, "spec"), "Always", true),
         "Service" => service(object::child(new, "spec")),
         "Secret" => secret(object::members(new)),
         "PersistentVolumeClaim" => under(
@@ -162,6 +175,13 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 json!(["Ingress"])
             };
             under(spec, json!({ "policyTypes": types }));
+            for direction in ["ingress", "egress"] {
+                each(spec.get_mut(direction), |rule| {
+                    each(rule.get_mut("ports"), |port| {
+                        under(port, json!({ "protocol": "TCP" }))
+                    });
+                });
+            }
         }
         "HorizontalPodAutoscaler" => under(
             object::child(new, "spec"),
@@ -219,18 +239,15 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-fn template(template: Option<&mut Value>, restart: &str) {
-    let Some(template) = template.filter(|t| t.is_object()) else {
-        return;
-    };
+/// A pod template, which is there even if it wasn't sent.
+fn template(owner: &mut Map<String, Value>, restart: &str) {
+    let template = owner.entry("template").or_insert_with(|| json!({}));
     object::meta(template);
     pod(object::child(template, "spec"), restart, false);
 }
 
 fn pod(spec: &mut Map<String, Value>, restart: &str, is_pod: bool) {
-    if !restart.is_empty() {
-        under(spec, json!({ "restartPolicy": restart }));
-    }
+    under(spec, json!({ "restartPolicy": restart }));
     under(
         spec,
         json!({
@@ -291,6 +308,9 @@ fn pod(spec: &mut Map<String, Value>, restart: &str, is_pod: bool) {
         });
     }
     each(spec.get_mut("volumes"), |volume| {
+        if volume.keys().all(|key| key == "name") {
+            volume.insert("emptyDir".into(), json!({}));
+        }
         for (source, mode) in [
             ("configMap", 420),
             ("secret", 420),
@@ -307,6 +327,42 @@ fn pod(spec: &mut Map<String, Value>, restart: &str, is_pod: bool) {
     });
 }
 
+/// A container of a pod asks for what limits it, unless it says otherwise.
+fn requests_from_limits(container: &mut Map<String, Value>) {
+    let Some(Value::Object(resources)) = container.get_mut("resources") else {
+        return;
+    };
+    if let Some(limits) = resources.get("limits").cloned() {
+        under(resources, json!({ "requests": limits }));
+    }
+}
+
+/// The quality of service that a pod's resources earn.
+fn quality(spec: &Value) -> &'static str {
+    let containers = ["containers", "initContainers"]
+        .into_iter()
+        .filter_map(|list| spec.get(list).and_then(Value::as_array))
+        .flatten();
+    let (mut any, mut all) = (false, true);
+    for container in containers {
+        let amount = |kind: &str, name: &str| {
+            container
+                .pointer(&format!("/resources/{kind}/{name}"))
+                .filter(|amount| amount.as_str() != Some("0"))
+        };
+        for name in ["cpu", "memory"] {
+            let (request, limit) = (amount("requests", name), amount("limits", name));
+            any |= request.is_some() || limit.is_some();
+            all &= limit.is_some() && (request.is_none() || request == limit);
+        }
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
 fn job(spec: &mut Map<String, Value>) {
     under(
         spec,
@@ -318,7 +374,7 @@ fn job(spec: &mut Map<String, Value>) {
     if spec.get("parallelism").and_then(Value::as_i64) == Some(1) {
         under(spec, json!({ "completions": 1 }));
     }
-    template(spec.get_mut("template"), "");
+    template(spec, "Always");
 }
 
 fn service(spec: &mut Map<String, Value>) {
@@ -369,6 +425,12 @@ fn secret(secret: &mut Map<String, Value>) {
 pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Value) {
     match resource.kind.as_str() {
         "Namespace" => {
+            // A generated name wasn't known when defaults were laid.
+            let name = object::name(new).to_owned();
+            let labels = object::meta(new)
+                .entry("labels")
+                .or_insert_with(|| json!({}));
+            object::members(labels).insert("kubernetes.io/metadata.name".into(), name.into());
             object::child(new, "status").insert("phase".into(), "Active".into());
             let spec = object::child(new, "spec");
             let finalizers = spec.entry("finalizers").or_insert_with(|| json!([]));
@@ -411,14 +473,14 @@ pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Valu
             );
         }
         "Pod" => {
+            let quality = quality(new.get("spec").unwrap_or(&Value::Null));
             object::members(new).insert(
                 "status".into(),
-                json!({ "phase": "Pending", "qosClass": "BestEffort" }),
+                json!({ "phase": "Pending", "qosClass": quality }),
             );
             under(
                 object::child(new, "spec"),
                 json!({
-                    "serviceAccountName": "default", "serviceAccount": "default",
                     "preemptionPolicy": "PreemptLowerPriority", "priority": 0,
                 }),
             );
@@ -549,6 +611,15 @@ fn node_ports(server: &mut Server, spec: &mut Map<String, Value>) {
     }
 }
 
+/// A role without rules is stored without a list of them.
+pub(crate) fn forget_empty_rules(new: &mut Value) {
+    if let Some(rules) = new.get_mut("rules")
+        && rules.as_array().is_some_and(Vec::is_empty)
+    {
+        *rules = Value::Null;
+    }
+}
+
 /// What an update keeps though it wasn't sent.
 pub(crate) fn on_update(server: &mut Server, resource: &Resource, old: &Value, new: &mut Value) {
     match resource.kind.as_str() {
@@ -585,18 +656,6 @@ pub(crate) fn on_update(server: &mut Server, resource: &Resource, old: &Value, n
                 .or_insert_with(|| json!({}));
             object::members(annotations)
                 .insert(TEMPLATE_GENERATION.into(), next.to_string().into());
-        }
-        "Job" => {
-            let selector = old.pointer("/spec/selector").cloned().unwrap_or_default();
-            let labels = old
-                .pointer("/spec/template/metadata/labels")
-                .cloned()
-                .unwrap_or_default();
-            let spec = object::child(new, "spec");
-            under(spec, json!({ "selector": selector }));
-            if let (Some(template), true) = (spec.get_mut("template"), labels.is_object()) {
-                under(object::meta(template), json!({ "labels": labels }));
-            }
         }
         _ => {}
     }

@@ -26,9 +26,7 @@ pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause>
         }
         causes.push(match path {
             "roleRef" => Cause::invalid(path, &role_reference(at(new, path)), "field is immutable"),
-            "parameters" if kind == "StorageClass" => {
-                Cause::forbidden(path, "updates to parameters are forbidden.")
-            }
+            _ if kind == "StorageClass" => Cause::invalid(path, &Value::Null, "field is immutable"),
             _ => Cause::invalid(path, at(new, path), "field is immutable"),
         });
     }

@@ -2,11 +2,14 @@
 
 pub(crate) mod accounts;
 pub(crate) mod defaults;
+pub(crate) mod gotime;
 pub(crate) mod immutable;
 pub(crate) mod names;
 pub(crate) mod quantity;
+pub(crate) mod quota;
 pub(crate) mod typed;
 pub(crate) mod validation;
+pub(crate) mod webhooks;
 
 use serde_json::json;
 

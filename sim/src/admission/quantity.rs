@@ -104,6 +104,38 @@ impl Quantity {
     pub(crate) fn is_negative(self) -> bool {
         self.nanos < 0
     }
+
+    pub(crate) fn is_positive(self) -> bool {
+        self.nanos > 0
+    }
+
+    /// So many whole ones.
+    pub(crate) fn whole(number: i128) -> Self {
+        Self {
+            nanos: number.saturating_mul(ONE),
+            form: Form::Decimal,
+        }
+    }
+
+    /// The sum of two amounts, written as the first.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            nanos: self.nanos.saturating_add(other.nanos),
+            form: self.form,
+        }
+    }
+
+    /// What is left of an amount without another, written as the first.
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self {
+            nanos: self.nanos.saturating_sub(other.nanos),
+            form: self.form,
+        }
+    }
+
+    pub(crate) fn larger(self, other: Self) -> Self {
+        if other > self { other } else { self }
+    }
 }
 
 /// A number times a power of ten; what is smaller than a billionth rounds away from zero.

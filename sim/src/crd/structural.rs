@@ -144,37 +144,42 @@ pub(crate) fn default(value: &mut Value, schema: &Schema) {
     }
 }
 
-/// Validates an object; 422 with all causes.
+/// Validates an object, beside what is wrong with its metadata. Fails only where a rule can't be
+/// asked.
 pub(crate) fn validate(
     custom: &CustomVersion,
     old: Option<&Value>,
     new: &Value,
+    causes: &mut Vec<Cause>,
 ) -> Result<(), ApiError> {
-    let mut causes = Vec::new();
     let mut body = new.clone();
     object::members(&mut body).remove("metadata");
-    check(&body, &custom.schema, "", &mut causes);
-    // Repeated list items are found apart from the schema, and don't keep rules from running.
-    let fits = causes.is_empty();
-    repeats(&body, &custom.schema, "", &mut causes);
+    check(&body, &custom.schema, "", causes);
+    // Rules run unless something is of the wrong type, missing or too long.
+    let fits = !causes.iter().any(blocks_rules);
+    repeats(&body, &custom.schema, "", causes);
     if custom.schema.has_rules() {
         if fits {
-            crate::crd::cel::check(&custom.schema, old, new, "", &mut causes)?;
+            crate::crd::cel::check(&custom.schema, old, new, "", causes)?;
         } else {
             let what = "some validation rules were not checked because the object was invalid; \
                         correct the existing errors to complete validation";
             causes.push(Cause::invalid("<nil>", &Value::Null, what));
         }
     }
-    if causes.is_empty() {
-        return Ok(());
-    }
-    Err(ApiError::invalid(
-        &custom.kind,
-        &custom.group,
-        object::name(new),
-        &causes,
-    ))
+    Ok(())
+}
+
+/// Whether an error leaves an object that rules can't be asked about.
+fn blocks_rules(cause: &Cause) -> bool {
+    matches!(
+        cause.reason,
+        "FieldValueNotSupported"
+            | "FieldValueRequired"
+            | "FieldValueTooLong"
+            | "FieldValueTooMany"
+            | "FieldValueTypeInvalid"
+    )
 }
 
 fn type_of(value: &Value) -> &'static str {

@@ -88,8 +88,9 @@ impl Resource {
         }
     }
 
-    /// Where the real server stores an object, as some of its messages show it.
-    pub(crate) fn storage_key(&self, key: &str) -> String {
+    /// Where the real server stores an object, as some of its messages show it; dry runs, which
+    /// store nothing, know nothing of the folder of all.
+    pub(crate) fn storage_key(&self, key: &str, dry_run: bool) -> String {
         let folder = match (self.group.as_str(), self.plural.as_str()) {
             ("", "services") => "services/specs".to_owned(),
             ("", "endpoints") => "services/endpoints".to_owned(),
@@ -98,7 +99,8 @@ impl Resource {
             (group, plural) if self.custom().is_some() => format!("{group}/{plural}"),
             (_, plural) => plural.to_owned(),
         };
-        format!("/registry/{folder}/{key}")
+        let root = if dry_run { "" } else { "/registry" };
+        format!("{root}/{folder}/{key}")
     }
 
     /// `details` of a `Status` about one object.

@@ -32,6 +32,8 @@ fn unowned(set: &FieldSet) -> FieldSet {
         "generation",
         "managedFields",
         "resourceVersion",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
     ] {
         strip.insert(&[field("metadata"), field(name)]);
     }

@@ -57,6 +57,10 @@ fn merge_maps(
             continue;
         }
         let below = schema.and_then(|s| s.child(key));
+        // A directive about something that isn't there does nothing.
+        if !out.contains_key(key) && value.get("$patch").is_some() {
+            continue;
+        }
         let old = out.get(key).unwrap_or(&Value::Null);
         let merged = match value {
             Value::Array(items) => {

@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::{Call, own};
 use crate::{
-    admission::{self, typed},
+    admission::{
+        self, typed,
+        webhooks::{self, Asked, Operation},
+    },
     crd,
     managed::skeleton,
     object::{self, rfc3339},
@@ -50,15 +53,7 @@ pub(crate) fn empty(call: &Call) -> Value {
 /// The namespace of the path is the object's.
 pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), ApiError> {
     if !call.resource.namespaced {
-        if !object::namespace(new).is_empty() {
-            if call.resource.is("", "namespaces") {
-                object::remove_meta(new, "namespace");
-                return Ok(());
-            }
-            return Err(ApiError::bad_request(
-                "namespace may not be set on cluster-scoped objects: the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
+        object::remove_meta(new, "namespace");
         return Ok(());
     }
     let found = object::namespace(new);
@@ -74,6 +69,15 @@ pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), ApiError> {
 
 /// What the decoder does before anybody looks at the object: unknown fields, types, defaults.
 pub(crate) fn prepare(call: &Call, new: &mut Value) -> Result<(), ApiError> {
+    prepare_or(call, new, unhandled)
+}
+
+/// The same, with an error of one's own about what can't be decoded.
+pub(crate) fn prepare_or(
+    call: &Call,
+    new: &mut Value,
+    unhandled: impl Fn(&Call, &Value, &str) -> ApiError,
+) -> Result<(), ApiError> {
     let resource = &call.resource;
     let unknown = if let Some(custom) = resource.custom() {
         crd::structural::shape(custom, new, call.content_type == super::APPLY)
@@ -102,7 +106,13 @@ pub(crate) fn prepare(call: &Call, new: &mut Value) -> Result<(), ApiError> {
 fn unhandled(call: &Call, new: &Value, why: &str) -> ApiError {
     let resource = &call.resource;
     if call.info.verb == "patch" {
-        let shown = Value::from(new.to_string());
+        let shown = match call.content_type.as_str() {
+            "application/strategic-merge-patch+json" => {
+                let patch = serde_json::from_slice(&call.body).unwrap_or_default();
+                Value::from(go_value(&patch))
+            }
+            _ => Value::from(new.to_string()),
+        };
         let cause = Cause::invalid("patch", &shown, why);
         return ApiError::invalid("", "", "", &[cause]);
     }
@@ -110,6 +120,27 @@ fn unhandled(call: &Call, new: &Value, why: &str) -> ApiError {
         "{} in version \"{}\" cannot be handled as a {}: {why}",
         resource.kind, resource.version, resource.kind
     ))
+}
+
+/// A value as Go prints it; what a patch removes is gone from it by then.
+fn go_value(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let shown: Vec<String> = map
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| format!("{key}:{}", go_value(value)))
+                .collect();
+            format!("map[{}]", shown.join(" "))
+        }
+        Value::Array(list) => {
+            let shown: Vec<String> = list.iter().map(go_value).collect();
+            format!("[{}]", shown.join(" "))
+        }
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".into(),
+        other => other.to_string(),
+    }
 }
 
 /// Everything from the owned object to the stored one.
@@ -131,7 +162,15 @@ pub(crate) fn finish(
         object::set_meta(&mut new, "name", name);
     }
     admission::namespace_lifecycle(server, call, object::name(&new))?;
-    admission::accounts::check(server, resource, &new)?;
+    admission::accounts::admit(server, resource, &mut new)?;
+    let asked = Asked {
+        call,
+        resource,
+        operation: Operation::Create,
+        old: None,
+        dry_run: call.dry_run,
+    };
+    webhooks::mutate(server, asked, &mut new)?;
     escalation::check(server, call, None, &new)?;
     let sent = object::resource_version(&new).to_owned();
     for field in [
@@ -153,22 +192,31 @@ pub(crate) fn finish(
         object::members(&mut new).remove("status");
     }
     admission::defaults::on_create(server, resource, &mut new);
+    admission::defaults::forget_empty_rules(&mut new);
     admission::validation::check(resource, None, &new)?;
     if let Some(custom) = resource.custom() {
-        crd::structural::validate(custom, None, &new)?;
         crd::structural::tidy(custom, &mut new);
     }
     crd::lifecycle::check(server, resource, None, &new)?;
     crate::workloads::script::check(resource, &new)?;
+    webhooks::validate(server, asked, Some(&new))?;
+    let key = crate::store::object_key(object::namespace(&new), object::name(&new));
+    let exists = server.store.get(&resource.store, &key).is_some();
+    if !exists {
+        admission::quota::admit(server, resource, None, &new, call.dry_run)?;
+    }
     let versioned = !matches!(sent.as_str(), "" | "0");
     if versioned && !call.dry_run {
         return Err(ApiError::internal(
             "resourceVersion should not be set on objects to be created",
         ));
     }
-    let key = crate::store::object_key(object::namespace(&new), object::name(&new));
-    if server.store.get(&resource.store, &key).is_some() {
-        return Err(ApiError::already_exists(resource, object::name(&new)));
+    if let Some(existing) = server.store.get(&resource.store, &key) {
+        let mut error = ApiError::already_exists(resource, object::name(&new));
+        if object::is_deleting(existing) {
+            error.message = format!("object is being deleted: {}", error.message);
+        }
+        return Err(error);
     }
     if call.dry_run {
         // Nothing is stored, so nothing replaces the version that was sent.

@@ -11,6 +11,7 @@ use super::{
     stored,
 };
 use crate::{
+    admission::webhooks::{self, Asked, Operation},
     clock::Job,
     kinds::Resource,
     object::{self, rfc3339},
@@ -82,7 +83,7 @@ fn options(call: &Call) -> Result<Options, ApiError> {
 pub(crate) fn delete(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     let options = options(call)?;
     let old = stored(server, call)?;
-    let (left, gone) = remove(server, &call.resource, &old, &options)?;
+    let (left, gone) = remove(server, call, &old, &options)?;
     let shows_object = matches!(
         call.resource.plural.as_str(),
         "pods"
@@ -123,8 +124,9 @@ pub(crate) fn collection(server: &mut Server, call: &Call) -> Result<Reply, ApiE
         .collect();
     let mut items = Vec::new();
     for object in objects {
-        let (left, _) = remove(server, &call.resource, &object, &options)?;
-        items.push(super::list::item(call, &left));
+        remove(server, call, &object, &options)?;
+        // The answer is the list as it was before.
+        items.push(super::list::item(call, &object));
     }
     let mut meta = json!({ "resourceVersion": server.store.revision().to_string() });
     if call.resource.custom().is_some() {
@@ -141,11 +143,20 @@ pub(crate) fn collection(server: &mut Server, call: &Call) -> Result<Reply, ApiE
 /// Deletes an object or marks it; says what is left of it and whether it is gone.
 fn remove(
     server: &mut Server,
-    resource: &Resource,
+    call: &Call,
     old: &Arc<Value>,
     options: &Options,
 ) -> Result<(Arc<Value>, bool), ApiError> {
-    let name = object::name(old);
+    let (resource, name) = (call.resource.as_ref(), object::name(old));
+    let asked = Asked {
+        call,
+        resource,
+        operation: Operation::Delete,
+        old: Some(old),
+        dry_run: options.dry_run,
+    };
+    webhooks::mutate(server, asked, &mut Value::Null)?;
+    webhooks::validate(server, asked, None)?;
     check_preconditions(resource, old, options)?;
     if resource.is("", "namespaces") {
         return crate::namespaces::delete(server, old, options.dry_run);

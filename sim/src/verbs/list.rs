@@ -13,7 +13,7 @@ use crate::{
     routing::Query,
     selector::{FieldSelector, LabelSelector},
     server::Server,
-    status::ApiError,
+    status::{ApiError, Cause},
 };
 
 /// Both selectors of a request.
@@ -129,6 +129,44 @@ fn write_token(revision: u64, last: &str) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
+/// Options of a list that contradict each other.
+fn check_options(query: &Query) -> Result<(), ApiError> {
+    let mut causes = Vec::new();
+    let (revision, token) = (query.get("resourceVersion"), query.get("continue"));
+    let field = "resourceVersionMatch";
+    if let Some(how) = query.get(field) {
+        if revision.is_none() {
+            let what = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+            causes.push(Cause::forbidden(field, what));
+        }
+        if token.is_some() {
+            let what = "resourceVersionMatch is forbidden when continue is provided";
+            causes.push(Cause::forbidden(field, what));
+        }
+        if !matches!(how, "Exact" | "NotOlderThan") {
+            let known = ["Exact", "NotOlderThan", ""].map(str::to_owned);
+            causes.push(Cause::unsupported(field, &json!(how), &known));
+        }
+        if how == "Exact" && revision == Some("0") {
+            let what = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            causes.push(Cause::forbidden(field, what));
+        }
+    }
+    if query.get("sendInitialEvents").is_some() {
+        let what = "sendInitialEvents is forbidden for list";
+        causes.push(Cause::forbidden("sendInitialEvents", what));
+    }
+    invalid_options(&causes)
+}
+
+pub(crate) fn invalid_options(causes: &[Cause]) -> Result<(), ApiError> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let error = ApiError::invalid("ListOptions", "meta.k8s.io", "", causes);
+    Err(error)
+}
+
 /// The namespace that a list is confined to; empty for all.
 pub(crate) fn scope(call: &Call) -> &str {
     if call.resource.namespaced {
@@ -140,6 +178,7 @@ pub(crate) fn scope(call: &Call) -> &str {
 
 pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     let query = &call.info.query;
+    check_options(query)?;
     let selection = Selection::read(&call.resource, query)?;
     let limit: usize = match query.get("limit") {
         Some(limit) => limit.parse().map_err(|_| {

@@ -31,6 +31,16 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             &[cause],
         ));
     }
+    let known = [
+        "application/merge-patch+json",
+        "application/json-patch+json",
+        "application/strategic-merge-patch+json",
+    ];
+    if !known.contains(&call.content_type.as_str()) {
+        return Err(ApiError::unsupported_media_type(
+            "415: Unsupported Media Type",
+        ));
+    }
     let old = stored(server, call)?;
     let parse = || {
         serde_json::from_slice::<Value>(&call.body)
@@ -126,6 +136,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     check_config(call, &config)?;
     let ty = merge_type(resource);
     typecheck::check(&config, &ty)?;
+    let named = format!("{}/{}", object::namespace(&config), object::name(&config));
     if resource.namespaced {
         create::place(call, &mut config)?;
     }
@@ -179,7 +190,17 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         at: server.now,
     };
     let mut new = apply::apply(&writer, &live, &config, call.info.query.flag("force"))?;
-    create::prepare(call, &mut new)?;
+    create::prepare_or(call, &mut new, |call, _, why| {
+        let kind = format!(
+            "{}, Kind={}",
+            call.resource.api_version(),
+            call.resource.kind
+        );
+        ApiError::internal(format!(
+            "failed to convert new object ({named}; {kind}) to proper version: unable to convert \
+             unstructured object to {kind}: {why}"
+        ))
+    })?;
     if let Some(old) = found {
         immutable_uid(call, &old, &new)?;
         update::keep_system_fields(call, &old, &mut new);

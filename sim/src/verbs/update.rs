@@ -6,7 +6,15 @@ use serde_json::Value;
 
 use super::{Call, own, spec_changed, stored};
 use crate::{
-    admission, crd, object, rbac::escalation, request::Reply, server::Server, status::ApiError,
+    admission::{
+        self,
+        webhooks::{self, Asked, Operation},
+    },
+    crd, object,
+    rbac::escalation,
+    request::Reply,
+    server::Server,
+    status::ApiError,
 };
 
 pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
@@ -58,7 +66,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
                 "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
                  AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object \
                  meta: {}",
-                resource.storage_key(&call.key()),
+                resource.storage_key(&call.key(), call.dry_run),
                 object::uid(&old)
             ),
         ));
@@ -195,6 +203,14 @@ pub(crate) fn finish(
         new = crate::events::store(new);
         crate::events::complete(&mut new);
     }
+    let asked = Asked {
+        call,
+        resource,
+        operation: Operation::Update,
+        old: Some(old),
+        dry_run: call.dry_run,
+    };
+    webhooks::mutate(server, asked, &mut new)?;
     if call.info.subresource.is_empty() {
         escalation::check(server, call, Some(old), &new)?;
     }
@@ -204,14 +220,18 @@ pub(crate) fn finish(
     }
     object::set_meta(&mut new, "resourceVersion", object::resource_version(old));
     admission::defaults::on_update(server, resource, old, &mut new);
+    admission::defaults::forget_empty_rules(&mut new);
     admission::validation::check(resource, Some(old), &new)?;
     if let Some(custom) = resource.custom() {
-        crd::structural::validate(custom, Some(old), &new)?;
         crd::structural::tidy(custom, &mut new);
     }
     crd::lifecycle::check(server, resource, Some(old), &new)?;
     if call.info.subresource.is_empty() {
         crate::workloads::script::check(resource, &new)?;
+    }
+    webhooks::validate(server, asked, Some(&new))?;
+    if call.info.subresource.is_empty() {
+        admission::quota::admit(server, resource, Some(old), &new, call.dry_run)?;
     }
     if resource.generation && call.info.subresource.is_empty() && spec_changed(resource, old, &new)
     {

@@ -14,14 +14,16 @@ use serde_json::{Value, json};
 use crate::{
     clock::Job,
     kinds::StoreKey,
+    managed::skeleton,
     object,
     request::{Reply, SubscriptionId},
+    routing::Query,
     server::Server,
-    status::ApiError,
+    status::{ApiError, Cause},
     store::{Change, ChangeType},
     verbs::{
         Call, Form,
-        list::{Selection, check_revision, scope},
+        list::{Selection, invalid_options, scope},
     },
 };
 
@@ -89,9 +91,23 @@ impl Subscription {
 
     fn bookmark(&mut self, revision: u64, initial_end: bool) {
         let resource = &self.call.resource;
-        let (kind, api_version) = match self.call.form {
-            Form::Full => (resource.kind.clone(), resource.api_version()),
-            Form::Metadata => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".into()),
+        let mut object = match self.call.form {
+            Form::Full => {
+                let custom = resource.custom().is_some();
+                let mut empty = skeleton::empty(&resource.api_version(), &resource.kind, custom);
+                if matches!(
+                    resource.kind.as_str(),
+                    "Deployment" | "StatefulSet" | "ReplicaSet"
+                ) && !custom
+                {
+                    // A number in the server's own form, a pointer to one in the client's.
+                    object::child(&mut empty, "spec").insert("replicas".into(), json!(0));
+                }
+                empty
+            }
+            Form::Metadata => json!({
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+            }),
         };
         let mut meta = json!({ "resourceVersion": revision.to_string() });
         if initial_end {
@@ -100,9 +116,37 @@ impl Subscription {
                 json!({ "k8s.io/initial-events-end": "true" }),
             );
         }
-        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": meta });
+        object::members(&mut object).insert("metadata".into(), meta);
         self.push("BOOKMARK", &object);
     }
+}
+
+/// Options of a watch that contradict each other.
+fn check_options(query: &Query) -> Result<(), ApiError> {
+    let mut causes = Vec::new();
+    let field = "resourceVersionMatch";
+    let how = query.get(field);
+    let initial = query.get("sendInitialEvents");
+    if initial.is_some() && how != Some("NotOlderThan") {
+        let what = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        causes.push(Cause::forbidden(field, what));
+    }
+    if let Some(how) = how {
+        if initial.is_none() {
+            let what = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is \
+                        provided";
+            causes.push(Cause::forbidden(field, what));
+        }
+        if how != "NotOlderThan" {
+            let known = ["NotOlderThan".to_owned()];
+            causes.push(Cause::unsupported(field, &json!(how), &known));
+        }
+        if query.get("continue").is_some() {
+            let what = "resourceVersionMatch is forbidden when continue is provided";
+            causes.push(Cause::forbidden(field, what));
+        }
+    }
+    invalid_options(&causes)
 }
 
 /// Starts a watch.
@@ -114,13 +158,15 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         .get("sendInitialEvents")
         .map(|v| v != "false" && v != "0");
     let bookmarks = query.flag("allowWatchBookmarks");
-    if initial.is_some() && query.get("resourceVersionMatch") != Some("NotOlderThan") {
-        let causes = [crate::status::Cause::forbidden(
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )];
-        return Err(ApiError::invalid("ListOptions", "meta.k8s.io", "", &causes));
-    }
+    check_options(query)?;
+    let life = match query.get("timeoutSeconds") {
+        None => None,
+        Some(text) => Some(text.parse::<i64>().map_err(|_| {
+            ApiError::bad_request(format!(
+                "strconv.ParseInt: parsing {text:?}: invalid syntax"
+            ))
+        })?),
+    };
     let mut subscription = Subscription {
         call: call.clone(),
         selection,
@@ -133,9 +179,13 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         None | Some("0") => None,
         Some(revision) => {
             // A revision that is yet to come is waited for.
-            let number = revision.parse::<u64>().ok();
-            let ahead = number.filter(|n| *n > server.store.revision());
-            Some(ahead.map_or_else(|| check_revision(server, revision), Ok)?)
+            let number: u64 = revision.parse().map_err(|_| {
+                ApiError::internal(format!(
+                    "resourceVersion: Invalid value: {revision:?}: strconv.ParseUint: parsing \
+                     {revision:?}: invalid syntax"
+                ))
+            })?;
+            Some(number)
         }
     };
     let table = &call.resource.store;
@@ -175,9 +225,7 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
     server.subscribed += 1;
     let id = SubscriptionId(server.subscribed);
     let later = |span: SignedDuration| server.now.checked_add(span).unwrap_or(server.now);
-    let life = query
-        .get("timeoutSeconds")
-        .and_then(|v| v.parse().ok())
+    let life = life
         .filter(|seconds| *seconds > 0)
         .map_or(server.timing.watch, SignedDuration::from_secs);
     let (end, next) = (later(life), later(server.timing.bookmarks));

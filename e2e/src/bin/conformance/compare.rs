@@ -48,7 +48,9 @@ impl Comparison {
         let mut out = Vec::new();
         if real.code != simulated.code {
             let said = |answer: &Answer| {
-                let message = answer.body["message"].as_str().unwrap_or_default();
+                // An answer to a watch that is no stream is the one thing in it.
+                let status = answer.body.get(0).unwrap_or(&answer.body);
+                let message = status["message"].as_str().unwrap_or_default();
                 Some(Value::String(format!("{} {message}", answer.code)))
             };
             out.push(Difference {

@@ -38,14 +38,17 @@ fn walk(value: &mut Value, key: &str) {
                 items.sort_by_key(Value::to_string);
             }
         }
+        Value::Number(_) if key == "nodePort" || key == "healthCheckNodePort" => {
+            *value = Value::from("PORT");
+        }
         Value::String(text) => match key {
             "uid" | "resourceVersion" => {}
             "clusterIP" | "clusterIPs" if text.parse::<std::net::IpAddr>().is_ok() => {
                 "ADDRESS".clone_into(text);
             }
             "name" => *text = generated(text),
-            "message" => *text = sorted(&generated(&masked(text))),
-            _ => *text = masked(text),
+            "message" => *text = sorted(&generated(&without_structs(&masked(text)))),
+            _ => *text = generated(&masked(text)),
         },
         _ => {}
     }
@@ -100,16 +103,49 @@ fn sorted(text: &str) -> String {
 /// The generator's prefix for generated names, and what servers append to it.
 pub(crate) const GENERATE: &str = "generated-";
 
+/// Where the name of a pod's token volume begins.
+const TOKEN_VOLUME: &str = "kube-api-access-";
+
 fn generated(text: &str) -> String {
-    let Some(at) = text.find(GENERATE) else {
-        return text.to_owned();
-    };
-    let (head, tail) = text.split_at(at + GENERATE.len());
-    match tail.get(..5) {
-        Some(suffix) if suffix.bytes().all(|c| c.is_ascii_alphanumeric()) => {
-            format!("{head}NAME{}", &tail[5..])
+    let mut out = text.to_owned();
+    for prefix in [GENERATE, TOKEN_VOLUME] {
+        let Some(at) = out.find(prefix) else {
+            continue;
+        };
+        let (head, tail) = out.split_at(at + prefix.len());
+        if let Some(suffix) = tail.get(..5)
+            && suffix.bytes().all(|c| c.is_ascii_alphanumeric())
+        {
+            out = format!("{head}NAME{}", &tail[5..]);
         }
-        _ => text.to_owned(),
+    }
+    out
+}
+
+/// A message without the objects that Go prints in it: their form is that of the real server's
+/// own structs. What is said of them stays.
+fn without_structs(text: &str) -> String {
+    let mut out = text.to_owned();
+    for (before, open, close) in [
+        ("Invalid value: ", "{", "}: "),
+        ("Invalid value: ", "\"{", "}\": "),
+        ("Duplicate value: ", "{", "}"),
+    ] {
+        let mut from = 0;
+        while let Some(at) = out[from..].find(&format!("{before}{open}")) {
+            let start = from + at + before.len();
+            from = start;
+            if let Some(end) = out[start..].find(close) {
+                let end = start + end + close.len();
+                let close = close.trim_start_matches(['}', '"']);
+                out.replace_range(start..end, &format!("OBJECT{close}"));
+            }
+        }
+    }
+    // What changed in a claim, line by line.
+    match out.find("\n@@ ") {
+        Some(at) => out[..at].to_owned(),
+        None => out,
     }
 }
 

@@ -85,6 +85,7 @@ impl Pair {
     ) -> Result<()> {
         let mut real = self.real.send(operation).await?;
         let mut simulated = self.simulated.send(operation).await?;
+        trace(operation, &real);
         for answer in [&mut real, &mut simulated] {
             normalise(answer);
             forget(&mut answer.body);
@@ -157,5 +158,19 @@ impl Pair {
             self.simulated.send(&step).await?;
         }
         Ok(())
+    }
+}
+
+/// With `CONFORMANCE_TRACE` set, every operation and what the real server answered, a line each.
+fn trace(operation: &Operation, real: &Answer) {
+    if std::env::var_os("CONFORMANCE_TRACE").is_some() {
+        println!(
+            "= {} {} {} -> {} {}",
+            operation.method,
+            operation.uri(),
+            operation.text(),
+            real.code,
+            real.body
+        );
     }
 }

@@ -6,6 +6,7 @@
 mod config;
 mod metadata;
 mod pod;
+mod policies;
 mod rbac;
 mod service;
 mod workload;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use super::{immutable, names};
 use crate::{
+    crd::structural,
     kinds::Resource,
     object,
     status::{ApiError, Cause},
@@ -22,8 +24,9 @@ use crate::{
 /// Fails with 422 and all causes.
 pub(crate) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Result<(), ApiError> {
     let mut causes = metadata::check(resource, old, new);
-    if resource.custom().is_none() {
-        causes.extend(kind(resource, new));
+    match resource.custom() {
+        Some(custom) => structural::validate(custom, old, new, &mut causes)?,
+        None => causes.extend(kind(resource, new)),
     }
     if let Some(old) = old {
         causes.extend(immutable::check(resource, old, new));
@@ -52,6 +55,12 @@ fn kind(resource: &Resource, new: &Value) -> Vec<Cause> {
         "Job" => workload::job("spec", at(new, "spec"), true),
         "CronJob" => workload::cron_job(new),
         "Service" => service::check(new),
+        "Ingress" => policies::ingress(new),
+        "PodDisruptionBudget" => policies::disruption_budget(new),
+        "HorizontalPodAutoscaler" => policies::autoscaler(new),
+        "Lease" => policies::lease(new),
+        "StorageClass" => policies::storage_class(new),
+        "PriorityClass" => policies::priority_class(new),
         "Role" => rbac::role(new, true),
         "ClusterRole" => rbac::role(new, false),
         "PersistentVolumeClaim" => pod::claim("spec", at(new, "spec")),

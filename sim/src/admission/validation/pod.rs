@@ -33,6 +33,16 @@ pub(super) fn spec(path: &str, spec: &Value) -> Vec<Cause> {
         for (i, entry) in list.iter().enumerate() {
             let path = format!("{path}.{field}[{i}]");
             container(&path, entry, &volumes, &mut causes);
+            let sidecar = text(entry, "restartPolicy") == "Always";
+            if field == "initContainers" && !sidecar {
+                for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+                    if entry.get(probe).is_some() {
+                        let what =
+                            "may not be set for init containers without restartPolicy=Always";
+                        causes.push(Cause::forbidden(format!("{path}.{probe}"), what));
+                    }
+                }
+            }
             let name = text(entry, "name");
             if !seen.insert(name) {
                 causes.push(Cause::duplicate(format!("{path}.name"), &json!(name)));
@@ -50,6 +60,10 @@ pub(super) fn spec(path: &str, spec: &Value) -> Vec<Cause> {
     if !dns.is_empty() {
         let known = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
         one_of(format!("{path}.dnsPolicy"), dns, &known, &mut causes);
+    }
+    if dns == "None" && spec.get("dnsConfig").is_none() {
+        let what = "must provide `dnsConfig` when `dnsPolicy` is None";
+        causes.push(Cause::required(format!("{path}.dnsConfig"), what));
     }
     let nodes = spec.get("nodeSelector");
     metadata::labels(&format!("{path}.nodeSelector"), nodes, &mut causes);
@@ -149,8 +163,9 @@ fn container(path: &str, entry: &Value, volumes: &BTreeSet<&str>, causes: &mut V
         one_of(format!("{path}.imagePullPolicy"), pull, &known, causes);
     }
     resources(&format!("{path}.resources"), at(entry, "resources"), causes);
+    let probed = !path.contains("initContainers[") || text(entry, "restartPolicy") == "Always";
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        if entry.get(probe).is_some() {
+        if probed && entry.get(probe).is_some() {
             self::probe(&format!("{path}.{probe}"), probe, &entry[probe], causes);
         }
     }

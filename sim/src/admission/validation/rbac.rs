@@ -12,8 +12,7 @@ pub(super) fn role(new: &Value, namespaced: bool) -> Vec<Cause> {
         let at = |field: &str| format!("rules[{i}].{field}");
         let empty = |field: &str| list(rule, field).is_empty();
         if empty("verbs") {
-            let what = "verbs must contain at least one value";
-            causes.push(Cause::required(at("verbs"), what));
+            causes.push(Cause::required(at("verbs"), ""));
         }
         if !empty("nonResourceURLs") {
             let urls = &rule["nonResourceURLs"];

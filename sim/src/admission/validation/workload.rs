@@ -130,7 +130,7 @@ fn number(value: &Value) -> i64 {
 }
 
 /// A number of pods, or a percentage of them.
-fn amount(path: &str, value: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn amount(path: &str, value: &Value, causes: &mut Vec<Cause>) {
     if value.is_string() && percent(value).is_none_or(|p| p < 0) {
         let what = "a valid percent string must be a numeric string followed by an ending '%' \
                     (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
@@ -141,7 +141,7 @@ fn amount(path: &str, value: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-fn at_most_all(path: &str, value: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn at_most_all(path: &str, value: &Value, causes: &mut Vec<Cause>) {
     if percent(value).is_some_and(|p| p > 100) {
         causes.push(Cause::invalid(path, value, "must not be greater than 100%"));
     }

@@ -1,5 +1,7 @@
 //! Label and field selectors.
 
+mod labels;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -22,18 +24,7 @@ pub(crate) struct LabelSelector(Vec<Requirement>);
 
 impl LabelSelector {
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
-        let mut requirements = Vec::new();
-        for part in split_outside_parentheses(text) {
-            let part = part.trim();
-            if part.is_empty() {
-                continue;
-            }
-            let requirement = requirement(part).ok_or_else(|| {
-                ApiError::bad_request(format!("unable to parse requirement: {}", unfit(part)))
-            })?;
-            requirements.push(requirement);
-        }
-        Ok(Self(requirements))
+        labels::parse(text).map_err(ApiError::bad_request)
     }
 
     /// A selector as objects carry it (`matchLabels`, `matchExpressions`).
@@ -94,81 +85,6 @@ impl LabelSelector {
             }
         })
     }
-}
-
-fn split_outside_parentheses(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut start, mut depth) = (0, 0_i32);
-    for (i, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&text[start..i]);
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-/// What is wrong with a requirement. The real server's words are known for an operator after an
-/// operator.
-fn unfit(part: &str) -> String {
-    let rest = part
-        .split_once("==")
-        .or_else(|| part.split_once('='))
-        .map_or("", |(_, rest)| rest.trim_start());
-    match ["==", "="].into_iter().find(|sign| rest.starts_with(sign)) {
-        Some(sign) => format!("found '{sign}', expected: identifier"),
-        None => format!("found '{part}', expected a label selector"),
-    }
-}
-
-fn requirement(part: &str) -> Option<Requirement> {
-    let key = |text: &str| {
-        let text = text.trim();
-        let fine = !text.is_empty()
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-        fine.then(|| text.to_owned())
-    };
-    let one = |text: &str| {
-        let text = text.trim();
-        let fine = text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        fine.then(|| BTreeSet::from([text.to_owned()]))
-    };
-    if let Some(rest) = part.strip_prefix('!') {
-        return Some(Requirement::Missing(key(rest)?));
-    }
-    if let Some((k, v)) = part.split_once("!=") {
-        return Some(Requirement::NotIn(key(k)?, one(v)?));
-    }
-    if let Some((k, v)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        return Some(Requirement::In(key(k)?, one(v)?));
-    }
-    if let Some((k, v)) = part.split_once('>') {
-        return Some(Requirement::Greater(key(k)?, v.trim().parse().ok()?));
-    }
-    if let Some((k, v)) = part.split_once('<') {
-        return Some(Requirement::Less(key(k)?, v.trim().parse().ok()?));
-    }
-    if let Some((head, list)) = part.split_once('(') {
-        let list = list.trim().strip_suffix(')')?;
-        let values = list.split(',').map(|v| v.trim().to_owned()).collect();
-        let (k, operator) = head.trim().rsplit_once(char::is_whitespace)?;
-        return match operator {
-            "in" => Some(Requirement::In(key(k)?, values)),
-            "notin" => Some(Requirement::NotIn(key(k)?, values)),
-            _ => None,
-        };
-    }
-    Some(Requirement::Exists(key(part)?))
 }
 
 /// A field selector: path, wanted value, whether it must be equal.
