@@ -8,13 +8,8 @@ use crate::{status::ApiError, yaml};
 /// A body as an object of a kind, by its content type (none means JSON).
 pub(crate) fn decode(content_type: &str, body: &Bytes, kind: &str) -> Result<Value, ApiError> {
     let value = match content_type {
-        "" | "application/json" => serde_json::from_slice::<Value>(body).map_err(|e| {
-            ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type {kind}): couldn't get \
-                 version/kind; json parse error: {e} ({})",
-                String::from_utf8_lossy(body)
-            ))
-        })?,
+        "" | "application/json" => serde_json::from_slice::<Value>(body)
+            .map_err(|error| unrecognized(kind, body, &syntax(&error)))?,
         "application/yaml" => yaml(body)?,
         "application/vnd.kubernetes.protobuf" => {
             return Err(ApiError::not_modelled("protobuf request bodies"));
@@ -29,9 +24,55 @@ pub(crate) fn decode(content_type: &str, body: &Bytes, kind: &str) -> Result<Val
     if value.is_object() {
         Ok(without_null_metadata(value))
     } else {
-        Err(ApiError::bad_request(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal into an object",
-        ))
+        let found = match value {
+            Value::Array(_) => "array",
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            _ => "number",
+        };
+        let why = format!(
+            "json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \
+             \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
+        );
+        Err(unrecognized(kind, body, &why))
+    }
+}
+
+/// What the real server says of a body that is no object.
+fn unrecognized(kind: &str, body: &Bytes, why: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; \
+         json parse error: {why} ({})",
+        summary(body)
+    ))
+}
+
+/// The start of a body; what doesn't look like JSON in hexadecimal digits.
+fn summary(body: &[u8]) -> String {
+    const LENGTH: usize = 30;
+    if body.is_empty() {
+        return "<empty>".into();
+    }
+    let long = body.len() > LENGTH;
+    let more = if long { " ..." } else { "" };
+    if body[0] == b'{' {
+        let end = if long { LENGTH - 1 } else { body.len() };
+        return format!("{}{more}", String::from_utf8_lossy(&body[..end]));
+    }
+    let digits: String = body
+        .iter()
+        .take(LENGTH)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{digits}{more}")
+}
+
+/// A syntax error in Go's words, as far as they are the same for all errors of a kind.
+fn syntax(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        "unexpected end of JSON input".into()
+    } else {
+        error.to_string()
     }
 }
 
@@ -42,7 +83,7 @@ pub(crate) fn yaml(body: &Bytes) -> Result<Value, ApiError> {
     }
     let text = std::str::from_utf8(body)
         .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?;
-    yaml::parse(text).map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))
+    yaml::parse(text).map_err(|e| ApiError::bad_request(format!("error encoding patch: yaml: {e}")))
 }
 
 /// Typed metadata has no nulls.

@@ -20,7 +20,12 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
     let mut stack: Vec<Open> = Vec::new();
     let mut roots = Vec::new();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|e| e.to_string())?;
+        let (event, span) = event.map_err(|e| {
+            // As Go's reader has it: the line before, and the problem without its context.
+            let line = e.marker().line().saturating_sub(1).max(1);
+            let problem = e.info().rsplit(", ").next().unwrap_or_default();
+            format!("line {line}: {problem}")
+        })?;
         let line = span.start.line();
         let done = match event {
             Event::Scalar(value, style, anchor, tag) => {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{kinds::Resource, object, server::Server};
 
 /// How a daemon set counts changes of its template.
-const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+pub(crate) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// Lays defaults under what is there: maps merge, everything else stays.
 fn under(target: &mut Map<String, Value>, defaults: Value) {
@@ -35,6 +35,7 @@ fn each(list: Option<&mut Value>, mut change: impl FnMut(&mut Map<String, Value>
 pub(crate) fn apply(resource: &Resource, new: &mut Value) {
     drop_nulls(new);
     object::meta(new);
+    times_of_conditions(&resource.kind, new);
     if matches!(
         resource.kind.as_str(),
         "Lease" | "IngressClass" | "Ingress" | "NetworkPolicy" | "PodDisruptionBudget"
@@ -55,6 +56,13 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
             }
         }
         "Deployment" => {
+            // Two counters that other kinds write though they are zero.
+            if let Some(Value::Object(status)) = new.get_mut("status") {
+                status.retain(|field, count| {
+                    *count != json!(0)
+                        || !matches!(field.as_str(), "replicas" | "availableReplicas")
+                });
+            }
             let spec = object::child(new, "spec");
             under(
                 spec,
@@ -77,6 +85,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 spec,
                 json!({
                     "replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady",
+                    "serviceName": "",
                     "updateStrategy": { "type": "RollingUpdate" },
                     "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Retain", "whenScaled": "Retain" },
                 }),
@@ -117,7 +126,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
             let annotations = object::members(annotations);
             annotations
                 .entry(TEMPLATE_GENERATION)
-                .or_insert_with(|| "1".into());
+                .or_insert_with(|| "0".into());
         }
         "ReplicaSet" => {
             let spec = object::child(new, "spec");
@@ -165,7 +174,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
         ),
         "PriorityClass" => under(
             object::members(new),
-            json!({ "preemptionPolicy": "PreemptLowerPriority" }),
+            json!({ "preemptionPolicy": "PreemptLowerPriority", "value": 0 }),
         ),
         "NetworkPolicy" => {
             let spec = object::child(new, "spec");
@@ -212,6 +221,12 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 members,
                 json!({ "roleRef": { "apiGroup": "rbac.authorization.k8s.io" } }),
             );
+            if let Some(Value::Object(reference)) = members.get_mut("roleRef")
+                && reference.get("apiGroup").and_then(Value::as_str) == Some("")
+            {
+                let group = "rbac.authorization.k8s.io";
+                reference.insert("apiGroup".into(), group.into());
+            }
             each(members.get_mut("subjects"), |subject| {
                 if matches!(
                     subject.get("kind").and_then(Value::as_str),
@@ -226,6 +241,21 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Conditions have times even if nobody gave them.
+fn times_of_conditions(kind: &str, new: &mut Value) {
+    let times: &[&str] = match kind {
+        "Pod" | "Job" | "PersistentVolumeClaim" => &["lastProbeTime", "lastTransitionTime"],
+        "Deployment" => &["lastUpdateTime", "lastTransitionTime"],
+        _ => &["lastTransitionTime"],
+    };
+    let conditions = new.get_mut("status").and_then(|s| s.get_mut("conditions"));
+    each(conditions, |condition| {
+        for time in times {
+            condition.entry(*time).or_insert(Value::Null);
+        }
+    });
 }
 
 fn drop_nulls(value: &mut Value) {
@@ -464,6 +494,15 @@ pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Valu
             object::members(new).insert("status".into(), json!({ "replicas": 0 }));
         }
         "DaemonSet" => {
+            let annotations = object::meta(new)
+                .entry("annotations")
+                .or_insert_with(|| json!({}));
+            let count = object::members(annotations)
+                .entry(TEMPLATE_GENERATION)
+                .or_insert(Value::Null);
+            if matches!(count.as_str(), None | Some("0")) {
+                *count = "1".into();
+            }
             object::members(new).insert(
                 "status".into(),
                 json!({
@@ -590,6 +629,17 @@ fn cluster_ip(server: &mut Server, spec: &mut Map<String, Value>) {
         asked
     };
     spec.insert("clusterIP".into(), ip.clone().into());
+    let selects = spec
+        .get("selector")
+        .and_then(Value::as_object)
+        .is_some_and(|s| !s.is_empty());
+    if ip == "None" && !selects {
+        // Whoever fills in the endpoints may use any address.
+        under(
+            spec,
+            json!({ "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack" }),
+        );
+    }
     under(
         spec,
         json!({
@@ -624,26 +674,19 @@ pub(crate) fn forget_empty_rules(new: &mut Value) {
 pub(crate) fn on_update(server: &mut Server, resource: &Resource, old: &Value, new: &mut Value) {
     match resource.kind.as_str() {
         "Service" => {
-            let spec = old.get("spec").cloned().unwrap_or_default();
-            let mut kept = json!({});
-            for field in [
-                "clusterIP",
-                "clusterIPs",
-                "ipFamilies",
-                "ipFamilyPolicy",
-                "healthCheckNodePort",
-            ] {
-                if let Some(value) = spec.get(field) {
-                    object::members(&mut kept).insert(field.into(), value.clone());
-                }
-            }
-            if new.pointer("/spec/type").and_then(Value::as_str) != Some("ExternalName") {
-                under(object::child(new, "spec"), kept);
-            }
-            node_ports(server, object::child(new, "spec"));
+            let old = old.get("spec").cloned().unwrap_or_default();
+            update_service(server, &old, object::child(new, "spec"));
         }
         "Namespace" => {
             object::copy_field(old, new, "spec");
+        }
+        "Pod" => {
+            tolerate(object::child(new, "spec"));
+            let quality = old.pointer("/status/qosClass").cloned();
+            let status = object::child(new, "status");
+            if let Some(quality) = quality {
+                status.entry("qosClass").or_insert(quality);
+            }
         }
         "DaemonSet" => {
             let count = object::annotation(old, TEMPLATE_GENERATION)
@@ -659,4 +702,64 @@ pub(crate) fn on_update(server: &mut Server, resource: &Resource, old: &Value, n
         }
         _ => {}
     }
+}
+
+fn kind_of(spec: &Map<String, Value>) -> &str {
+    spec.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What a service keeps of what it was given, and what it loses when its type has no use for it.
+fn update_service(server: &mut Server, old: &Value, new: &mut Map<String, Value>) {
+    let empty = Map::new();
+    let old = old.as_object().unwrap_or(&empty);
+    let addressed = |spec: &Map<String, Value>| kind_of(spec) != "ExternalName";
+    let opened = |spec: &Map<String, Value>| matches!(kind_of(spec), "NodePort" | "LoadBalancer");
+    if addressed(new) {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+            let unset = new.get(field).is_none_or(|v| v.as_str() == Some(""));
+            if let Some(value) = old.get(field).filter(|_| unset) {
+                new.insert(field.into(), value.clone());
+            }
+        }
+        if !addressed(old) {
+            cluster_ip(server, new);
+        }
+    } else if addressed(old) {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+            if new.get(field) == old.get(field) {
+                new.remove(field);
+            }
+        }
+    }
+    if opened(old) && opened(new) {
+        // The same port of the same protocol keeps its port on the nodes.
+        let before = old.get("ports").and_then(Value::as_array);
+        each(new.get_mut("ports"), |port| {
+            let same = before.into_iter().flatten().find(|other| {
+                other.get("port") == port.get("port")
+                    && other.get("protocol") == port.get("protocol")
+            });
+            if let Some(node) = same.and_then(|other| other.get("nodePort"))
+                && !port.contains_key("nodePort")
+            {
+                port.insert("nodePort".into(), node.clone());
+            }
+        });
+    }
+    if opened(old) && !opened(new) {
+        each(new.get_mut("ports"), |port| {
+            port.remove("nodePort");
+        });
+        if new.get("externalTrafficPolicy") == old.get("externalTrafficPolicy") {
+            new.remove("externalTrafficPolicy");
+        }
+    }
+    let balanced = |spec: &Map<String, Value>| kind_of(spec) == "LoadBalancer";
+    if balanced(old) && !balanced(new) {
+        let field = "allocateLoadBalancerNodePorts";
+        if new.get(field) == old.get(field) {
+            new.remove(field);
+        }
+    }
+    node_ports(server, new);
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use stageset_schema::Rule;
 
+use super::quantity::Quantity;
 use crate::{kinds::Resource, status::Cause};
 
 fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
@@ -21,12 +22,16 @@ pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause>
     let fixed = stageset_schema::immutable_fields(&resource.group, kind)
         .filter(|immutable| immutable.rule == Rule::Fixed);
     for path in fixed.map(|immutable| immutable.field) {
-        if at(old, path) == at(new, path) {
+        // A job says itself what of its template may change while it is suspended.
+        if at(old, path) == at(new, path) || (kind == "Job" && path == "spec.template") {
             continue;
         }
         causes.push(match path {
             "roleRef" => Cause::invalid(path, &role_reference(at(new, path)), "field is immutable"),
             _ if kind == "StorageClass" => Cause::invalid(path, &Value::Null, "field is immutable"),
+            "value" if kind == "PriorityClass" => {
+                Cause::forbidden(path, "may not be changed in an update.")
+            }
             _ => Cause::invalid(path, at(new, path), "field is immutable"),
         });
     }
@@ -53,8 +58,57 @@ pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause>
     if kind == "StatefulSet" {
         causes.extend(stateful_set(old, new));
     }
+    if kind == "Job" {
+        causes.extend(job(old, new));
+    }
     if kind == "PersistentVolumeClaim" {
         causes.extend(claim(old, new));
+    }
+    causes
+}
+
+/// The number of completions (unless indexes share them), and the template, of which a suspended
+/// job that has no pods may change where pods go and what they take.
+fn job(old: &Value, new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let (before, after) = (at(old, "spec.completions"), at(new, "spec.completions"));
+    let elastic =
+        at(new, "spec.completionMode") == "Indexed" && after == at(new, "spec.parallelism");
+    if before != after && !elastic {
+        causes.push(Cause::invalid(
+            "spec.completions",
+            after,
+            "field is immutable",
+        ));
+    }
+    let suspended = at(old, "spec.suspend") == true
+        && at(old, "status.startTime").is_null()
+        && at(old, "status.active").as_i64().unwrap_or(0) == 0;
+    let template = |job: &Value| {
+        let mut template = at(job, "spec.template").clone();
+        if !suspended {
+            return template;
+        }
+        let spec = crate::object::child(&mut template, "spec");
+        for field in ["nodeSelector", "tolerations", "schedulingGates"] {
+            spec.remove(field);
+        }
+        for list in ["containers", "initContainers"] {
+            let entries = spec.get_mut(list).and_then(Value::as_array_mut);
+            for entry in entries.into_iter().flatten() {
+                crate::object::members(entry).remove("resources");
+            }
+        }
+        Value::Object(spec.clone())
+    };
+    let (before, after) = (template(old), template(new));
+    if before != after {
+        let path = if suspended {
+            "spec.template.spec"
+        } else {
+            "spec.template"
+        };
+        causes.push(Cause::invalid(path, &after, "field is immutable"));
     }
     causes
 }
@@ -97,18 +151,37 @@ fn stateful_set(old: &Value, new: &Value) -> Option<Cause> {
     })
 }
 
-fn claim(old: &Value, new: &Value) -> Option<Cause> {
+fn claim(old: &Value, new: &Value) -> Vec<Cause> {
+    let bound = at(new, "status.phase") == "Bound";
     let fixed = |object: &Value| {
         let mut spec = at(object, "spec").clone();
-        crate::object::members(&mut spec).remove("resources");
-        crate::object::members(&mut spec).remove("volumeAttributesClassName");
-        crate::object::members(&mut spec).remove("volumeName");
+        let map = crate::object::members(&mut spec);
+        if at(old, "spec.volumeName").is_null() {
+            map.remove("volumeName");
+        }
+        if bound {
+            map.remove("volumeAttributesClassName");
+            if let Some(requests) = map.get_mut("resources").and_then(|r| r.get_mut("requests")) {
+                crate::object::members(requests).remove("storage");
+            }
+        }
         spec
     };
-    (fixed(old) != fixed(new)).then(|| {
-        Cause::forbidden(
-            "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
-        )
-    })
+    let mut causes = Vec::new();
+    if fixed(old) != fixed(new) {
+        let what = "spec is immutable after creation except resources.requests and \
+                    volumeAttributesClassName for bound claims";
+        causes.push(Cause::forbidden("spec", what));
+    }
+    let size = |object: &Value, path: &str| {
+        let text = at(object, path).as_str().unwrap_or("0").to_owned();
+        Quantity::parse(&text).unwrap_or(Quantity::whole(0))
+    };
+    let wanted = size(new, "spec.resources.requests.storage");
+    let smaller = wanted < size(old, "spec.resources.requests.storage");
+    if smaller && wanted <= size(old, "status.capacity.storage") {
+        let what = "field can not be less than status.capacity";
+        causes.push(Cause::forbidden("spec.resources.requests.storage", what));
+    }
+    causes
 }

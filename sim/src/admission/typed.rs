@@ -23,6 +23,87 @@ pub(crate) fn decode(value: &mut Value, schema: SchemaRef, kind: &str) -> Result
     Ok(unknown)
 }
 
+/// Whether Go leaves a value out because it is its type's zero. Fields that are pointers in Go keep
+/// theirs; the schema doesn't say which, so the common ones are named here.
+fn is_zero(field: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            text.is_empty()
+                && !matches!(
+                    field,
+                    "storageClassName"
+                        | "ingressClassName"
+                        | "appProtocol"
+                        | "loadBalancerClass"
+                        | "runtimeClassName"
+                        | "volumeAttributesClassName"
+                        | "holderIdentity"
+                        | "strategy"
+                        | "preferredHolder"
+                        | "type"
+                        | "apiGroup"
+                        | "timeZone"
+                        | "managedBy"
+                )
+        }
+        Value::Bool(false) => matches!(
+            field,
+            "hostNetwork"
+                | "hostPID"
+                | "hostIPC"
+                | "stdin"
+                | "stdinOnce"
+                | "tty"
+                | "readOnly"
+                | "publishNotReadyAddresses"
+                | "globalDefault"
+                | "paused"
+        ),
+        Value::Number(number) => {
+            number.as_i64() == Some(0)
+                && matches!(
+                    field,
+                    "minReadySeconds"
+                        | "hostPort"
+                        | "nodePort"
+                        | "healthCheckNodePort"
+                        | "initialDelaySeconds"
+                        | "observedGeneration"
+                        | "readyReplicas"
+                        | "updatedReplicas"
+                        | "currentReplicas"
+                        | "unavailableReplicas"
+                        | "fullyLabeledReplicas"
+                )
+        }
+        _ => false,
+    }
+}
+
+/// The type of a place as Go names it.
+fn go_type(schema: SchemaRef) -> String {
+    match schema.kind() {
+        Type::List => format!("[]{}", schema.items().map_or_else(String::new, go_type)),
+        Type::Map => {
+            let values = schema.map_values().map_or_else(String::new, go_type);
+            format!("map[string]{values}")
+        }
+        Type::String => "string".into(),
+        Type::Integer => schema.format().unwrap_or("int64").into(),
+        Type::Boolean => "bool".into(),
+        _ => {
+            let name = schema.name().unwrap_or_default();
+            let mut parts = name.rsplit('.');
+            let (kind, version) = (parts.next(), parts.next());
+            format!(
+                "{}.{}",
+                version.unwrap_or_default(),
+                kind.unwrap_or_default()
+            )
+        }
+    }
+}
+
 struct Place {
     /// With indices, for unknown fields.
     path: String,
@@ -66,23 +147,20 @@ fn walk(
     match schema.kind() {
         Type::Struct => {
             let Value::Object(map) = value else {
-                return Err(at.wrong(value, "struct"));
+                return Err(at.wrong(value, &go_type(schema)));
             };
-            map.retain(|key, child| {
-                if schema.field(key).is_none() {
-                    unknown.0.push(join(&at.path, key));
-                    return false;
-                }
-                !child.is_null()
-            });
             let owner = schema
                 .name()
                 .and_then(|n| n.rsplit('.').next())
                 .unwrap_or(&at.owner);
             for (key, child) in map.iter_mut() {
                 let Some(field) = schema.field(key) else {
+                    unknown.0.push(join(&at.path, key));
                     continue;
                 };
+                if child.is_null() {
+                    continue;
+                }
                 let below = Place {
                     path: join(&at.path, key),
                     owner: owner.to_owned(),
@@ -90,6 +168,7 @@ fn walk(
                 };
                 walk(child, field, &below, unknown)?;
             }
+            map.retain(|key, child| schema.field(key).is_some() && !child.is_null());
             map.retain(|key, child| {
                 let Some(field) = schema.field(key) else {
                     return true;
@@ -97,7 +176,7 @@ fn walk(
                 let hollow = match child {
                     Value::Array(list) => list.is_empty(),
                     Value::Object(map) => map.is_empty() && field.kind() == Type::Map,
-                    _ => false,
+                    other => is_zero(key, other),
                 };
                 // Of an empty list of rules somebody becomes the owner before it goes.
                 let rules = key == "rules" && owner.ends_with("Role");
@@ -107,7 +186,7 @@ fn walk(
         }
         Type::Map => {
             let Value::Object(map) = value else {
-                return Err(at.wrong(value, "map"));
+                return Err(at.wrong(value, &go_type(schema)));
             };
             let Some(values) = schema.map_values() else {
                 return Ok(());
@@ -127,7 +206,7 @@ fn walk(
         }
         Type::List => {
             let Value::Array(list) = value else {
-                return Err(at.wrong(value, "slice"));
+                return Err(at.wrong(value, &go_type(schema)));
             };
             let Some(items) = schema.items() else {
                 return Ok(());

@@ -253,8 +253,6 @@ fn serve(server: &mut Server, crd: &Value) {
         let schema = Schema::read(version.pointer("/schema/openAPIV3Schema").unwrap_or(&empty));
         let custom = CustomVersion {
             list_kind: name("listKind"),
-            kind: name("kind"),
-            group: group.clone(),
             merge_type: schema.root_type(),
             schema,
         };

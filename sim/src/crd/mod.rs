@@ -14,8 +14,6 @@ pub(crate) const PLURAL: &str = "customresourcedefinitions";
 #[derive(Clone, Debug)]
 pub(crate) struct CustomVersion {
     pub(crate) list_kind: String,
-    pub(crate) kind: String,
-    pub(crate) group: String,
     pub(crate) schema: schema::Schema,
     /// The schema as merging sees it.
     pub(crate) merge_type: Type,

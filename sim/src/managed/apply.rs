@@ -32,8 +32,6 @@ fn unowned(set: &FieldSet) -> FieldSet {
         "generation",
         "managedFields",
         "resourceVersion",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
     ] {
         strip.insert(&[field("metadata"), field(name)]);
     }

@@ -61,6 +61,12 @@ fn merge_maps(
         if !out.contains_key(key) && value.get("$patch").is_some() {
             continue;
         }
+        // The one field of a mapping that is replaced as a whole.
+        let budget = schema.and_then(|s| s.name());
+        if key == "selector" && budget.is_some_and(|n| n.ends_with("PodDisruptionBudgetSpec")) {
+            out.insert(key.clone(), value.clone());
+            continue;
+        }
         let old = out.get(key).unwrap_or(&Value::Null);
         let merged = match value {
             Value::Array(items) => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{object, status::ApiError};
+use crate::{kinds::Resource, object, status::ApiError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Requirement {
@@ -115,13 +115,25 @@ impl FieldSelector {
 
     /// Fails for fields that the kind doesn't select by. Kinds without fields of their own say
     /// which ones they have.
-    pub(crate) fn check(&self, extra: &[&str], custom: bool) -> Result<(), ApiError> {
+    pub(crate) fn check(&self, resource: &Resource, extra: &[&str]) -> Result<(), ApiError> {
         for (key, _, _) in &self.0 {
-            let known = matches!(key.as_str(), "metadata.name" | "metadata.namespace");
-            if known || extra.contains(&key.as_str()) {
+            let own = extra.contains(&key.as_str());
+            let common = match key.as_str() {
+                "metadata.name" => true,
+                // Some kinds that are in no namespace know none.
+                "metadata.namespace" => {
+                    let namespaces = resource.group.is_empty()
+                        && matches!(resource.kind.as_str(), "Namespace" | "Node");
+                    !namespaces && (resource.namespaced || resource.custom().is_none())
+                }
+                _ => false,
+            };
+            if own || common {
                 continue;
             }
-            return Err(ApiError::bad_request(if extra.is_empty() && !custom {
+            return Err(ApiError::bad_request(if resource.kind == "Job" {
+                format!("field label {key:?} not supported for Job")
+            } else if extra.is_empty() && resource.custom().is_none() {
                 format!(
                     "{key:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
                 )

@@ -94,6 +94,11 @@ pub(crate) fn delete(server: &mut Server, call: &Call) -> Result<Reply, ApiError
             | "serviceaccounts"
             | "resourcequotas"
             | "podtemplates"
+            | "storageclasses"
+            | "csidrivers"
+            | "csinodes"
+            | "volumeattachments"
+            | "volumeattributesclasses"
     ) && call.resource.custom().is_none();
     if gone && !shows_object {
         let mut details =
@@ -238,6 +243,22 @@ fn check_preconditions(
     old: &Value,
     options: &Options,
 ) -> Result<(), ApiError> {
+    let (uid, version) = (object::uid(old), object::resource_version(old));
+    if resource.is("", "namespaces") || resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+        // Kinds that delete in their own way refuse in their own way.
+        let what = match (&options.uid, &options.resource_version) {
+            (Some(wanted), _) if wanted != uid => {
+                format!("UID in precondition: {wanted}, UID in object meta: {uid}")
+            }
+            (_, Some(wanted)) if wanted != version => format!(
+                "ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: \
+                 {version}"
+            ),
+            _ => return Ok(()),
+        };
+        let why = format!("Precondition failed: {what}");
+        return Err(ApiError::conflict(resource, object::name(old), &why));
+    }
     // The real server names the kind here, not the resource.
     let refuse = |why: String| {
         let mut error = ApiError::conflict(resource, object::name(old), &why);
@@ -249,7 +270,6 @@ fn check_preconditions(
         error.details = status::details(object::name(old), &resource.group, &resource.kind);
         Err(error)
     };
-    let (uid, version) = (object::uid(old), object::resource_version(old));
     match (&options.uid, &options.resource_version) {
         (Some(wanted), _) if wanted != uid => refuse(format!(
             "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The \

@@ -27,7 +27,7 @@ impl Selection {
     pub(crate) fn read(resource: &Resource, query: &Query) -> Result<Self, ApiError> {
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?;
         let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default())?;
-        fields.check(selectable(resource), resource.custom().is_some())?;
+        fields.check(resource, selectable(resource))?;
         Ok(Self { labels, fields })
     }
 
@@ -51,6 +51,7 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
             "spec.hostNetwork",
             "status.phase",
             "status.podIP",
+            "status.podIPs",
             "status.nominatedNodeName",
         ],
         ("", "secrets") => &["type"],
@@ -178,8 +179,6 @@ pub(crate) fn scope(call: &Call) -> &str {
 
 pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     let query = &call.info.query;
-    check_options(query)?;
-    let selection = Selection::read(&call.resource, query)?;
     let limit: usize = match query.get("limit") {
         Some(limit) => limit.parse().map_err(|_| {
             ApiError::bad_request(format!(
@@ -188,6 +187,8 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
         })?,
         None => 0,
     };
+    let selection = Selection::read(&call.resource, query)?;
+    check_options(query)?;
     let current = server.store.revision();
     let page = if let Some(token) = query.get("continue") {
         read_token(token)?
@@ -218,16 +219,19 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
     let mut items = Vec::new();
     let mut left = objects
         .iter()
-        .filter(|(key, _)| page.after.as_ref().is_none_or(|after| key > after))
-        .filter(|(_, object)| selection.matches(object));
+        .filter(|(key, _)| page.after.as_ref().is_none_or(|after| key > after));
     let mut last = String::new();
     for (key, object) in left.by_ref() {
+        if !selection.matches(object) {
+            continue;
+        }
         items.push(item(call, object));
         last.clone_from(key);
         if limit > 0 && items.len() == limit {
             break;
         }
     }
+    // Whatever is left counts, whether it would be chosen or not.
     let remaining = left.count();
     let mut meta = json!({ "resourceVersion": page.revision.to_string() });
     if call.resource.custom().is_some() && call.form == Form::Full {
@@ -244,6 +248,12 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
     let (kind, api_version) = match call.form {
         Form::Full => (call.resource.list_kind(), call.resource.api_version()),
         Form::Metadata => ("PartialObjectMetadataList".into(), "meta.k8s.io/v1".into()),
+    };
+    // An empty list of metadata is none.
+    let items = if items.is_empty() && call.form == Form::Metadata {
+        Value::Null
+    } else {
+        Value::Array(items)
     };
     let body = json!({ "kind": kind, "apiVersion": api_version, "metadata": meta, "items": items });
     Ok(Reply::Response(Response::json(200, &body)))

@@ -142,9 +142,24 @@ impl Call {
             Form::Full => present(&self.resource, object),
             Form::Metadata => json!({
                 "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-                "metadata": object.get("metadata").cloned().unwrap_or_default(),
+                "metadata": self.metadata(object),
             }),
         }
+    }
+
+    /// What a metadata-only answer shows: the conversion leaves out the
+    /// annotation a DaemonSet's deprecated field is kept in.
+    fn metadata(&self, object: &Value) -> Value {
+        let mut metadata = object["metadata"].clone();
+        if self.resource.group == "apps" && self.resource.plural == "daemonsets" {
+            if let Some(annotations) = metadata
+                .get_mut("annotations")
+                .and_then(Value::as_object_mut)
+            {
+                annotations.remove(crate::admission::defaults::TEMPLATE_GENERATION);
+            }
+        }
+        metadata
     }
 }
 
@@ -290,6 +305,15 @@ pub(crate) fn merge_type(resource: &Resource) -> Type {
     }
 }
 
+/// Metadata that a status endpoint leaves as it was.
+pub(crate) fn reset_metadata(resource: &Resource) -> &'static [&'static str] {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("apps", "deployments") => &["labels"],
+        ("", "pods") => &["deletionTimestamp", "ownerReferences"],
+        _ => &[],
+    }
+}
+
 /// The fields that an endpoint resets: nobody comes to own them through it.
 pub(crate) fn reset_fields(resource: &Resource, subresource: &str, object: &Value) -> FieldSet {
     let mut set = FieldSet::default();
@@ -301,10 +325,33 @@ pub(crate) fn reset_fields(resource: &Resource, subresource: &str, object: &Valu
                 set.insert(&[field(key)]);
             }
         }
+        for name in reset_metadata(resource) {
+            set.insert(&[field("metadata"), field(name)]);
+        }
     } else if resource.status {
         set.insert(&[field("status")]);
     }
     set
+}
+
+/// Gives what was there before anybody applied an owner of its own, but for the fields that nobody
+/// owns through this endpoint.
+pub(crate) fn own_what_was_there(server: &Server, call: &Call, empty: &Value, live: &mut Value) {
+    let resource = call.resource.as_ref();
+    let ty = merge_type(resource);
+    let ignored = reset_fields(resource, &call.info.subresource, live);
+    let writer = Writer {
+        manager: Manager {
+            name: "before-first-apply".into(),
+            apply: false,
+            api_version: resource.api_version(),
+            subresource: String::new(),
+        },
+        ty: &ty,
+        ignored: &ignored,
+        at: server.now,
+    };
+    apply::update(&writer, empty, live, false);
 }
 
 /// Records in `managedFields` what a write by `Update` changed.
@@ -418,6 +465,14 @@ pub(crate) fn decode_as(call: &Call, resource: &Resource) -> Result<Value, ApiEr
         )));
     }
     if kind != resource.kind {
+        let (group, version) = object::split_api_version(&api_version);
+        if resource.custom().is_none() && stageset_schema::kind(group, version, &kind).is_none() {
+            return Err(ApiError::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {}: no kind {kind:?} is \
+                 registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
+                resource.kind
+            )));
+        }
         if resource.custom().is_some() {
             let cause = Cause::invalid(
                 "kind",

@@ -41,15 +41,12 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             "415: Unsupported Media Type",
         ));
     }
+    let patch: Value = serde_json::from_slice(&call.body)
+        .map_err(|_| ApiError::bad_request("invalid JSON patch"))?;
     let old = stored(server, call)?;
-    let parse = || {
-        serde_json::from_slice::<Value>(&call.body)
-            .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))
-    };
     let shown = super::present(&call.resource, &old);
     let mut new = match call.content_type.as_str() {
         "application/merge-patch+json" => {
-            let patch = parse()?;
             if !patch.is_object() {
                 return Err(ApiError::bad_request(
                     "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
@@ -58,7 +55,12 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             merge_patch::apply(&shown, &patch)
         }
         "application/json-patch+json" => {
-            json_patch::apply(&shown, &parse()?).map_err(|_| ApiError::unprocessable())?
+            if !patch.is_array() {
+                return Err(ApiError::bad_request(
+                    "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+                ));
+            }
+            json_patch::apply(&shown, &patch).map_err(|_| ApiError::unprocessable())?
         }
         "application/strategic-merge-patch+json" => {
             if call.resource.custom().is_some() {
@@ -70,7 +72,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             }
             let resource = &call.resource;
             let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
-            strategic::apply(&shown, &parse()?, kind.map(stageset_schema::Kind::schema))?
+            strategic::apply(&shown, &patch, kind.map(stageset_schema::Kind::schema))?
         }
         _ => {
             return Err(ApiError::unsupported_media_type(
@@ -141,7 +143,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         create::place(call, &mut config)?;
     }
     let found = stored(server, call).ok();
-    if found.is_none() && call.info.subresource == "status" {
+    if found.is_none() && call.info.subresource == "status" && !update::created_by_update(call) {
         return Err(ApiError::not_found(resource, &call.info.name));
     }
     let live = match &found {
@@ -151,15 +153,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             if live.pointer("/metadata/managedFields").is_none() {
                 // What was there before anybody applied has an owner of its own.
                 let empty = create::empty(call);
-                own(
-                    server,
-                    resource,
-                    "before-first-apply",
-                    "",
-                    &empty,
-                    &mut live,
-                    false,
-                );
+                super::own_what_was_there(server, call, &empty, &mut live);
             }
             live
         }
@@ -191,14 +185,20 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     };
     let mut new = apply::apply(&writer, &live, &config, call.info.query.flag("force"))?;
     create::prepare_or(call, &mut new, |call, _, why| {
+        let resource = &call.resource;
         let kind = format!(
-            "{}, Kind={}",
-            call.resource.api_version(),
-            call.resource.kind
+            "{}/{}, Kind={}",
+            resource.group, resource.version, resource.kind
         );
+        // Bytes are decoded by another decoder than texts.
+        let decoder = if why.starts_with("illegal base64") {
+            "error decoding from json: "
+        } else {
+            ""
+        };
         ApiError::internal(format!(
             "failed to convert new object ({named}; {kind}) to proper version: unable to convert \
-             unstructured object to {kind}: {why}"
+             unstructured object to {kind}: {decoder}{why}"
         ))
     })?;
     if let Some(old) = found {

@@ -10,7 +10,9 @@ use crate::{
         self,
         webhooks::{self, Asked, Operation},
     },
-    crd, object,
+    crd,
+    kinds::Resource,
+    object,
     rbac::escalation,
     request::Reply,
     server::Server,
@@ -34,6 +36,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         )));
     }
     super::create::place(call, &mut new)?;
+    super::create::prepare(call, &mut new)?;
     let old = match stored(server, call) {
         Ok(old) => old,
         Err(error) => {
@@ -44,9 +47,9 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             let mut attributes = crate::rbac::Attributes::of_request(&call.info);
             attributes.verb = "create".into();
             server.authorize(&call.user, &attributes)?;
+            check_uid(call, &new, "")?;
             let sent = object::resource_version(&new).to_owned();
             object::remove_meta(&mut new, "resourceVersion");
-            super::create::prepare(call, &mut new)?;
             let live = super::create::empty(call);
             own(server, resource, call.manager(), "", &live, &mut new, true);
             let mut created = super::create::finish(server, call, new)?;
@@ -57,21 +60,8 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             return Ok(call.respond(201, &created));
         }
     };
-    let uid = object::uid(&new);
-    if !uid.is_empty() && uid != object::uid(&old) {
-        return Err(ApiError::conflict(
-            resource,
-            name,
-            &format!(
-                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
-                 AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object \
-                 meta: {}",
-                resource.storage_key(&call.key(), call.dry_run),
-                object::uid(&old)
-            ),
-        ));
-    }
-    if object::resource_version(&new).is_empty() && resource.custom().is_some() {
+    check_uid(call, &new, object::uid(&old))?;
+    if object::resource_version(&new).is_empty() && wants_version(resource) {
         let cause = crate::status::Cause::invalid(
             "metadata.resourceVersion",
             &Value::from(0),
@@ -85,8 +75,21 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             &[cause],
         ));
     }
-    super::create::prepare(call, &mut new)?;
+    let going: Vec<Option<Value>> = GOING
+        .iter()
+        .map(|field| object::remove_meta(&mut new, field))
+        .collect();
     keep_system_fields(call, &old, &mut new);
+    // Ownership is settled before the server puts back what a client can't change.
+    let kept: Vec<Option<Value>> = GOING
+        .iter()
+        .map(|field| object::remove_meta(&mut new, field))
+        .collect();
+    for (field, sent) in GOING.iter().zip(going) {
+        if let Some(sent) = sent {
+            object::set_meta(&mut new, field, sent);
+        }
+    }
     own(
         server,
         resource,
@@ -96,13 +99,59 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         &mut new,
         true,
     );
+    for (field, kept) in GOING.iter().zip(kept) {
+        match kept {
+            Some(kept) => object::set_meta(&mut new, field, kept),
+            None => {
+                object::remove_meta(&mut new, field);
+            }
+        }
+    }
     let updated = finish(server, call, &old, new)?;
     Ok(call.respond(200, &updated))
 }
 
+/// Metadata of an object that is being deleted.
+const GOING: [&str; 2] = ["deletionTimestamp", "deletionGracePeriodSeconds"];
+
+/// A PUT that names a uid means that object and no other.
+fn check_uid(call: &Call, new: &Value, live: &str) -> Result<(), ApiError> {
+    let uid = object::uid(new);
+    if uid.is_empty() || uid == live {
+        return Ok(());
+    }
+    let resource = &call.resource;
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: \
+         {live}",
+        resource.storage_key(&call.key(), call.dry_run)
+    );
+    Err(ApiError::conflict(resource, &call.info.name, &why))
+}
+
+/// Whether a PUT must say which version it replaces.
+fn wants_version(resource: &Resource) -> bool {
+    resource.custom().is_some()
+        || matches!(
+            (resource.group.as_str(), resource.plural.as_str()),
+            (
+                "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "coordination.k8s.io",
+                _
+            ) | ("policy", "poddisruptionbudgets")
+                | ("node.k8s.io", "runtimeclasses")
+                | (
+                    "storage.k8s.io",
+                    "csidrivers" | "csinodes" | "csistoragecapacities" | "volumeattachments"
+                )
+        )
+}
+
 /// Kinds whose strategy allows an update to create.
-fn created_by_update(call: &Call) -> bool {
-    call.info.subresource.is_empty()
+pub(super) fn created_by_update(call: &Call) -> bool {
+    // A service's status is no exception.
+    let subresource = call.info.subresource.as_str();
+    (subresource.is_empty() || subresource == "status" && call.resource.is("", "services"))
         && matches!(
             (call.resource.group.as_str(), call.resource.plural.as_str()),
             ("coordination.k8s.io", "leases")
@@ -154,6 +203,14 @@ pub(crate) fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) {
                         object::remove_meta(&mut kept, field);
                     }
                     None => {}
+                }
+            }
+            for field in super::reset_metadata(resource) {
+                match old.pointer(&format!("/metadata/{field}")) {
+                    Some(value) => object::set_meta(&mut kept, field, value.clone()),
+                    None => {
+                        object::remove_meta(&mut kept, field);
+                    }
                 }
             }
         } else {

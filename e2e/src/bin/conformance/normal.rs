@@ -18,7 +18,9 @@ const PATTERNS: [(&str, &str); 3] = [
 pub(crate) fn normalise(answer: &mut Answer) {
     walk(&mut answer.body, "");
     if let Some(Value::Array(causes)) = answer.body.pointer_mut("/details/causes") {
+        // An error that two validations find is in it twice, on updates more often.
         causes.sort_by_key(Value::to_string);
+        causes.dedup();
     }
 }
 
@@ -42,6 +44,7 @@ fn walk(value: &mut Value, key: &str) {
             *value = Value::from("PORT");
         }
         Value::String(text) => match key {
+            "continue" if !text.is_empty() => "TOKEN".clone_into(text),
             "uid" | "resourceVersion" => {}
             "clusterIP" | "clusterIPs" if text.parse::<std::net::IpAddr>().is_ok() => {
                 "ADDRESS".clone_into(text);
@@ -143,10 +146,15 @@ fn without_structs(text: &str) -> String {
         }
     }
     // What changed in a claim, line by line.
-    match out.find("\n@@ ") {
-        Some(at) => out[..at].to_owned(),
-        None => out,
+    if let Some(at) = out.find("\n@@ ") {
+        let rest = out.split_off(at);
+        match rest.find(", spec.") {
+            Some(next) => out.push_str(&rest[next..]),
+            None if out.contains(" is invalid: [") => out.push(']'),
+            None => {}
+        }
     }
+    out
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Re
     }
     if let Some(old) = old {
         causes.extend(immutable::check(resource, old, new));
+        if resource.is("", "pods") {
+            causes.extend(pod::update(old, new));
+        }
     }
     if causes.is_empty() {
         return Ok(());

@@ -272,8 +272,12 @@ fn resources(path: &str, resources: &Value, causes: &mut Vec<Cause>) {
             let standard = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage")
                 || name.starts_with("hugepages-");
             if !name.contains('/') && !standard {
-                let what = "must be a standard resource for containers";
-                causes.push(Cause::invalid(at.clone(), &json!(name), what));
+                for what in [
+                    "must be a standard resource type or fully qualified",
+                    "must be a standard resource for containers",
+                ] {
+                    causes.push(Cause::invalid(at.clone(), &json!(name), what));
+                }
             }
             let quantity = amount.as_str().and_then(|a| Quantity::parse(a).ok());
             if quantity.is_some_and(|q| q.is_negative()) {
@@ -339,7 +343,7 @@ fn probe(path: &str, kind: &str, probe: &Value, causes: &mut Vec<Cause>) {
         nonnegative(path, probe, field, causes);
     }
     let success = at(probe, "successThreshold");
-    if kind != "readinessProbe" && success.as_i64().is_some_and(|n| n > 1) {
+    if kind != "readinessProbe" && success.as_i64().is_some_and(|n| n != 1) {
         causes.push(Cause::invalid(
             format!("{path}.successThreshold"),
             success,
@@ -369,6 +373,56 @@ pub(super) fn claim(path: &str, spec: &Value) -> Vec<Cause> {
     if at(spec, "resources.requests.storage").is_null() {
         let at = format!("{path}.resources[storage]");
         causes.push(Cause::required(at, ""));
+    }
+    causes
+}
+
+/// What an update of a pod changes though it may not.
+pub(super) fn update(old: &Value, new: &Value) -> Vec<Cause> {
+    let (old, new) = (at(old, "spec"), at(new, "spec"));
+    for field in ["containers", "initContainers"] {
+        let (before, after) = (list(old, field), list(new, field));
+        if before.len() != after.len() {
+            let what = "pod updates may not add or remove containers";
+            return vec![Cause::forbidden(format!("spec.{field}"), what)];
+        }
+    }
+    let mut causes = Vec::new();
+    for field in ["containers", "initContainers"] {
+        for (i, entry) in list(new, field).iter().enumerate() {
+            if text(entry, "image").is_empty() {
+                causes.push(Cause::required(format!("spec.{field}[{i}].image"), ""));
+            }
+        }
+    }
+    let tolerated = list(new, "tolerations");
+    if !list(old, "tolerations")
+        .iter()
+        .all(|t| tolerated.contains(t))
+    {
+        let what = "existing toleration can not be modified except its tolerationSeconds";
+        causes.push(Cause::forbidden("spec.tolerations", what));
+    }
+    let fixed = |spec: &Value| {
+        let mut spec = spec.clone();
+        let map = crate::object::members(&mut spec);
+        map.remove("tolerations");
+        map.remove("activeDeadlineSeconds");
+        for field in ["containers", "initContainers"] {
+            let entries = map.get_mut(field).and_then(Value::as_array_mut);
+            for entry in entries.into_iter().flatten() {
+                crate::object::members(entry).remove("image");
+            }
+        }
+        spec
+    };
+    if fixed(old) != fixed(new) {
+        let what = "pod updates may not change fields other than \
+                    `spec.containers[*].image`,`spec.initContainers[*].image`,\
+                    `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing \
+                    tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if \
+                    it was previously negative)";
+        causes.push(Cause::forbidden("spec", what));
     }
     causes
 }

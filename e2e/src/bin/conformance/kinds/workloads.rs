@@ -191,7 +191,10 @@ pub(crate) fn pod_spec(random: &mut Random) -> Value {
             .collect();
     }
     if random.percent(5) {
-        pod["serviceAccountName"] = json!("default");
+        pod["serviceAccountName"] = json!(random.pick(&["default", ""]));
+    }
+    if random.percent(5) {
+        pod["hostNetwork"] = json!(false);
     }
     if random.percent(5) {
         pod["securityContext"] = json!({ "runAsNonRoot": true, "fsGroup": 1 });
@@ -216,7 +219,7 @@ fn container(name: &str, random: &mut Random) -> Value {
     }
     if random.percent(40) {
         let names = random.some(&["E", "F"]);
-        let value = random.pick(&["1", "2"]);
+        let value = random.pick(&["1", "2", ""]);
         entry["env"] = names
             .iter()
             .map(|name| json!({"name": name, "value": value}))
@@ -227,6 +230,9 @@ fn container(name: &str, random: &mut Random) -> Value {
             "name": random.pick(&["E", "a=b", ""]),
             "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } },
         }]);
+    }
+    if random.percent(5) {
+        entry["tty"] = json!(false);
     }
     if random.percent(30) {
         entry["args"] = json!(random.some(&["x", "y"]));
