@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crate::harness::{examples, root, stagesetctl};
 
 /// Examples in which every StageSet becomes Ready, or is deleted.
-const GOOD: [&str; 6] = [
+const GOOD: [&str; 8] = [
+    "contested",
     "drift",
     "grant-heals",
+    "ready-checks",
     "teardown",
     "two-stages",
     "unknown-kind-heals",

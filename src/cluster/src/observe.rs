@@ -36,7 +36,14 @@ pub trait Observer: Send + Sync {
     }
 
     /// Inventory entries with malformed ids were left out.
-    fn skipped_entries(&self, _at: Timestamp, _stage_set: &StageSetKey, _count: usize) {}
+    fn skipped_entries(
+        &self,
+        _at: Timestamp,
+        _stage_set: &StageSetKey,
+        _stage: &str,
+        _count: usize,
+    ) {
+    }
 
     /// A defect of ours: a decision panicked, or decisions came to no rest. Nothing of it was
     /// performed; this one StageSet is looked at again a minute later (G17).

@@ -11,6 +11,7 @@ mod delivery;
 mod faults;
 mod odd_objects;
 mod remote;
+mod taking_over;
 mod tenancy;
 mod watching;
 mod wire;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use stageset_cluster::Interests;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::GroupVersionKind;
-use stageset_core::spec::SourceReference;
+use stageset_core::spec::{SourceReference, StageSetReference};
 
 use crate::queue::Key;
 use crate::watch::resource::Resource;
@@ -37,6 +37,7 @@ impl SourceKey {
 pub struct Index {
     of: BTreeMap<Key, Interests>,
     sources: BTreeMap<SourceKey, BTreeSet<(SourceReference, Key)>>,
+    dependencies: BTreeMap<Key, BTreeSet<(StageSetReference, Key)>>,
     accounts: BTreeMap<(String, ServiceAccountName), BTreeSet<Key>>,
     kinds: BTreeMap<Resource, BTreeSet<Key>>,
 }
@@ -68,6 +69,13 @@ impl Index {
                 .entry(Resource::of_source(source))
                 .or_default()
                 .insert(key.clone());
+        }
+        for stage_set in &interests.dependencies {
+            let entry = (stage_set.clone(), key.clone());
+            self.dependencies
+                .entry(key_of(stage_set))
+                .or_default()
+                .insert(entry);
         }
         for account in &interests.accounts {
             let place = (key.namespace.clone(), account.clone());
@@ -103,6 +111,14 @@ impl Index {
         found
     }
 
+    /// Who depends on a StageSet, in whatever namespace.
+    pub fn of_dependency(&self, stage_set: &Key) -> BTreeSet<(StageSetReference, Key)> {
+        self.dependencies
+            .get(stage_set)
+            .cloned()
+            .unwrap_or_default()
+    }
+
     /// Who acts as an account.
     pub fn of_account(&self, namespace: &str, account: &ServiceAccountName) -> BTreeSet<Key> {
         let place = (namespace.to_owned(), account.clone());
@@ -120,6 +136,10 @@ impl Index {
                 &(source.clone(), key.clone()),
             );
             remove(&mut self.kinds, &Resource::of_source(source), key);
+        }
+        for stage_set in &interests.dependencies {
+            let entry = (stage_set.clone(), key.clone());
+            remove(&mut self.dependencies, &key_of(stage_set), &entry);
         }
         for account in &interests.accounts {
             remove(
@@ -144,6 +164,13 @@ impl Index {
                 .cloned()
                 .collect(),
         }
+    }
+}
+
+fn key_of(stage_set: &StageSetReference) -> Key {
+    Key {
+        namespace: stage_set.namespace.to_string(),
+        name: stage_set.name.clone(),
     }
 }
 

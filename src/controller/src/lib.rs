@@ -6,6 +6,7 @@
 pub mod abandoned;
 mod change;
 pub mod flags;
+pub mod gate;
 pub mod http;
 pub mod interests;
 pub mod leader;

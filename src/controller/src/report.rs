@@ -219,7 +219,7 @@ impl Observer for Report {
                 }
                 Operation::Tenant(TenantOperation::Apply {
                     object,
-                    why: ApplyReason::Drift(_),
+                    why: ApplyReason::Drift { .. },
                     ..
                 }) => self
                     .metrics
@@ -230,16 +230,16 @@ impl Observer for Report {
         self.next.operation(at, stage_set, operation, outcome);
     }
 
-    fn skipped_entries(&self, at: Timestamp, stage_set: &Key, count: usize) {
+    fn skipped_entries(&self, at: Timestamp, stage_set: &Key, stage: &str, count: usize) {
         let (namespace, name) = (&stage_set.namespace, &stage_set.name);
         warn!(
             namespace,
-            name, count, "inventory entries that can't be read were left out"
+            name, stage, count, "inventory entries that can't be read were left out"
         );
         let count_ = u64::try_from(count).unwrap_or(u64::MAX);
         self.metrics
-            .inventory_entries_skipped(stage_set, "", count_);
-        self.next.skipped_entries(at, stage_set, count);
+            .inventory_entries_skipped(stage_set, stage, count_);
+        self.next.skipped_entries(at, stage_set, stage, count);
     }
 
     fn defect(&self, at: Timestamp, stage_set: &Key, message: &str) {

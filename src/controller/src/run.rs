@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::flags::Options;
+use crate::gate::Gate;
 use crate::leader::{Campaign, Leadership, Leases};
 use crate::metrics::Metrics;
 use crate::report::Report;
@@ -43,6 +44,8 @@ pub struct Process {
     pub metrics: Metrics,
     /// What is missing before this replica is ready; empty = ready.
     pub missing: watch::Sender<Vec<String>>,
+    /// What the gates answer from.
+    pub gate: Gate,
     /// With `--leader-elect`: who we are.
     pub candidate: Option<Candidate>,
 }
@@ -71,11 +74,13 @@ pub async fn run(
     let Process {
         metrics,
         missing,
+        gate,
         candidate,
     } = process;
     let (signal, mut signals) = mpsc::unbounded_channel();
     let covered = Arc::new(Covered::default());
     let stores = Arc::new(Stores::new(Some(Arc::clone(&covered) as _)));
+    gate.open(Arc::clone(&stores) as _);
     let report = Arc::new(Report::new(metrics.clone(), Arc::clone(&ports.observer)));
     ports.watched = Arc::clone(&stores) as _;
     ports.observer = Arc::clone(&report) as _;

@@ -13,9 +13,10 @@ use stageset_cluster::{Clock, Connection, Discovery, Ports, Remotes, Renderer, S
 use stageset_core::kubeconfig::Allowed;
 use stageset_core::observation::Config;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::flags::{BindAddress, Options};
+use crate::gate::Gate;
 use crate::http::{self, Bound};
 use crate::metrics::Metrics;
 use crate::run::{Candidate, Process, RunError, run};
@@ -103,6 +104,21 @@ pub async fn start(options: Options) -> Result<(), StartError> {
         ));
     }
 
+    let gate = Gate::default();
+    // Gates are a convenience for others: without them releases go on.
+    match http::bind(&options.gate_bind_address).await {
+        Ok(Some(bound)) => {
+            info!(flag = "gate-bind-address", address = %bound.address, "listening");
+            let pages = gate.clone().pages();
+            tokio::spawn(served(bound.serve(pages, std::future::pending())));
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let address = options.gate_bind_address.to_string();
+            error!(flag = "gate-bind-address", address, %error, "can't be listened on");
+        }
+    }
+
     let instance = instance();
     let candidate = options.leader_elect.then(|| Candidate {
         namespace: own_namespace(&config),
@@ -139,6 +155,7 @@ pub async fn start(options: Options) -> Result<(), StartError> {
         Process {
             metrics,
             missing,
+            gate,
             candidate,
         },
         stop,

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use serde_json::Value;
+use stageset_cluster::gather::dependency_state;
 use stageset_cluster::{Hint, Pass, Ports, Session, Wake};
+use stageset_core::judge::health::can_regress;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::plan::Next;
 use tokio::task::JoinSet;
@@ -259,9 +261,10 @@ impl Work {
 
     fn stage_set_changed(&mut self, change: Change) {
         let key = Key {
-            namespace: change.namespace,
-            name: change.name,
+            namespace: change.namespace.clone(),
+            name: change.name.clone(),
         };
+        self.wake_dependents(&key, &change);
         let Some(object) = change.new else {
             debug!(namespace = key.namespace, name = key.name, "gone");
             self.entries.remove(&key);
@@ -309,6 +312,21 @@ impl Work {
         }
     }
 
+    /// Those that wait for a StageSet hear at once of a change that counts for them.
+    fn wake_dependents(&mut self, key: &Key, change: &Change) {
+        let dependents = self.index.of_dependency(key);
+        if dependents.is_empty() {
+            return;
+        }
+        let state = |object: &Option<Arc<Value>>| object.as_deref().map(dependency_state);
+        if state(&change.old) == state(&change.new) {
+            return;
+        }
+        for (stage_set, dependent) in dependents {
+            self.hint(&dependent, Hint::Dependency(stage_set));
+        }
+    }
+
     fn account_changed(&mut self, change: &Change) {
         let identity =
             |object: &Option<Arc<Value>>| object.as_ref().map(|object| uid(object).to_owned());
@@ -342,13 +360,18 @@ impl Work {
             hint,
             touched,
         } = event;
+        // Metadata doesn't tell whether an object that moved is still ready: one read does, if its kind
+        // is ready by more than its content.
+        let may_be_unready = match &hint {
+            Hint::Object { key, .. } => can_regress(key),
+            _ => true,
+        };
         for key in owners {
             if !self.entries.contains_key(&key) {
                 continue;
             }
             self.remember(&key, hint.clone());
-            // While everything is ready, an object that moved without being touched is no news.
-            if touched || !self.report.is_ready(&key) {
+            if touched || may_be_unready || !self.report.is_ready(&key) {
                 self.queue.wake_by(&key, Instant::now() + BURST);
             }
         }

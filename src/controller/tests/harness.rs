@@ -12,6 +12,7 @@ use stageset_cluster::artifacts::ArtifactSource;
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::ports::NoWatches;
 use stageset_cluster::{Clock, Connection, Discovery, Ports, Renderer, Settings, Silent};
+use stageset_controller::gate::Gate;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process, RunError, run};
 use stageset_core::failure::{Failure, FailureClass};
@@ -277,6 +278,7 @@ impl World {
         let process = Process {
             metrics: metrics.clone(),
             missing: told,
+            gate: Gate::default(),
             candidate,
         };
         let (stop, stopped) = oneshot::channel();

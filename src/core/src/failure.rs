@@ -34,6 +34,8 @@ pub enum FailureClass {
     Conflict,
     /// 422, 400 or an admission refusal: the content must change. Looked at again slowly.
     Rejected,
+    /// 422 for nothing but fields that can't be changed once they are set.
+    Immutable,
     /// Time-outs, 5xx, 429, connection errors. Backed off.
     Transient {
         /// What the server asked for (`Retry-After`).
@@ -72,7 +74,7 @@ impl Failure {
             FailureClass::Denied | FailureClass::Missing { .. } | FailureClass::UnknownKind => {
                 doubled(5, 60)
             }
-            FailureClass::Rejected => doubled(5, 300),
+            FailureClass::Rejected | FailureClass::Immutable => doubled(5, 300),
             FailureClass::Transient { retry_after } => doubled(1, 60).max(
                 retry_after
                     .unwrap_or_default()

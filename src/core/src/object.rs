@@ -243,6 +243,10 @@ pub struct Desired {
     pub origin: String,
     /// The wave that it is applied in.
     pub wave: Wave,
+    /// `stages.metio.wtf/force`: recreated when a field of it can't be changed.
+    pub force: bool,
+    /// `stages.metio.wtf/keep-existing`: left alone once it exists.
+    pub keep_existing: bool,
     /// The manifest as rendered; [`Desired::stamped`] is what is sent.
     pub body: Arc<Value>,
 }
@@ -272,6 +276,13 @@ impl Desired {
             owner: owner.clone(),
             stage: stage.clone(),
             digest: desired_digest(rendered, stage),
+            // Any text but those that plainly mean the opposite.
+            force: annotation(rendered, annotations::FORCE).is_some_and(|value| {
+                let no = ["", "false", "disabled"];
+                !no.iter().any(|no| value.eq_ignore_ascii_case(no))
+            }),
+            keep_existing: annotation(rendered, annotations::KEEP_EXISTING)
+                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
             origin: rendered.origin.clone(),
             body: Arc::clone(&rendered.body),
         }
@@ -325,6 +336,15 @@ impl Desired {
     }
 }
 
+fn annotation<'a>(rendered: &'a Rendered, key: &str) -> Option<&'a str> {
+    rendered
+        .body
+        .get("metadata")?
+        .get("annotations")?
+        .get(key)?
+        .as_str()
+}
+
 fn desired_digest(rendered: &Rendered, stage: &StageName) -> String {
     let content = rendered.digest.get(..32).unwrap_or(&rendered.digest);
     let mut digest = String::with_capacity(content.len() + 1 + stage.as_str().len());
@@ -342,6 +362,14 @@ pub mod labels {
     pub const OWNER_NAMESPACE: &str = "stages.metio.wtf/namespace";
     /// The stage that applied the object.
     pub const STAGE: &str = "stages.metio.wtf/stage";
+}
+
+/// The annotations of a manifest that shape how it is applied.
+pub mod annotations {
+    /// Recreate the object when a field of it can't be changed.
+    pub const FORCE: &str = "stages.metio.wtf/force";
+    /// Create the object if it is absent, leave it alone otherwise.
+    pub const KEEP_EXISTING: &str = "stages.metio.wtf/keep-existing";
 }
 
 /// sha256 of some bytes, in lower-case hex.

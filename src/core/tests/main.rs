@@ -3,7 +3,9 @@
 mod world;
 
 mod bad_input;
+mod conflicts;
 mod deletion;
+mod dependencies;
 mod faults;
 mod order;
 mod pruning;

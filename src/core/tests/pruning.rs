@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use stageset_core::failure::FailureClass;
 use stageset_core::object::Owner;
 
-use crate::world::{shop, stage};
+use crate::world::{World, shop, stage};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
@@ -181,23 +182,109 @@ fn a_prune_that_is_denied_is_told_and_heals() {
     assert!(world.object("ConfigMap", "settings").is_none());
 }
 
-#[test]
-fn a_lost_inventory_is_rebuilt_without_pruning_on_a_guess() {
+/// Everything of config was delivered, and nobody recorded it any more.
+fn with_a_lost_inventory() -> World {
     let mut world = shop();
+    world.publish(
+        "config",
+        "r1",
+        &[
+            "ConfigMap/settings=1",
+            "ConfigMap/kept=1",
+            "Deployment/cache=1",
+        ],
+    );
     world.settle(MINUTE);
     world.inventories.clear();
     world.crash();
-    world.publish("config", "r2", &["Deployment/cache=1"]);
+    world.publish("config", "r2", &["ConfigMap/kept=1", "Deployment/cache=1"]);
+    world
+}
+
+#[test]
+fn a_lost_inventory_is_rebuilt_without_pruning_on_a_guess() {
+    let mut world = with_a_lost_inventory();
     world.settle(MINUTE);
-    assert_eq!(world.ready(), "True Succeeded");
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
     assert!(
         world.object("ConfigMap", "settings").is_some(),
         "deleted on a guess"
     );
     assert!(
         world
-            .events
-            .iter()
-            .any(|(reason, _)| reason == "InventoryReconstructed")
+            .message()
+            .contains("1 object(s) of an inventory that was reconstructed"),
+        "{}",
+        world.message()
     );
+    let told: Vec<_> = world
+        .events
+        .iter()
+        .filter(|(reason, _)| reason == "InventoryReconstructed")
+        .collect();
+    assert_eq!(told.len(), 2, "one for each stage: {told:?}");
+    assert!(
+        told[0].1.contains("2 object(s) of the release and 1 more"),
+        "{told:?}"
+    );
+    world.tick();
+    assert!(
+        world.object("ConfigMap", "settings").is_none(),
+        "the next pass prunes what its labels name"
+    );
+    assert!(world.object("ConfigMap", "kept").is_some());
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn what_can_t_be_listed_for_a_lost_inventory_is_told() {
+    let mut world = with_a_lost_inventory();
+    world
+        .denied
+        .insert((DEPLOYER.into(), "list".into(), "ConfigMap".into()));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    let told = world
+        .events
+        .iter()
+        .find(|(reason, _)| reason == "InventoryReconstructed");
+    assert!(
+        told.unwrap()
+            .1
+            .contains("configmaps of namespace payments: cannot list"),
+        "{told:?}"
+    );
+    world.tick();
+    assert!(
+        world.object("ConfigMap", "settings").is_some(),
+        "nobody knows of it"
+    );
+}
+
+#[test]
+fn a_list_that_fails_for_a_moment_is_made_again_before_anything_is_recorded() {
+    // Accounts, sources, inventories; builds; kinds; then the lists.
+    for at in 1..20 {
+        let mut world = with_a_lost_inventory();
+        let class = FailureClass::Transient { retry_after: None };
+        world.fault = Some((world.requests + at, class));
+        world.settle(MINUTE);
+        world.tick();
+        assert_eq!(world.ready(), "True Succeeded", "{at}: {}", world.message());
+        let done: Vec<&str> = world.done.iter().map(|done| done.what.as_str()).collect();
+        assert!(
+            world.object("ConfigMap", "settings").is_none(),
+            "{at}: {done:#?} {:?}",
+            world.events
+        );
+    }
+}
+
+#[test]
+fn a_fresh_stage_has_lost_nothing() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    assert!(world.facts.labelled.is_empty());
+    let lost = |(reason, _): &(String, String)| reason == "InventoryReconstructed";
+    assert!(!world.events.iter().any(lost));
 }

@@ -57,6 +57,7 @@ fn operation(out: &mut String, planned: &Planned) {
         Do::Create => "create",
         Do::Change => "change",
         Do::Correct => "correct",
+        Do::TakeOver => "take over",
         Do::Delete => "delete",
         Do::Record => "record",
         Do::Wait => "wait",

@@ -60,6 +60,8 @@ pub enum Do {
     Change,
     /// An object that somebody changed or deleted is written.
     Correct,
+    /// Another manager's fields of an object become ours.
+    TakeOver,
     /// An object is deleted.
     Delete,
     /// The controller's own records are written.
@@ -205,12 +207,25 @@ fn tenant(operation: &TenantOperation) -> Planned {
             what: match why {
                 ApplyReason::Create => Do::Create,
                 ApplyReason::Change(_) => Do::Change,
-                ApplyReason::Drift(_) => Do::Correct,
+                ApplyReason::Drift { .. } => Do::Correct,
             },
             object: Some(object.reference.key.clone()),
             record: None,
             identity: Some(user_of(identity)),
             why: why.to_string(),
+        },
+        TenantOperation::TakeOver {
+            identity,
+            object,
+            from,
+            ..
+        } => Planned {
+            stage: Some(object.stage.to_string()),
+            what: Do::TakeOver,
+            object: Some(object.reference.key.clone()),
+            record: None,
+            identity: Some(user_of(identity)),
+            why: format!("its fields of {} become ours", from.join(", ")),
         },
         TenantOperation::Delete {
             identity,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::ports::NoWatches;
 use stageset_cluster::{Clock, Discovery, Ports, Renderer, Settings};
+use stageset_controller::gate::Gate;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Options as Flags, Process, RunError};
 use stageset_core::identity::Tenancy;
@@ -60,6 +61,7 @@ impl Controller {
         let process = Process {
             metrics: Metrics::new(),
             missing,
+            gate: Gate::default(),
             candidate: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();

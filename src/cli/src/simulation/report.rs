@@ -106,8 +106,9 @@ fn writes(key: &StageSetKey, finished: &Finished) -> Vec<(String, usize)> {
         let Happening::Performed(Operation::Tenant(operation), Ended::Done) = &event.what else {
             continue;
         };
-        let (TenantOperation::Apply { identity, .. } | TenantOperation::Delete { identity, .. }) =
-            operation;
+        let (TenantOperation::Apply { identity, .. }
+        | TenantOperation::TakeOver { identity, .. }
+        | TenantOperation::Delete { identity, .. }) = operation;
         *writes.entry(user_of(identity)).or_default() += 1;
     }
     writes.into_iter().collect()

@@ -161,9 +161,14 @@ impl Observer for Trace {
         outcome: &Outcome,
     ) {
         match operation {
-            Operation::Tenant(TenantOperation::Apply {
-                identity, object, ..
-            }) => {
+            Operation::Tenant(
+                TenantOperation::Apply {
+                    identity, object, ..
+                }
+                | TenantOperation::TakeOver {
+                    identity, object, ..
+                },
+            ) => {
                 self.refused(outcome, identity, &object.reference, APPLY);
             }
             Operation::Tenant(TenantOperation::Delete {
@@ -180,8 +185,9 @@ impl Observer for Trace {
         );
     }
 
-    fn skipped_entries(&self, at: Timestamp, stage_set: &StageSetKey, count: usize) {
-        let text = format!("left out {count} inventory entries with malformed ids");
+    fn skipped_entries(&self, at: Timestamp, stage_set: &StageSetKey, stage: &str, count: usize) {
+        let text =
+            format!("left out {count} inventory entries of stage {stage} with malformed ids");
         self.add(at, Some(stage_set), Happening::Fault(text));
     }
 

@@ -209,6 +209,7 @@ fn line(record: &Record) -> Line {
                 Verb::Create => ("created", Style::Create),
                 Verb::Change => ("changed", Style::Change),
                 Verb::Correct => ("corrected", Style::Change),
+                Verb::TakeOver => ("took over", Style::Change),
                 Verb::Delete => ("deleted", Style::Delete),
             };
             line.text = words::object(object);

@@ -115,6 +115,8 @@ pub enum Verb {
     Change,
     /// Somebody had changed or deleted it.
     Correct,
+    /// Another manager's fields of it became ours.
+    TakeOver,
     /// It was deleted.
     Delete,
 }

@@ -248,6 +248,9 @@ impl Teller<'_> {
                     TenantOperation::Apply {
                         identity, object, ..
                     } => ("apply", &object.stage, identity, &object.reference),
+                    TenantOperation::TakeOver {
+                        identity, object, ..
+                    } => ("take over", &object.stage, identity, &object.reference),
                     TenantOperation::Delete {
                         identity,
                         object,
@@ -311,10 +314,22 @@ impl Teller<'_> {
                 let (verb, words) = match why {
                     ApplyReason::Create => (Verb::Create, None),
                     ApplyReason::Change(_) => (Verb::Change, Some(why.to_string())),
-                    ApplyReason::Drift(_) => (Verb::Correct, Some(why.to_string())),
+                    ApplyReason::Drift { .. } => (Verb::Correct, Some(why.to_string())),
                 };
                 (&object.stage, &object.reference.key, identity, verb, words)
             }
+            TenantOperation::TakeOver {
+                identity,
+                object,
+                from,
+                ..
+            } => (
+                &object.stage,
+                &object.reference.key,
+                identity,
+                Verb::TakeOver,
+                Some(format!("its fields of {} become ours", from.join(", "))),
+            ),
             TenantOperation::Delete {
                 identity,
                 object,

@@ -1,7 +1,7 @@
 //! A need becomes a fact: one function for each kind of need, each marked with whose right it uses.
 //!
 //! - [`controller`] accounts, namespace, inventories, kubeconfigs, kinds: as the controller;
-//! - [`source`] sources: as the controller (K04);
+//! - [`source`] sources, [`dependency`] other StageSets: as the controller (K04);
 //! - [`build`] downloads and builds: anonymously;
 //! - [`object`] dry runs and reads: as the tenant, and never otherwise.
 //!
@@ -10,6 +10,7 @@
 
 mod build;
 mod controller;
+mod dependency;
 mod object;
 mod source;
 
@@ -18,24 +19,26 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
-use stageset_core::failure::{Fact, Failure};
+use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::{Identity, KubeconfigReference, Target};
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_core::observation::{
-    AccountState, BuildKey, BuildState, DryRun, Facts, KindState, KubeconfigState, Live, LiveState,
-    NamespaceState, Settled, SourceState, Tracking,
+    AccountState, BuildKey, BuildState, DependencyState, DryRun, Facts, KindState, KubeconfigState,
+    Labelled, Live, LiveState, NamespaceState, Settled, SourceState, Tracking,
 };
 use stageset_core::plan::Need;
-use stageset_core::spec::SourceReference;
+use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
 
 use crate::observe::Outcome;
 use crate::ports::Ports;
-use crate::records::inventory::{Inventories, Owner};
+use crate::records::inventory::{Inventories, Owner, Skipped};
 use crate::requests::Requests;
 use crate::session::StageSetKey;
 
+pub use dependency::dependency_state;
+pub(crate) use dependency::watched as watched_dependency;
 pub(crate) use object::without_uid;
 pub(crate) use source::watched as watched_source;
 
@@ -52,9 +55,10 @@ pub(crate) struct Gather<'a> {
 pub(crate) enum Found {
     Account(ServiceAccountName, AccountState),
     Namespace(NamespaceState),
-    Inventories(Result<(Inventories, usize), Failure>),
+    Inventories(Result<(Inventories, Skipped), Failure>),
     Source(SourceReference, SourceState),
     Kubeconfig(KubeconfigReference, KubeconfigState),
+    Dependency(StageSetReference, DependencyState),
     Kind(Target, GroupVersionKind, KindState),
     Build(BuildKey, BuildState),
     DryRun {
@@ -64,6 +68,11 @@ pub(crate) enum Found {
         covered: bool,
         state: DryRun,
     },
+    Labelled(
+        Identity,
+        Labelled,
+        Result<Vec<(ObjectKey, String)>, Failure>,
+    ),
     Read {
         identity: Identity,
         key: ObjectKey,
@@ -128,9 +137,11 @@ impl<'a> Gather<'a> {
             Need::Inventories => controller::inventories(self).await,
             Need::Source(source) => source::source(self, source).await,
             Need::Kubeconfig(reference) => controller::kubeconfig(self, reference).await,
+            Need::Dependency(stage_set) => dependency::dependency(self, stage_set).await,
             Need::Kind { target, gvk } => controller::kind(self, target, gvk).await,
             Need::Build { key, artifact } => build::one(self, key, artifact).await,
             Need::DryRun { identity, object } => object::dry_run(self, identity, object).await,
+            Need::Labelled { identity, search } => object::labelled(self, identity, search).await,
             Need::Read {
                 identity, object, ..
             } => object::read(self, identity, object).await,
@@ -165,12 +176,14 @@ impl Found {
         | Self::Inventories(Err(failure))
         | Self::Source(_, SourceState::Unreadable(failure))
         | Self::Kubeconfig(_, KubeconfigState::Unreadable(failure))
+        | Self::Dependency(_, DependencyState::Unreadable(failure))
         | Self::Kind(_, _, KindState::Unreadable(failure))
         | Self::Build(_, BuildState::Failed(failure))
         | Self::DryRun {
             state: DryRun::Refused(failure),
             ..
         }
+        | Self::Labelled(_, _, Err(failure))
         | Self::Read {
             state: LiveState::Unreadable(failure),
             ..
@@ -183,7 +196,7 @@ impl Found {
 
     /// Puts it among the facts. Inventories in their raw form, and the number of entries that were
     /// left out, are handed back.
-    pub(crate) fn record(self, facts: &mut Facts, at: Timestamp) -> Option<(Inventories, usize)> {
+    pub(crate) fn record(self, facts: &mut Facts, at: Timestamp) -> Option<(Inventories, Skipped)> {
         let failed = matches!(self.outcome(), Outcome::Failed(_));
         match self {
             Self::Account(name, state) => {
@@ -226,6 +239,17 @@ impl Found {
                 let failures = in_a_row(facts.sources.get(&source), failed);
                 facts.sources.insert(
                     source,
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Self::Dependency(stage_set, value) => {
+                let failures = in_a_row(facts.dependencies.get(&stage_set), failed);
+                facts.dependencies.insert(
+                    stage_set,
                     Fact {
                         value,
                         at,
@@ -281,7 +305,13 @@ impl Found {
                     DryRun::Change { live, .. } | DryRun::Unchanged { live } => {
                         Some(LiveState::Present(live.clone()))
                     }
-                    DryRun::Refused(_) => None,
+                    // Whether it may be replaced is decided on a look that follows the refusal.
+                    DryRun::Refused(failure) => {
+                        if failure.class == FailureClass::Immutable {
+                            object.live = None;
+                        }
+                        None
+                    }
                 };
                 if let Some(live) = live {
                     object.live = Some(Fact::seen(live, at));
@@ -298,6 +328,18 @@ impl Found {
                         failures,
                     },
                 ));
+            }
+            Self::Labelled(identity, search, value) => {
+                let asked = (identity, search);
+                let failures = in_a_row(facts.labelled.get(&asked), failed);
+                facts.labelled.insert(
+                    asked,
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
             }
             Self::Read {
                 identity,

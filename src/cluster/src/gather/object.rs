@@ -6,10 +6,10 @@ use stageset_api::names::FIELD_MANAGER;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::identity::Identity;
 use stageset_core::judge::{drift, live};
-use stageset_core::object::{Desired, Reference};
-use stageset_core::observation::{DryRun, LiveState};
+use stageset_core::object::{Desired, GroupVersionKind, ObjectKey, Reference, labels};
+use stageset_core::observation::{DryRun, Labelled, LiveState};
 
-use super::{Found, Gather};
+use super::{Found, Gather, text};
 use crate::requests::Target;
 
 /// As the tenant: what a forced apply would do, against the object as it stands.
@@ -28,6 +28,56 @@ pub(super) async fn dry_run(
         covered: gather.ports.watched.covers(identity, &object.reference),
         state,
     }
+}
+
+/// As the tenant: the objects that carry the labels of a stage, with their uids.
+pub(super) async fn labelled(gather: Gather<'_>, identity: &Identity, search: &Labelled) -> Found {
+    let api_version = GroupVersionKind {
+        group: search.group.clone(),
+        version: search.version.clone(),
+        kind: String::new(),
+    }
+    .api_version();
+    let target = Target::collection(&api_version, &search.plural, search.namespace.as_deref());
+    let labels = format!(
+        "{}={},{}={},{}={}",
+        labels::OWNER_NAMESPACE,
+        gather.key.namespace,
+        labels::OWNER_NAME,
+        gather.key.name,
+        labels::STAGE,
+        search.stage,
+    );
+    let listed = match gather.as_tenant(identity) {
+        Ok(requests) => requests.list(&target, &labels).await,
+        Err(failure) => Err(failure),
+    };
+    let found = listed.map(|objects| {
+        let found = objects.iter().filter_map(|object| {
+            let key = ObjectKey {
+                group: search.group.clone(),
+                kind: search.kind.clone(),
+                namespace: text(object, "/metadata/namespace").map(str::to_owned),
+                name: text(object, "/metadata/name")?.to_owned(),
+            };
+            Some((key, text(object, "/metadata/uid")?.to_owned()))
+        });
+        found.collect()
+    });
+    Found::Labelled(identity.clone(), search.clone(), found)
+}
+
+/// Whether a watch as the tenant tells of an object: it covers the kind and namespace, and picks
+/// objects by the label of the tenant's namespace, which an object that we never wrote lacks.
+fn covered(gather: Gather<'_>, identity: &Identity, object: &Reference, state: &LiveState) -> bool {
+    let ours = match state {
+        LiveState::Present(live) => live
+            .owner
+            .as_ref()
+            .is_some_and(|owner| owner.namespace == gather.key.namespace),
+        LiveState::Absent | LiveState::Unreadable(_) => false,
+    };
+    ours && gather.ports.watched.covers(identity, object)
 }
 
 async fn try_apply(
@@ -65,7 +115,7 @@ pub(super) async fn read(gather: Gather<'_>, identity: &Identity, object: &Refer
     Found::Read {
         identity: identity.clone(),
         key: object.key.clone(),
-        covered: gather.ports.watched.covers(identity, object),
+        covered: covered(gather, identity, object, &state),
         state,
     }
 }

@@ -1,12 +1,13 @@
 //! Writes to the tenant's world, as the tenant.
 
+use serde_json::json;
 use stageset_api::names::FIELD_MANAGER;
 use stageset_core::failure::{Fact, Failure};
 use stageset_core::identity::Identity;
 use stageset_core::judge::live;
 use stageset_core::object::{ObjectKey, Reference};
-use stageset_core::observation::{Facts, Live, LiveState};
-use stageset_core::plan::TenantOperation;
+use stageset_core::observation::{Correction, Facts, Live, LiveState};
+use stageset_core::plan::{ApplyReason, TenantOperation};
 use stageset_core::time::Timestamp;
 
 use super::Perform;
@@ -16,10 +17,18 @@ use crate::requests::{Requests, Target};
 
 /// How a write to the tenant's world ended, before it is put among the facts.
 pub(crate) enum Done {
+    TakenOver {
+        identity: Identity,
+        object: Reference,
+        digest: String,
+        result: Result<(), Failure>,
+    },
     Applied {
         identity: Identity,
         object: Reference,
         digest: String,
+        /// The fields that were put right, if this corrected drift.
+        corrected: Option<Vec<String>>,
         covered: bool,
         result: Result<Live, Failure>,
     },
@@ -39,8 +48,12 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
             identity,
             object,
             uid,
-            why: _,
+            why,
         } => {
+            let corrected = match why {
+                ApplyReason::Drift { fields, .. } => Some(fields.clone()),
+                ApplyReason::Create | ApplyReason::Change(_) => None,
+            };
             let mut body = object.stamped();
             if let Some(uid) = uid {
                 // A recreated object bounces: the decision was about another one (G8).
@@ -59,8 +72,34 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
                 identity: identity.clone(),
                 object: object.reference.clone(),
                 digest: object.digest.clone(),
+                corrected,
                 covered: ports.watched.covers(identity, &object.reference),
                 result,
+            }
+        }
+        TenantOperation::TakeOver {
+            identity,
+            object,
+            uid,
+            resource_version,
+            from: _,
+            managed_fields,
+        } => {
+            let target = Target::object(&object.reference);
+            let patch = json!({ "metadata": {
+                "uid": uid,
+                "resourceVersion": resource_version,
+                "managedFields": managed_fields,
+            }});
+            let result = match requests(identity) {
+                Ok(requests) => requests.merge_patch(&target, &patch).await,
+                Err(failure) => Err(failure),
+            };
+            Done::TakenOver {
+                identity: identity.clone(),
+                object: object.reference.clone(),
+                digest: object.digest.clone(),
+                result: result.map(drop),
             }
         }
         TenantOperation::Delete {
@@ -92,26 +131,49 @@ impl Done {
                 result: Err(failure),
                 ..
             }
+            | Self::TakenOver {
+                result: Err(failure),
+                ..
+            }
             | Self::Deleted {
                 result: Err(failure),
                 ..
             } => Outcome::Failed(failure.clone()),
-            Self::Applied { .. } | Self::Deleted { .. } => Outcome::Done,
+            Self::Applied { .. } | Self::TakenOver { .. } | Self::Deleted { .. } => Outcome::Done,
         }
     }
 
     /// Puts it among the facts.
     pub(crate) fn record(self, facts: &mut Facts, at: Timestamp) {
         match self {
+            Self::TakenOver {
+                identity,
+                object,
+                digest,
+                result,
+            } => {
+                // Whatever came of it, the object isn't what it was looked at as.
+                let known = facts.objects.entry(&identity, &object.key);
+                known.live = None;
+                known.dry_run = None;
+                if let Err(failure) = result {
+                    failed(facts, &identity, &object.key, digest, failure, at);
+                }
+            }
             Self::Applied {
                 identity,
                 object,
                 digest,
+                corrected,
                 covered,
                 result,
             } => match result {
                 Ok(live) => {
                     let facts = facts.objects.entry(&identity, &object.key);
+                    // What was deleted altogether isn't a matter of who knows better.
+                    if let Some(fields) = corrected.filter(|fields| !fields.is_empty()) {
+                        facts.corrected(Correction { at, fields });
+                    }
                     facts.settled = Some(settled(&digest, &live, at));
                     facts.live = Some(Fact::seen(LiveState::Present(live), at));
                     facts.tracking = tracking(covered);

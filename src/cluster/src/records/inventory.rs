@@ -80,6 +80,9 @@ pub enum ShardWrite {
     },
 }
 
+/// Entries that were left out because their ids can't be read, by stage.
+pub type Skipped = BTreeMap<StageName, usize>;
+
 /// Whose inventories.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner<'a> {
@@ -97,9 +100,9 @@ impl Inventories {
     pub fn read<'v>(
         objects: impl IntoIterator<Item = &'v Value>,
         owner: Owner<'_>,
-    ) -> (Self, usize) {
+    ) -> (Self, Skipped) {
         let mut inventories = Self::default();
-        let mut skipped = 0;
+        let mut skipped = Skipped::new();
         for object in objects {
             let wire = WireInventory::read(object);
             if !belongs(&wire, owner) {
@@ -123,7 +126,10 @@ impl Inventories {
                 .iter()
                 .filter(|entry| key_of(entry).is_some())
                 .count();
-            skipped += listed.saturating_sub(readable);
+            let unreadable = listed.saturating_sub(readable);
+            if unreadable > 0 {
+                *skipped.entry(stage.clone()).or_default() += unreadable;
+            }
             let shard = shard_of(wire, owner, &stage);
             inventories.shards.entry(stage).or_default().push(shard);
         }

@@ -8,9 +8,10 @@
 //! | 404 that names an object | Missing, with resource and name |
 //! | 404 otherwise | `UnknownKind`: the path isn't served |
 //! | 409; 422 that is about `metadata.uid` | Conflict |
+//! | 422 that is about nothing but fields that can't be changed | Immutable |
 //! | 400, 405, 406, 413, 415, 422 | Rejected |
 //! | 408, 410, 429, 5xx, 3xx, everything else | Transient, with Retry-After |
-//! | an admission webhook's denial, whatever its code | Rejected |
+//! | an admission webhook's denial, whatever its code | Rejected; Immutable if it says so |
 //! | no answer | Transient; a request that we refused to send: Denied |
 //!
 //! A message about a Secret holds field paths only, since what a server quotes may be a value (A21).
@@ -24,7 +25,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use stageset_core::failure::{Failure, FailureClass};
 
-use super::{Target, clean};
+use super::{Target, clean, immutable};
 use crate::connection::NotSent;
 
 /// An answer, read to its end.
@@ -62,7 +63,11 @@ pub fn classify(answer: &Answer, target: &Target) -> Failure {
 
 fn class(answer: &Answer, status: &Value, said: &str) -> FailureClass {
     if said.contains("admission webhook") && said.contains("denied the request") {
-        return FailureClass::Rejected;
+        return if immutable::is_said(said) {
+            FailureClass::Immutable
+        } else {
+            FailureClass::Rejected
+        };
     }
     match answer.status.as_u16() {
         403 if causes(status).any(|cause| cause["reason"] == "NamespaceTerminating") => {
@@ -87,6 +92,7 @@ fn class(answer: &Answer, status: &Value, said: &str) -> FailureClass {
         422 if causes(status).any(|cause| cause["field"] == "metadata.uid") => {
             FailureClass::Conflict
         }
+        422 if immutable::only(status) => FailureClass::Immutable,
         400 | 405 | 406 | 413 | 415 | 422 => FailureClass::Rejected,
         _ => FailureClass::Transient {
             retry_after: retry_after(answer, status),
@@ -116,7 +122,7 @@ fn by_rbac(said: &str) -> bool {
         || said.contains("is attempting to grant RBAC permissions")
 }
 
-fn causes(status: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn causes(status: &Value) -> impl Iterator<Item = &Value> {
     status
         .pointer("/details/causes")
         .and_then(Value::as_array)

@@ -1,12 +1,14 @@
 //! The few requests that are ever made to an API server.
 //!
 //! - [`target`] what a request addresses, checked before it becomes a URL;
-//! - [`classify`] the one function that says what a failure means;
+//! - [`classify`] the one function that says what a failure means, `immutable` what a refusal of a
+//!   field that can't be changed looks like;
 //! - [`message`] cleans what servers say before people read it.
 //!
 //! Nothing here retries: a failure is a fact, and the core decides when to ask again.
 
 mod classify;
+mod immutable;
 mod message;
 mod target;
 

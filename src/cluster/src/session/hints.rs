@@ -26,6 +26,9 @@ impl Session {
             Hint::Source(source) => {
                 self.facts.sources.remove(&source);
             }
+            Hint::Dependency(stage_set) => {
+                self.facts.dependencies.remove(&stage_set);
+            }
             Hint::Account(name) => {
                 // Made old rather than dropped: the former uid tells a recreated account (A07).
                 if let Some(fact) = self.facts.accounts.get_mut(&name) {
@@ -113,6 +116,9 @@ mod tests {
             owner: None,
             prune_disabled: false,
             deleting: false,
+            deletion_timestamp: None,
+            finalizers: Vec::new(),
+            takes_claims_along: false,
             entry: Some("e".into()),
             health: Health::Current,
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stageset_core::identity::Identity;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::Reference;
-use stageset_core::spec::SourceReference;
+use stageset_core::spec::{SourceReference, StageSetReference};
 
 use super::Session;
 use crate::records::stage_set;
@@ -15,6 +15,8 @@ use crate::records::stage_set;
 pub struct Interests {
     /// Sources of its stages.
     pub sources: BTreeSet<SourceReference>,
+    /// StageSets that it depends on, directly or not as far as it looked.
+    pub dependencies: BTreeSet<StageSetReference>,
     /// Accounts of its namespace.
     pub accounts: BTreeSet<ServiceAccountName>,
     /// Objects of the target, each as the identity that reads it.
@@ -45,6 +47,9 @@ impl Session {
         interests
             .accounts
             .extend(self.facts.accounts.keys().cloned());
+        interests
+            .dependencies
+            .extend(self.facts.dependencies.keys().cloned());
         for (identity, references) in &self.references {
             for (key, reference) in references {
                 if self.facts.objects.get(identity, key).is_some() {

@@ -10,7 +10,7 @@ use stageset_core::object::GroupVersionKind;
 use stageset_core::observation::Tracking;
 
 use super::Session;
-use crate::gather::watched_source;
+use crate::gather::{watched_dependency, watched_source};
 use crate::perform::Known;
 use crate::ports::{Ports, Watched};
 use crate::records::inventory::Inventories;
@@ -75,6 +75,14 @@ impl Session {
                 continue;
             }
             if let Some(state) = watched_source(ports, source)
+                && state != fact.value
+            {
+                *fact = Fact::seen(state, now);
+                news = true;
+            }
+        }
+        for (stage_set, fact) in &mut self.facts.dependencies {
+            if let Some(state) = watched_dependency(ports, stage_set)
                 && state != fact.value
             {
                 *fact = Fact::seen(state, now);

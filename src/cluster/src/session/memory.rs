@@ -1,10 +1,14 @@
 //! What a session doesn't keep.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use stageset_core::failure::Fact;
 use stageset_core::identity::Target;
-use stageset_core::observation::{BuildState, Facts, KubeconfigState, SourceState};
+use stageset_core::observation::{
+    BuildState, DependencyState, Facts, KubeconfigState, SourceState,
+};
+use stageset_core::spec::StageSetReference;
 
 use super::Session;
 use crate::ports::Ports;
@@ -16,6 +20,7 @@ impl Session {
     /// Drops what nothing asks for any more: builds of artifacts that no source offers, and objects
     /// that left all inventories.
     pub(super) fn forget(&mut self, ports: &Ports) {
+        self.forget_dependencies();
         let Facts {
             sources,
             builds,
@@ -69,5 +74,27 @@ impl Session {
         }
         self.references
             .retain(|_, references| !references.is_empty());
+    }
+    /// Keeps the StageSets that the spec leads to, and no others.
+    fn forget_dependencies(&mut self) {
+        if self.facts.dependencies.is_empty() {
+            return;
+        }
+        let read = self.read.as_ref();
+        let Some(spec) = read.and_then(|stage_set| stage_set.spec.as_ref().ok()) else {
+            return;
+        };
+        let mut reached: BTreeSet<StageSetReference> = BTreeSet::new();
+        let mut next: Vec<StageSetReference> = spec.depends_on.clone();
+        while let Some(each) = next.pop() {
+            if let Some(fact) = self.facts.dependencies.get(&each)
+                && reached.insert(each)
+                && let DependencyState::Found(found) = &fact.value
+            {
+                next.extend(found.depends_on.iter().cloned());
+            }
+        }
+        let dependencies = &mut self.facts.dependencies;
+        dependencies.retain(|stage_set, _| reached.contains(stage_set));
     }
 }

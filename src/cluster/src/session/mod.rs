@@ -23,7 +23,7 @@ use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{ObjectKey, Reference};
 use stageset_core::observation::{Facts, StageSet};
 use stageset_core::plan::Next;
-use stageset_core::spec::SourceReference;
+use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
 
 pub use interests::Interests;
@@ -73,6 +73,8 @@ pub enum Hint {
     },
     /// A source, or an ExternalArtifact that names it, moved.
     Source(SourceReference),
+    /// A StageSet that this one depends on moved.
+    Dependency(StageSetReference),
     /// A ServiceAccount of the StageSet's namespace moved.
     Account(ServiceAccountName),
     /// An inventory of this StageSet was written by somebody else.

@@ -172,8 +172,9 @@ impl Session {
                 _ => {}
             }
             if let Some((inventories, skipped)) = found.record(&mut self.facts, at) {
-                if skipped > 0 {
-                    ports.observer.skipped_entries(at, &self.key, skipped);
+                for (stage, count) in skipped {
+                    let stage = stage.as_str();
+                    ports.observer.skipped_entries(at, &self.key, stage, count);
                 }
                 if let Some(known) = &mut self.known {
                     known.inventories = inventories;
@@ -312,6 +313,9 @@ fn is_event(operation: &Operation) -> bool {
 fn addressed(operation: &TenantOperation) -> (&Identity, &Reference) {
     match operation {
         TenantOperation::Apply {
+            identity, object, ..
+        }
+        | TenantOperation::TakeOver {
             identity, object, ..
         } => (identity, &object.reference),
         TenantOperation::Delete {

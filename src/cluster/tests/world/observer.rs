@@ -45,11 +45,11 @@ impl Observer for Log {
         self.add(at, stage_set, &format!("- {operation}"), outcome);
     }
 
-    fn skipped_entries(&self, at: Timestamp, stage_set: &StageSetKey, count: usize) {
+    fn skipped_entries(&self, at: Timestamp, stage_set: &StageSetKey, stage: &str, count: usize) {
         self.add(
             at,
             stage_set,
-            &format!("! skipped {count} entries"),
+            &format!("! skipped {count} entries of stage {stage}"),
             &Outcome::Done,
         );
     }

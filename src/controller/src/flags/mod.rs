@@ -42,6 +42,10 @@ struct Flags {
     #[arg(long, value_name = "HOST:PORT", default_value = ":8081", value_parser = BindAddress::parse)]
     health_probe_bind_address: BindAddress,
 
+    /// Where the gates of stages are served, host:port; 0 or empty switches it off.
+    #[arg(long, value_name = "HOST:PORT", default_value = ":8082", value_parser = BindAddress::parse)]
+    gate_bind_address: BindAddress,
+
     /// Elect one leader among the replicas; only it reconciles.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
@@ -171,6 +175,8 @@ pub struct Options {
     pub metrics_bind_address: BindAddress,
     /// Where `/healthz` and `/readyz` are served.
     pub health_probe_bind_address: BindAddress,
+    /// Where `/gate/{namespace}/{stageset}/{stage}` is served.
+    pub gate_bind_address: BindAddress,
     /// Whether a leader is elected; without, this process reconciles at once.
     pub leader_elect: bool,
     /// The Lease of that election, in the controller's own namespace.
@@ -209,6 +215,7 @@ impl Default for Options {
         Self {
             metrics_bind_address: BindAddress::any(8080),
             health_probe_bind_address: BindAddress::any(8081),
+            gate_bind_address: BindAddress::any(8082),
             leader_elect: false,
             lease: LEASE.to_owned(),
             watch_namespaces: Vec::new(),
@@ -270,6 +277,7 @@ impl Options {
         Ok(Self {
             metrics_bind_address: flags.metrics_bind_address,
             health_probe_bind_address: flags.health_probe_bind_address,
+            gate_bind_address: flags.gate_bind_address,
             leader_elect: flags.leader_elect,
             lease: flags.leader_elect_resource_name,
             watch_namespaces,

@@ -23,7 +23,7 @@ enum Takes {
 use Takes::{Switch, Value};
 
 /// Name and what it takes, in the order of the flag reference.
-const FLAGS: [(&str, Takes); 26] = [
+const FLAGS: &[(&str, Takes)] = &[
     ("allowed-action-hosts", Value),
     ("object-level-kms", Switch),
     ("require-verified-migration-sources", Switch),
@@ -46,7 +46,6 @@ const FLAGS: [(&str, Takes); 26] = [
     ("tracing-endpoint", Value),
     ("tracing-insecure", Switch),
     ("tracing-sample-ratio", Value),
-    ("gate-bind-address", Value),
     ("enable-mcp", Switch),
     ("mcp-bind-address", Value),
     ("mcp-allow-mutations", Switch),
@@ -77,7 +76,7 @@ pub(super) fn declare(command: Command) -> Command {
 
 /// The refusal of the first flag that asks for something.
 pub(super) fn check(matches: &ArgMatches) -> Result<(), String> {
-    for &(name, takes) in &FLAGS {
+    for &(name, takes) in FLAGS {
         let wanted = match takes {
             Switch => matches
                 .get_many::<bool>(name)

@@ -1,19 +1,21 @@
-//! What every pass needs first, asked for together: accounts, sources, inventories.
+//! What every pass needs first, asked for together: accounts, dependencies, sources, inventories.
 
 use std::collections::BTreeMap;
 
 use stageset_api::reason::Reason;
 
 use crate::failure::Failure;
-use crate::identity::Identity;
+use crate::identity::{Identity, Target};
 use crate::names::{ServiceAccountName, StageName};
 use crate::observation::{AccountState, Observation, StageInventory};
 use crate::plan::Need;
 use crate::spec::Spec;
 
 use super::Stop;
+use super::dependencies;
 use super::freshness::{Use, judge};
 use super::inventories;
+use super::release::run_of;
 use super::report::{Report, Wait};
 use super::sources::{self, Pins};
 
@@ -25,24 +27,39 @@ pub(super) struct Base<'a> {
     pub inventories: &'a BTreeMap<StageName, StageInventory>,
 }
 
-/// Gathers accounts, sources and inventories; missing ones are asked for in one go.
+/// Gathers all of it; what is missing is asked for in one go. Beside it comes what keeps new content
+/// back, if anything: dependencies that aren't ready.
 pub(super) fn gather<'a>(
     observation: &'a Observation,
     spec: &Spec,
+    target: &Target,
     identities: &[Identity],
-) -> Result<Base<'a>, Stop> {
+) -> Result<(Base<'a>, Option<Box<Report>>), Stop> {
     let mut needs = Vec::new();
     let accounts = accounts(observation, identities, &mut needs);
+    let circle = dependencies::no_circle(observation, spec, &mut needs);
     let pins = sources::pin(observation, spec, &mut needs);
     let inventories = inventories::read(observation, &mut needs);
     // A refusal that is already certain isn't held up by facts that are still missing.
     accounts?;
+    circle?;
     if !needs.is_empty() {
         return Err(Stop::Ask(needs));
     }
+    let gate = dependencies::unmet(observation, spec, pins.as_ref().ok())?;
+    let begun = |pins: &Pins| {
+        let run = run_of(spec, target, pins);
+        let stages = &observation.stage_set.status.stages;
+        stages.iter().any(|stage| stage.run.as_ref() == Some(&run))
+    };
+    let gate = match gate {
+        // Nothing stands yet that would have to be looked after.
+        Some(report) if !pins.as_ref().is_ok_and(begun) => return Err(Stop::Report(report)),
+        gate => gate,
+    };
     let pins = pins?;
     let inventories = inventories?;
-    Ok(Base { pins, inventories })
+    Ok((Base { pins, inventories }, gate))
 }
 
 /// The accounts must exist, as far as they are local: the API server would impersonate an absent one

@@ -6,12 +6,16 @@
 
 mod base;
 mod build;
+mod checks;
+mod conflicts;
+mod dependencies;
 mod entry;
 mod freshness;
 mod identities;
 mod inventories;
 mod object;
 mod prune;
+mod reconstruct;
 mod release;
 mod removal;
 mod report;
@@ -54,13 +58,15 @@ fn phases(observation: &Observation) -> Result<Infallible, Stop> {
     let spec = entry::spec_is_valid(observation)?;
     let target = target::resolve(observation, spec)?;
     let identities = identities::resolve(observation, spec, &target)?;
-    let base = base::gather(observation, spec, &identities)?;
+    dependencies::allowed(observation, spec)?;
+    let (base, gate) = base::gather(observation, spec, &target, &identities)?;
     whereabouts::settle(observation, spec, &target, base.inventories)?;
     let built = build::build(observation, spec, &base)?;
     let release = release::assemble(observation, spec, &target, &identities, &base, &built)?;
-    stage::advance(&release)?;
+    reconstruct::lost_inventories(&release)?;
+    let look = stage::advance(&release, gate)?;
     let pruned = prune::finish(&release)?;
-    Err(report::succeeded(&release, &pruned).into())
+    Err(report::succeeded(&release, &pruned, look).into())
 }
 
 /// Why the phases end here.

@@ -3,14 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureClass};
 use crate::identity::Identity;
 use crate::object::Desired;
-use crate::observation::{DryRun, Live, LiveState, ObjectFacts, Observation};
+use crate::observation::{
+    Correction, DryRun, Live, LiveState, ObjectFacts, Observation, StageInventory, Takeover,
+};
 use crate::plan::{ApplyReason, Need, Operation, Purpose, TenantOperation};
+use crate::spec::{ConflictAnswer, ConflictPolicy};
 use crate::time::Timestamp;
 
+use super::conflicts;
 use super::freshness::{object_is_fresh, retry_at};
+use super::verify::in_words;
+
+/// As whom, and by which rules, the objects of a stage are delivered.
+pub(super) struct Delivery<'a> {
+    pub observation: &'a Observation,
+    pub identity: &'a Identity,
+    pub policy: &'a ConflictPolicy,
+    /// The stage's inventory.
+    pub recorded: Option<&'a StageInventory>,
+    /// Tells a correction of drift from new content.
+    pub corrects: bool,
+}
 
 /// What to do about one object.
 pub(super) enum Step<'a> {
@@ -20,8 +36,20 @@ pub(super) enum Step<'a> {
     Ask(Need),
     /// It must be written.
     Write(Operation),
+    /// Its former managers' fields must become ours before it is written (K14).
+    TakeOver(Operation),
+    /// It must be deleted, to be created anew.
+    Recreate {
+        delete: Operation,
+        object: &'a Desired,
+        uid: &'a str,
+    },
+    /// It is on its way out, to be created anew.
+    Wait { said: String, until: Timestamp },
     /// It can't be, until then.
     Fail(ObjectFailure<'a>),
+    /// Somebody changes it back each time; left as it is until then.
+    Contested(&'a Live, ObjectFailure<'a>),
 }
 
 /// Why an object can't be written now.
@@ -35,22 +63,32 @@ pub(super) struct ObjectFailure<'a> {
 pub(super) enum Cause<'a> {
     /// The server refused, or couldn't be asked.
     Refused(&'a Failure),
-    /// Another StageSet owns the live object (K13).
-    Foreign(String),
+    /// Our own word, the object's name included: another StageSet owns it (K13), a policy forbids it.
+    Said(String),
 }
 
-/// Decides on one object of a stage. `corrects` tells a correction of drift from new content.
-pub(super) fn step<'a>(
-    observation: &'a Observation,
-    identity: &Identity,
-    object: &'a Arc<Desired>,
-    corrects: bool,
-) -> Step<'a> {
-    let Some(facts) = observation
+/// Decides on one object of a stage.
+pub(super) fn step<'a>(delivery: &Delivery<'a>, object: &'a Arc<Desired>) -> Step<'a> {
+    let Delivery {
+        observation,
+        identity,
+        ..
+    } = *delivery;
+    let facts = observation
         .facts
         .objects
-        .get(identity, &object.reference.key)
-    else {
+        .get(identity, &object.reference.key);
+    if delivery.keeps(object) {
+        let seen = facts.and_then(|facts| facts.live.as_ref());
+        let fresh = facts
+            .zip(seen)
+            .is_some_and(|(facts, seen)| object_is_fresh(observation, facts, seen.at));
+        let seen = seen.map(|seen| (&seen.value, seen.at, seen.failures));
+        if let Some(step) = conflicts::keep(delivery, object, seen, fresh) {
+            return step;
+        }
+    }
+    let Some(facts) = facts else {
         return ask_dry_run(identity, object);
     };
     if let Some((digest, fact)) = &facts.write_failure
@@ -80,9 +118,16 @@ pub(super) fn step<'a>(
     match &facts.dry_run {
         Some((digest, fact)) if *digest == object.digest => {
             let tried = (&fact.value, fact.at, fact.failures);
-            judge_dry_run(observation, identity, object, facts, tried, corrects)
+            judge_dry_run(delivery, object, facts, tried)
         }
         _ => ask_dry_run(identity, object),
+    }
+}
+
+impl Delivery<'_> {
+    /// Whether the object is left alone once it exists.
+    fn keeps(&self, object: &Desired) -> bool {
+        self.policy.answer(object).answer == ConflictAnswer::KeepExisting
     }
 }
 
@@ -124,7 +169,7 @@ fn settled<'a>(
     }
 }
 
-fn ask_dry_run<'a>(identity: &Identity, object: &Arc<Desired>) -> Step<'a> {
+pub(super) fn ask_dry_run<'a>(identity: &Identity, object: &Arc<Desired>) -> Step<'a> {
     Step::Ask(Need::DryRun {
         identity: identity.clone(),
         object: Arc::clone(object),
@@ -132,14 +177,21 @@ fn ask_dry_run<'a>(identity: &Identity, object: &Arc<Desired>) -> Step<'a> {
 }
 
 fn judge_dry_run<'a>(
-    observation: &'a Observation,
-    identity: &Identity,
+    delivery: &Delivery<'a>,
     object: &'a Arc<Desired>,
     facts: &'a ObjectFacts,
     (dry_run, at, failures): (&'a DryRun, Timestamp, u32),
-    corrects: bool,
 ) -> Step<'a> {
+    let Delivery {
+        observation,
+        identity,
+        corrects,
+        ..
+    } = *delivery;
     if let DryRun::Refused(failure) = dry_run {
+        if failure.class == FailureClass::Immutable {
+            return conflicts::immutable(delivery, object, facts, (failure, at, failures));
+        }
         let until = retry_at(at, failure, failures);
         return if observation.now >= until {
             ask_dry_run(identity, object)
@@ -156,17 +208,26 @@ fn judge_dry_run<'a>(
     if overtaken || !object_is_fresh(observation, facts, at) {
         return ask_dry_run(identity, object);
     }
-    let (fields, live) = match dry_run {
+    let (fields, by, takeover, live) = match dry_run {
         DryRun::Refused(_) | DryRun::Create => {
             let why = if corrects {
-                ApplyReason::Drift(Vec::new())
+                ApplyReason::Drift {
+                    fields: Vec::new(),
+                    by: None,
+                }
             } else {
                 ApplyReason::Create
             };
             return write(identity, object, None, why);
         }
         DryRun::Unchanged { live } => return Step::Settled(live),
-        DryRun::Change { fields, live } => (fields, live),
+        DryRun::Change { live, .. } if delivery.keeps(object) => return Step::Settled(live),
+        DryRun::Change {
+            fields,
+            by,
+            takeover,
+            live,
+        } => (fields, by, takeover, live),
     };
     if let Some(cause) = foreign(object, live) {
         // Nobody tells us when another StageSet lets go.
@@ -181,20 +242,101 @@ fn judge_dry_run<'a>(
             })
         };
     }
-    let why = if corrects {
-        ApplyReason::Drift(fields.clone())
-    } else {
-        ApplyReason::Change(fields.clone())
+    if let Some(takeover) = takeover {
+        return take_over(identity, object, live, takeover);
+    }
+    if !corrects {
+        return write(
+            identity,
+            object,
+            Some(live.uid.clone()),
+            ApplyReason::Change(fields.clone()),
+        );
+    }
+    if let Some((cause, until)) = contested(observation.now, object, facts, fields, by.as_deref()) {
+        let failure = ObjectFailure {
+            object,
+            cause,
+            until,
+        };
+        return Step::Contested(live, failure);
+    }
+    let why = ApplyReason::Drift {
+        fields: fields.clone(),
+        by: by.clone(),
     };
     write(identity, object, Some(live.uid.clone()), why)
 }
 
-fn foreign<'a>(object: &Desired, live: &Live) -> Option<Cause<'a>> {
+/// So many corrections of one field within [`FIGHT`] are a fight; those before are put right at once.
+const ROUNDS: usize = 3;
+/// Corrections further apart than this are no fight.
+const FIGHT: Duration = Duration::from_secs(3600);
+/// The first pause in a fight; it doubles with each round, up to [`LONGEST_TRUCE`].
+const FIRST_TRUCE: Duration = Duration::from_secs(60);
+/// The longest pause in a fight.
+const LONGEST_TRUCE: Duration = Duration::from_secs(600);
+
+/// Whether somebody else keeps writing what we put right, and until when it is left alone.
+///
+/// Two writers that each know better would go on for ever, at the cost of everybody's API server;
+/// only people can decide who is right, so they are told who the other one is and which field it is
+/// about.
+fn contested<'a>(
+    now: Timestamp,
+    object: &Desired,
+    facts: &ObjectFacts,
+    fields: &[String],
+    by: Option<&str>,
+) -> Option<(Cause<'a>, Timestamp)> {
+    let same = |correction: &&Correction| {
+        now.since(correction.at) < FIGHT
+            && correction.fields.iter().any(|field| fields.contains(field))
+    };
+    let rounds: Vec<&Correction> = facts.corrections.iter().filter(same).collect();
+    let (first, last) = (rounds.first()?, rounds.last()?);
+    let over = u32::try_from(rounds.len().checked_sub(ROUNDS)?).unwrap_or(u32::MAX);
+    let pause = FIRST_TRUCE
+        .saturating_mul(1_u32.checked_shl(over).unwrap_or(u32::MAX))
+        .min(LONGEST_TRUCE);
+    let until = last.at.plus(pause);
+    if now >= until {
+        return None;
+    }
+    let by = by.map_or("somebody".to_owned(), |by| format!("field manager {by}"));
+    let said = format!(
+        "{}: {} is also written by {by} and was put right {} times within {}; it is left as it is \
+         until {until}: take the field out of the manifest, or stop the other writer",
+        object.reference.key,
+        fields.join(", "),
+        rounds.len(),
+        in_words(last.at.since(first.at)),
+    );
+    Some((Cause::Said(said), until))
+}
+
+fn take_over<'a>(
+    identity: &Identity,
+    object: &Arc<Desired>,
+    live: &Live,
+    takeover: &Takeover,
+) -> Step<'a> {
+    Step::TakeOver(Operation::Tenant(TenantOperation::TakeOver {
+        identity: identity.clone(),
+        object: Arc::clone(object),
+        uid: live.uid.clone(),
+        resource_version: live.resource_version.clone(),
+        from: takeover.from.clone(),
+        managed_fields: Arc::clone(&takeover.managed_fields),
+    }))
+}
+
+pub(super) fn foreign<'a>(object: &Desired, live: &Live) -> Option<Cause<'a>> {
     let owner = live
         .owner
         .as_ref()
         .filter(|owner| **owner != object.owner)?;
-    Some(Cause::Foreign(format!(
+    Some(Cause::Said(format!(
         "{} belongs to StageSet {owner}, as its labels say: take it out of that release (or remove \
          the labels stages.metio.wtf/name and stages.metio.wtf/namespace), then this one takes it",
         object.reference.key

@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 
 use super::Stop;
 use super::base;
+use super::reconstruct;
 use super::release::{Release, StageView};
 use super::report::{Report, Wait};
 use super::stage::{record_inventory, seen};
@@ -25,6 +26,8 @@ pub(super) struct Pruned {
     pub going: usize,
     /// When to look at them again.
     pub look: Option<Timestamp>,
+    /// Objects that wait for the next pass, since their inventory was reconstructed in this one.
+    pub deferred: usize,
 }
 
 /// Deletes what left the release, and records what stays.
@@ -35,7 +38,14 @@ pub(super) struct Pruned {
 pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
     let mut sweep = Sweep::default();
     let mut stay = Stay::new();
+    let deferred = reconstruct::just_now(release);
     for (name, inventory) in in_reverse(release.inventories) {
+        if deferred {
+            let left =
+                left_over(release, inventory).map(|(key, entry)| (key.clone(), entry.clone()));
+            stay.insert(name.clone(), left.collect());
+            continue;
+        }
         let stage = release.stages.iter().find(|stage| stage.spec.name == *name);
         let left = sweep_stage(release, name, inventory, stage, &mut sweep)?;
         if !left.is_empty() {
@@ -58,6 +68,7 @@ pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
     Ok(Pruned {
         going: sweep.going.len(),
         look: sweep.look,
+        deferred: stay.values().map(BTreeMap::len).sum::<usize>() * usize::from(deferred),
     })
 }
 
@@ -75,6 +86,15 @@ pub(super) fn in_reverse(
     inventories
 }
 
+/// What an inventory holds that the release doesn't have any more.
+fn left_over<'a>(
+    release: &Release<'_>,
+    inventory: &'a StageInventory,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a InventoryEntry)> {
+    let entries = inventory.entries.iter();
+    entries.filter(|(key, _)| !release.claims(key))
+}
+
 /// Decides on what left one stage; the entries that have to stay.
 fn sweep_stage(
     release: &Release<'_>,
@@ -83,11 +103,7 @@ fn sweep_stage(
     stage: Option<&StageView<'_>>,
     sweep: &mut Sweep,
 ) -> Result<BTreeMap<ObjectKey, InventoryEntry>, Stop> {
-    let leftovers: Vec<(&ObjectKey, &InventoryEntry)> = inventory
-        .entries
-        .iter()
-        .filter(|(key, _)| !stage.is_some_and(|stage| stage.claims(key)) && !release.claims(key))
-        .collect();
+    let leftovers: Vec<(&ObjectKey, &InventoryEntry)> = left_over(release, inventory).collect();
     if leftovers.is_empty() || stage.is_some_and(|stage| !stage.spec.prune) {
         return Ok(BTreeMap::new());
     }

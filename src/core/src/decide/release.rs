@@ -72,6 +72,14 @@ impl StageView<'_> {
             .is_ok()
     }
 
+    /// The object of this stage that has this key.
+    pub(super) fn object(&self, key: &ObjectKey) -> Option<&Arc<Desired>> {
+        let place = self
+            .objects
+            .binary_search_by(|object| object.reference.key.cmp(key));
+        self.objects.get(place.ok()?)
+    }
+
     /// Whether all objects of this stage were written in this run.
     pub(super) fn applied_in(&self, run: &str) -> bool {
         self.recorded
@@ -286,7 +294,7 @@ fn in_both<'a>(a: &'a [Arc<Desired>], b: &'a [Arc<Desired>]) -> Vec<(&'a Desired
 
 /// The run's name: what is delivered, and everything that shapes it. Intervals and time-outs are left
 /// out, so that changing them doesn't begin the release anew.
-fn run_of(spec: &Spec, target: &Target, pins: &Pins) -> String {
+pub(super) fn run_of(spec: &Spec, target: &Target, pins: &Pins) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         // Length first, so that no two lists of texts run together to one.

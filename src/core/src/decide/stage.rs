@@ -1,5 +1,6 @@
 //! Stages, strictly in order: write-ahead inventory, waves, readiness.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::time::Timestamp;
 use crate::waves::{ApplyOrder, Wave, apply_order};
 
 use super::Stop;
-use super::object::{self, Cause, ObjectFailure, Step};
+use super::conflicts;
+use super::object::{self, Cause, Delivery, ObjectFailure, Step};
 use super::prune::kubeconfig_of;
 use super::release::{Release, StageView};
 use super::report::{self, Report, Wait};
@@ -23,16 +25,24 @@ use super::verify;
 /// Brings every stage as far as it can be brought now.
 ///
 /// A stage whose content is new waits for all stages ahead of it to be ready (L4). A stage that was
-/// already written in this run is kept as it should be whatever the health of the others (K09).
-pub(super) fn advance(release: &Release<'_>) -> Result<(), Stop> {
-    let mut resting: Option<Box<Report>> = None;
+/// already written in this run is kept as it should be whatever the health of the others (K09), and
+/// whatever keeps new content back (`gate`).
+///
+/// With everything ready, says when to look again at what has moved since.
+pub(super) fn advance(
+    release: &Release<'_>,
+    gate: Option<Box<Report>>,
+) -> Result<Option<Timestamp>, Stop> {
+    let mut resting = gate;
+    let mut look: Option<Timestamp> = None;
     for stage in &release.stages {
         let applied = stage.applied_in(&release.run);
         if resting.is_some() && !applied {
             break;
         }
         match deliver(release, stage, applied) {
-            Ok(()) => {}
+            Ok(None) => {}
+            Ok(Some(at)) => look = Some(look.map_or(at, |look| look.min(at))),
             Err(Stop::Report(report)) => match &mut resting {
                 Some(first) => first.no_later_than(&report),
                 None => resting = Some(report),
@@ -42,22 +52,29 @@ pub(super) fn advance(release: &Release<'_>) -> Result<(), Stop> {
     }
     match resting {
         Some(report) => Err(Stop::Report(report)),
-        None => Ok(()),
+        None => Ok(look),
     }
 }
 
-fn deliver(release: &Release<'_>, stage: &StageView<'_>, applied: bool) -> Result<(), Stop> {
+fn deliver(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    applied: bool,
+) -> Result<Option<Timestamp>, Stop> {
     known_kinds(release, stage)?;
     within_bounds(release, stage)?;
-    let live = waves(release, stage, applied)?;
-    verify::ready(release, stage, applied, &live)?;
+    let Written { live, contested } = waves(release, stage, applied)?;
+    let look = verify::ready(release, stage, applied, &live)?;
+    if !contested.is_empty() {
+        return Err(refused(release, stage, &contested));
+    }
     let last = stage.index + 1 == release.stages.len();
     let recorded_ready = applied
         && stage.recorded.is_some_and(|recorded| {
             recorded.phase == crate::observation::Phase::Ready && recorded.message.is_none()
         });
     if last || recorded_ready {
-        return Ok(());
+        return Ok(look);
     }
     // Recorded before the next stage begins, so that a crash in between doesn't lose it.
     Err(Stop::Act(report::stage_became_ready(release, stage)))
@@ -140,16 +157,44 @@ fn known_kinds(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop>
 /// Nothing is written before the inventory holds it: old ∪ new, first (D1).
 ///
 /// Recorded wave by wave, after the dry runs: what was refused there was never written, and must
-/// not be answered for later by an account that may not even read it.
-fn write_ahead(release: &Release<'_>, stage: &StageView<'_>, wave: Wave) -> Vec<Vec<Operation>> {
+/// not be answered for later by an account that may not even read it. An object that is about to be
+/// created has no uid yet, whatever the one before it had: otherwise a deletion of the StageSet in
+/// between would take it for somebody else's (K23). One that is deleted to be created anew is
+/// recorded with its uid and the content that follows, so that it happens once for that content.
+fn write_ahead(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    wave: Wave,
+    writes: &[Operation],
+    recreates: &[(&Desired, &str)],
+) -> Vec<Vec<Operation>> {
     let recorded = release.inventories.get(&stage.spec.name);
-    let missing: Vec<&Desired> = in_wave(stage, wave)
-        .map(AsRef::as_ref)
-        .filter(|object| {
-            recorded.is_none_or(|inventory| !inventory.entries.contains_key(&object.reference.key))
-        })
-        .collect();
-    if missing.is_empty() {
+    let entry = |key: &ObjectKey| recorded.and_then(|inventory| inventory.entries.get(key));
+    let mut planned: BTreeMap<&ObjectKey, InventoryEntry> = BTreeMap::new();
+    for object in in_wave(stage, wave) {
+        let key = &object.reference.key;
+        if entry(key).is_none() {
+            planned.insert(key, plain_entry(object));
+        }
+    }
+    for object in writes.iter().filter_map(created) {
+        let key = &object.reference.key;
+        if let Some(known) = entry(key).filter(|known| known.uid.is_some()) {
+            let known = known.clone();
+            planned.insert(key, InventoryEntry { uid: None, ..known });
+        }
+    }
+    for (object, uid) in recreates {
+        let wanted = InventoryEntry {
+            uid: Some((*uid).to_owned()),
+            digest: Some(conflicts::recreated(object)),
+            ..plain_entry(object)
+        };
+        if entry(&object.reference.key) != Some(&wanted) {
+            planned.insert(&object.reference.key, wanted);
+        }
+    }
+    if planned.is_empty() {
         return Vec::new();
     }
     let mut inventory = recorded.cloned().unwrap_or_else(|| StageInventory {
@@ -160,31 +205,24 @@ fn write_ahead(release: &Release<'_>, stage: &StageView<'_>, wave: Wave) -> Vec<
     // What was recorded elsewhere is settled by now (`whereabouts`): nothing of it is left.
     release.target.cluster().clone_into(&mut inventory.target);
     inventory.kubeconfig = kubeconfig_of(release.target);
-    for object in missing {
-        inventory
-            .entries
-            .insert(object.reference.key.clone(), planned(object));
+    for (key, entry) in planned {
+        inventory.entries.insert(key.clone(), entry);
     }
-    let mut steps = vec![vec![record_inventory(
+    vec![vec![record_inventory(
         &stage.spec.name,
         inventory,
         "before the first write, so that nothing written is ever forgotten",
-    )]];
-    let applied = stage
-        .recorded
-        .and_then(|recorded| recorded.applied_revision.as_ref());
-    if let (None, Some(revision)) = (recorded, applied) {
-        steps.push(vec![announce(
-            EventKind::Warning,
-            "InventoryReconstructed",
-            format!(
-                "stage {} was applied at {revision} but its inventory is gone: recorded anew from \
-                 the release; objects that only the old inventory knew are left in place",
-                stage.spec.name
-            ),
-        )]);
+    )]]
+}
+
+/// The object that an operation creates.
+fn created(operation: &Operation) -> Option<&Desired> {
+    match operation {
+        Operation::Tenant(TenantOperation::Apply {
+            object, uid: None, ..
+        }) => Some(object),
+        _ => None,
     }
-    steps
 }
 
 fn in_wave<'a>(stage: &'a StageView<'_>, wave: Wave) -> impl Iterator<Item = &'a Arc<Desired>> {
@@ -194,7 +232,7 @@ fn in_wave<'a>(stage: &'a StageView<'_>, wave: Wave) -> impl Iterator<Item = &'a
         .filter(move |object| object.wave == wave)
 }
 
-fn planned(object: &Desired) -> InventoryEntry {
+pub(super) fn plain_entry(object: &Desired) -> InventoryEntry {
     InventoryEntry {
         version: object.reference.version.clone(),
         uid: None,
@@ -224,22 +262,32 @@ pub(super) fn announce(kind: EventKind, reason: &str, message: String) -> Operat
     }))
 }
 
+/// What was written of a stage, or stands as it should.
+struct Written<'a> {
+    live: Vec<(&'a ObjectKey, &'a Live)>,
+    /// Objects that are left as they are for now, since somebody else keeps changing them.
+    contested: Vec<ObjectFailure<'a>>,
+}
+
 /// Writes the stage wave by wave (K12): all dry runs of a wave before its first write, all its
 /// failures together, and each wave seen before the next one's dry runs.
 fn waves<'a>(
     release: &Release<'a>,
     stage: &'a StageView<'a>,
     corrects: bool,
-) -> Result<Vec<(&'a ObjectKey, &'a Live)>, Stop> {
-    let mut settled = Vec::with_capacity(stage.objects.len());
+) -> Result<Written<'a>, Stop> {
+    let mut written = Written {
+        live: Vec::with_capacity(stage.objects.len()),
+        contested: Vec::new(),
+    };
     for wave in Wave::ALL {
-        let first = settled.len();
-        one_wave(release, stage, wave, corrects, &mut settled)?;
+        let first = written.live.len();
+        one_wave(release, stage, wave, corrects, &mut written)?;
         if wave.must_be_ready().is_some() {
-            wave_is_ready(release, stage, wave, &settled[first..])?;
+            wave_is_ready(release, stage, wave, &written.live[first..])?;
         }
     }
-    Ok(settled)
+    Ok(written)
 }
 
 fn one_wave<'a>(
@@ -247,17 +295,46 @@ fn one_wave<'a>(
     stage: &'a StageView<'a>,
     wave: Wave,
     corrects: bool,
-    settled: &mut Vec<(&'a ObjectKey, &'a Live)>,
+    written: &mut Written<'a>,
 ) -> Result<(), Stop> {
+    let delivery = Delivery {
+        observation: release.observation,
+        identity: stage.identity,
+        policy: &stage.spec.conflicts,
+        recorded: release.inventories.get(&stage.spec.name),
+        corrects,
+    };
     let mut needs = Vec::new();
     let mut writes = Vec::new();
+    let mut takeovers = Vec::new();
+    let mut deletes = Vec::new();
+    let mut recreates = Vec::new();
+    let mut waits: Option<(Vec<String>, Timestamp)> = None;
     let mut failures = Vec::new();
     for object in in_wave(stage, wave) {
-        match object::step(release.observation, stage.identity, object, corrects) {
-            Step::Settled(live) => settled.push((&object.reference.key, live)),
+        match object::step(&delivery, object) {
+            Step::Settled(live) => written.live.push((&object.reference.key, live)),
             Step::Ask(need) => needs.push(need),
             Step::Write(operation) => writes.push(operation),
+            Step::TakeOver(operation) => takeovers.push(operation),
+            Step::Recreate {
+                delete,
+                object,
+                uid,
+            } => {
+                deletes.push(delete);
+                recreates.push((object, uid));
+            }
+            Step::Wait { said, until } => {
+                let (list, look) = waits.get_or_insert_with(|| (Vec::new(), until));
+                list.push(said);
+                *look = until.min(*look);
+            }
             Step::Fail(failure) => failures.push(failure),
+            Step::Contested(live, failure) => {
+                written.live.push((&object.reference.key, live));
+                written.contested.push(failure);
+            }
         }
     }
     if !needs.is_empty() {
@@ -266,7 +343,28 @@ fn one_wave<'a>(
     if !failures.is_empty() {
         return Err(refused(release, stage, &failures));
     }
-    let mut steps = write_ahead(release, stage, wave);
+    if !takeovers.is_empty() || !deletes.is_empty() {
+        // The dry runs that follow these are other ones: nothing else is written before.
+        let mut steps = write_ahead(release, stage, wave, &[], &recreates);
+        steps.push(takeovers);
+        if !deletes.is_empty() {
+            let said = recreation_message(stage, &recreates);
+            steps.push(deletes);
+            steps.push(vec![announce(EventKind::Warning, "ObjectRecreated", said)]);
+        }
+        return Err(Stop::Act(steps));
+    }
+    if let Some((list, until)) = waits {
+        let said = format!("stage {}: waiting for {}", stage.spec.name, list.join(", "));
+        let report = Report::waiting(
+            release.observation,
+            Reason::StageProgressing,
+            said,
+            Wait::Until(until),
+        );
+        return Err(report.attempting(release.pins).overdue(false).into());
+    }
+    let mut steps = write_ahead(release, stage, wave, &writes, &[]);
     if !writes.is_empty() {
         writes.sort_by_cached_key(write_order);
         let said = drift_message(stage, &writes);
@@ -282,13 +380,26 @@ fn one_wave<'a>(
     }
 }
 
+fn recreation_message(stage: &StageView<'_>, recreates: &[(&Desired, &str)]) -> String {
+    let list: Vec<String> = recreates
+        .iter()
+        .map(|(object, _)| object.reference.key.to_string())
+        .collect();
+    format!(
+        "stage {}: deleted {} to create it anew, since a field of it can't be changed",
+        stage.spec.name,
+        list.join(", ")
+    )
+}
+
 /// For the reader of a plan: the writes of a wave run side by side.
 fn write_order(operation: &Operation) -> Option<ApplyOrder> {
     match operation {
         Operation::Tenant(TenantOperation::Apply { object, .. }) => {
             Some(apply_order(&object.reference))
         }
-        Operation::Tenant(TenantOperation::Delete { .. }) | Operation::Record(_) => None,
+        Operation::Tenant(TenantOperation::Delete { .. } | TenantOperation::TakeOver { .. })
+        | Operation::Record(_) => None,
     }
 }
 
@@ -299,7 +410,7 @@ fn drift_message(stage: &StageView<'_>, writes: &[Operation]) -> String {
             Operation::Tenant(TenantOperation::Apply { object, why, .. }) => {
                 Some(format!("{} ({why})", object.reference.key))
             }
-            Operation::Tenant(TenantOperation::Delete { .. }) | Operation::Record(_) => None,
+            _ => None,
         })
         .collect();
     format!("stage {}: put right {}", stage.spec.name, list.join(", "))
@@ -322,7 +433,7 @@ fn refused(release: &Release<'_>, stage: &StageView<'_>, failures: &[ObjectFailu
                 }
                 messages.push(format!("{}: {refusal}", failure.object.reference.key));
             }
-            Cause::Foreign(message) => messages.push(message.clone()),
+            Cause::Said(message) => messages.push(message.clone()),
         }
     }
     let until = until.unwrap_or(release.observation.now);
@@ -376,16 +487,21 @@ fn wave_is_ready(
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        unready.push((*key, said));
+        unready.push((*key, *live, said));
     }
     if unready.is_empty() {
         return Ok(());
     }
     let waited = observation.now.since(since.unwrap_or(observation.now));
-    let look = verify::look_again(release, stage, unready.iter().map(|(key, _)| *key), waited)?;
+    let look = verify::look_again(
+        release,
+        stage,
+        unready.iter().map(|(key, live, _)| (*key, *live)),
+        waited,
+    )?;
     let list: Vec<String> = unready
         .iter()
-        .map(|(key, said)| format!("{key} ({said})"))
+        .map(|(key, _, said)| format!("{key} ({said})"))
         .collect();
     let late = if waited >= bound {
         format!(", for more than {} s now", bound.as_secs())

@@ -1,15 +1,21 @@
-//! Readiness of a stage: everything it applied, by the kstatus rules, within its bound.
+//! Readiness of a stage: everything it applied, its checks and its expressions, within one bound.
+//!
+//! A verdict is about the object that was applied: the uid, the content and our own entry of it as
+//! they were then (see [`object`](super::object)), at a generation that its status has observed. What
+//! was seen of an older revision opens nothing.
 
 use std::time::Duration;
 
 use stageset_api::reason::Reason;
 
+use crate::judge::health::can_regress;
 use crate::object::ObjectKey;
-use crate::observation::{Health, Live, Tracking};
+use crate::observation::{Health, Live, Phase, Tracking};
 use crate::plan::{Need, Purpose};
 use crate::time::Timestamp;
 
 use super::Stop;
+use super::checks;
 use super::freshness::{jittered, poll_pause};
 use super::release::{Release, StageView};
 use super::report::{Report, Wait, retry_interval};
@@ -22,7 +28,68 @@ const NAMED: usize = 5;
 /// request.
 const UNSAID: Duration = Duration::from_secs(1);
 
-/// Lets the stage pass once everything that it applied is ready.
+/// An object that was ready and has moved is looked at again at once, but not more often than this:
+/// some write their status all the time.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
+/// What is in the way of a stage, added up.
+pub(super) struct Tally {
+    /// What has to be seen first.
+    pub needs: Vec<Need>,
+    /// How many objects were looked at.
+    pub total: usize,
+    failed: Vec<(String, String)>,
+    slow: Vec<(String, String)>,
+    denied: Vec<String>,
+    /// The next look, if one is due without news.
+    look: Option<Timestamp>,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self {
+            needs: Vec::new(),
+            total: 0,
+            failed: Vec::new(),
+            slow: Vec::new(),
+            denied: Vec::new(),
+            look: None,
+        }
+    }
+
+    /// It says itself that it won't get there.
+    pub(super) fn fail(&mut self, key: String, said: String, look: Option<Timestamp>) {
+        self.failed.push((key, said));
+        self.look_at(look);
+    }
+
+    /// On its way; looked at again then at the latest.
+    pub(super) fn slow(&mut self, key: String, said: String, look: Timestamp) {
+        self.unready(key, said, Some(look));
+    }
+
+    /// On its way; `None` if a watch tells of it.
+    pub(super) fn unready(&mut self, key: String, said: String, look: Option<Timestamp>) {
+        self.slow.push((key, said));
+        self.look_at(look);
+    }
+
+    /// Something that only a grant or another spec can cure.
+    pub(super) fn deny(&mut self, said: String, until: Timestamp) {
+        self.denied.push(said);
+        self.look_at(Some(until));
+    }
+
+    fn look_at(&mut self, at: Option<Timestamp>) {
+        self.look = match (self.look, at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// Lets the stage pass once everything is ready; then says when to look again at what has moved
+/// since.
 ///
 /// An object that says it has failed fails the stage at once; one that is merely slow holds it: past
 /// the bound the condition says so, nothing is undone, and the stage goes on whenever it gets there
@@ -32,93 +99,112 @@ pub(super) fn ready(
     stage: &StageView<'_>,
     applied: bool,
     settled: &[(&ObjectKey, &Live)],
-) -> Result<(), Stop> {
-    if stage.spec.disable_wait {
-        return Ok(());
-    }
+) -> Result<Option<Timestamp>, Stop> {
     let observation = release.observation;
-    let mut failed = Vec::new();
-    let mut slow = Vec::new();
-    for (key, live) in settled {
-        match &live.health {
-            Health::Current => {}
-            Health::InProgress(said) => slow.push((*key, said.as_str())),
-            Health::Terminating => slow.push((*key, "it is being deleted")),
-            Health::Failed(said) => failed.push((*key, said.as_str())),
-        }
-    }
-    if failed.is_empty() && slow.is_empty() {
-        return Ok(());
-    }
-    let recorded = stage
-        .recorded
-        .filter(|_| applied)
-        .and_then(|recorded| recorded.verifying_since);
-    let since = recorded.unwrap_or_else(|| last_written(release, stage));
+    let since = since(release, stage, applied);
     let waited = observation.now.since(since);
-    let unready = failed.iter().chain(&slow).map(|(key, _)| *key);
-    let look = look_again(release, stage, unready, waited)?;
-    if !applied && failed.is_empty() && waited < UNSAID {
-        let message = format!("stage {}: {}", stage.spec.name, listed(&slow));
-        return Err(Report::unsaid(message, look.min(since.plus(UNSAID))).into());
+    let mut tally = Tally::new();
+    if !stage.spec.disable_wait {
+        tally_applied(&mut tally, release, stage, settled, waited);
     }
-    if !failed.is_empty() {
-        return Err(Report::failed(
+    checks::tally(&mut tally, release, stage, waited);
+    let Tally {
+        needs,
+        total,
+        failed,
+        slow,
+        denied,
+        look,
+    } = tally;
+    if !needs.is_empty() {
+        return Err(Stop::Ask(needs));
+    }
+    if failed.is_empty() && slow.is_empty() && denied.is_empty() {
+        return Ok(look);
+    }
+    let look = look.unwrap_or_else(|| observation.now.plus(observation.config.default_interval));
+    let fails = |reason: Reason, said: String| {
+        Report::failed(
             observation,
-            Reason::StageFailed,
-            format!("stage {}: {}", stage.spec.name, listed(&failed)),
+            reason,
+            format!("stage {}: {said}", stage.spec.name),
             Wait::Until(look),
         )
         .attempting(release.pins)
         .stage_applied(release, stage, since)
-        .stage_failed(&stage.spec.name, listed(&failed))
-        .into());
+        .stage_failed(&stage.spec.name, said)
+        .into()
+    };
+    if !denied.is_empty() {
+        return Err(fails(Reason::RBACDenied, denied.join("; ")));
     }
-    let bound = stage
-        .spec
-        .timeout
-        .or(release.spec.timeout)
-        .unwrap_or(DEFAULT_TIMEOUT);
-    let total = settled.len();
+    if !failed.is_empty() {
+        return Err(fails(Reason::StageFailed, listed(&failed)));
+    }
+    if !applied && waited < UNSAID {
+        let message = format!("stage {}: {}", stage.spec.name, listed(&slow));
+        return Err(Report::unsaid(message, look.min(since.plus(UNSAID))).into());
+    }
     let message = format!(
         "{} of {total} objects ready; waiting for {}",
         total - slow.len(),
         listed(&slow)
     );
-    if waited < bound {
-        let deadline = since.plus(bound);
-        return Err(Report::waiting(
-            observation,
-            Reason::StageProgressing,
-            format!("stage {}: {message}", stage.spec.name),
-            Wait::Until(look.min(deadline)),
+    Err(slow_report(release, stage, since, look, message).into())
+}
+
+/// Not there yet: within the bound progress, past it overdue.
+fn slow_report(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    since: Timestamp,
+    look: Timestamp,
+    message: String,
+) -> Report {
+    let observation = release.observation;
+    let bound = stage
+        .spec
+        .timeout
+        .or(release.spec.timeout)
+        .unwrap_or(DEFAULT_TIMEOUT);
+    let overdue = observation.now.since(since) >= bound;
+    let (message, look) = if overdue {
+        let retry = jittered(
+            retry_interval(observation, release.spec),
+            &observation.stage_set.uid,
+        );
+        (
+            format!("not ready within {}: {message}", in_words(bound)),
+            look.min(observation.now.plus(retry)),
         )
-        .attempting(release.pins)
-        .stage_applied(release, stage, since)
-        .stage_verifying(&stage.spec.name, message)
-        .overdue(false)
-        .into());
-    }
-    let retry = jittered(
-        retry_interval(observation, release.spec),
-        &observation.stage_set.uid,
-    );
-    let message = format!("not ready within {}: {message}", in_words(bound));
-    Err(Report::waiting(
+    } else {
+        (message, look.min(since.plus(bound)))
+    };
+    Report::waiting(
         observation,
         Reason::StageProgressing,
         format!("stage {}: {message}", stage.spec.name),
-        Wait::Until(look.min(observation.now.plus(retry))),
+        Wait::Until(look),
     )
     .attempting(release.pins)
     .stage_applied(release, stage, since)
     .stage_verifying(&stage.spec.name, message)
-    .overdue(true)
-    .into())
+    .overdue(overdue)
+}
+
+/// Since when readiness is awaited.
+fn since(release: &Release<'_>, stage: &StageView<'_>, applied: bool) -> Timestamp {
+    let recorded = stage.recorded.filter(|_| applied);
+    match recorded.map(|recorded| (recorded.verifying_since, recorded.phase)) {
+        Some((Some(since), _)) => since,
+        // It was ready: what isn't any more has its whole bound from now on.
+        Some((None, Phase::Ready)) => release.observation.now,
+        Some((None, _)) | None => last_written(release, stage),
+    }
 }
 
 /// When the last object of the stage was written, as far as this process remembers.
-fn last_written(release: &Release<'_>, stage: &StageView<'_>) -> Timestamp {
+pub(super) fn last_written(release: &Release<'_>, stage: &StageView<'_>) -> Timestamp {
     let objects = &release.observation.facts.objects;
     stage
         .objects
@@ -130,6 +216,75 @@ fn last_written(release: &Release<'_>, stage: &StageView<'_>) -> Timestamp {
         .unwrap_or(release.observation.now)
 }
 
+/// Looks at every applied object, by the kstatus rules.
+fn tally_applied(
+    tally: &mut Tally,
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    settled: &[(&ObjectKey, &Live)],
+    waited: Duration,
+) {
+    let now = release.observation.now;
+    tally.total += settled.len();
+    for (key, live) in settled {
+        let Some(due) = due(release, stage, key, live, waited) else {
+            match &live.health {
+                Health::Current => {}
+                Health::InProgress(said) => tally.unready(key.to_string(), said.clone(), None),
+                Health::Terminating => {
+                    tally.unready(key.to_string(), "it is being deleted".into(), None);
+                }
+                Health::Failed(said) => tally.fail(key.to_string(), said.clone(), None),
+            }
+            continue;
+        };
+        if due <= now {
+            tally.needs.extend(read(stage, key));
+            continue;
+        }
+        match &live.health {
+            Health::Current => tally.look_at(Some(due)),
+            Health::InProgress(said) => tally.slow(key.to_string(), said.clone(), due),
+            Health::Terminating => tally.slow(key.to_string(), "it is being deleted".into(), due),
+            Health::Failed(said) => tally.fail(key.to_string(), said.clone(), Some(due)),
+        }
+    }
+}
+
+/// When an object is to be looked at again without further news; `None` = a watch tells, or nothing
+/// is expected of it.
+fn due(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    key: &ObjectKey,
+    live: &Live,
+    waited: Duration,
+) -> Option<Timestamp> {
+    let observation = release.observation;
+    let tracking = observation
+        .facts
+        .objects
+        .get(stage.identity, key)
+        .map_or(Tracking::Polled, |facts| facts.tracking);
+    let at = seen(release, stage, key).map(|(_, at)| at);
+    match (&live.health, tracking) {
+        (Health::Current, Tracking::Moved) if can_regress(key) => {
+            Some(at.map_or(observation.now, |at| at.plus(SECOND_LOOK)))
+        }
+        (Health::Current, _) | (_, Tracking::Watched) => None,
+        (_, Tracking::Moved) => Some(observation.now),
+        (_, Tracking::Polled) => Some(at.map_or(observation.now, |at| at.plus(poll_pause(waited)))),
+    }
+}
+
+fn read(stage: &StageView<'_>, key: &ObjectKey) -> Option<Need> {
+    Some(Need::Read {
+        identity: stage.identity.clone(),
+        object: stage.object(key)?.reference.clone(),
+        purpose: Purpose::Health,
+    })
+}
+
 /// Asks for the objects that are due for another look, or says when the next one is.
 ///
 /// A watched object is looked at when its watch tells of a change, and with every refresh; others are
@@ -137,38 +292,17 @@ fn last_written(release: &Release<'_>, stage: &StageView<'_>) -> Timestamp {
 pub(super) fn look_again<'a>(
     release: &Release<'_>,
     stage: &StageView<'_>,
-    unready: impl Iterator<Item = &'a ObjectKey>,
+    unready: impl Iterator<Item = (&'a ObjectKey, &'a Live)>,
     waited: Duration,
 ) -> Result<Timestamp, Stop> {
     let observation = release.observation;
     let mut needs = Vec::new();
     let mut next = observation.now.plus(observation.config.default_interval);
-    for key in unready {
-        let Some(object) = stage
-            .objects
-            .iter()
-            .find(|object| object.reference.key == *key)
-        else {
-            continue;
-        };
-        let tracking = observation
-            .facts
-            .objects
-            .get(stage.identity, key)
-            .map_or(Tracking::Polled, |facts| facts.tracking);
-        let due = match (tracking, seen(release, stage, key)) {
-            (Tracking::Watched, _) => continue,
-            (Tracking::Moved, _) | (Tracking::Polled, None) => observation.now,
-            (Tracking::Polled, Some((_, at))) => at.plus(poll_pause(waited)),
-        };
-        if due <= observation.now {
-            needs.push(Need::Read {
-                identity: stage.identity.clone(),
-                object: object.reference.clone(),
-                purpose: Purpose::Health,
-            });
-        } else {
-            next = next.min(due);
+    for (key, live) in unready {
+        match due(release, stage, key, live, waited) {
+            None => {}
+            Some(due) if due <= observation.now => needs.extend(read(stage, key)),
+            Some(due) => next = next.min(due),
         }
     }
     if needs.is_empty() {
@@ -178,7 +312,7 @@ pub(super) fn look_again<'a>(
     }
 }
 
-fn listed(objects: &[(&ObjectKey, &str)]) -> String {
+fn listed(objects: &[(String, String)]) -> String {
     let mut list: Vec<String> = objects
         .iter()
         .take(NAMED)

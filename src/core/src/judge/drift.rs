@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::live;
 use super::managed::ApplyEntries;
+use super::{takeover, writers};
 use crate::failure::{Failure, FailureClass};
 use crate::observation::DryRun;
 
@@ -58,7 +59,9 @@ pub fn compare(live: &Value, dry_run: &Value, field_manager: &str) -> DryRun {
         DryRun::Unchanged { live: reduced }
     } else {
         DryRun::Change {
+            by: writers::of(live, &fields, field_manager),
             fields: shortened(fields),
+            takeover: takeover::plan(live, field_manager),
             live: reduced,
         }
     }
@@ -190,7 +193,7 @@ fn names(items: &[Value]) -> Option<Vec<&str>> {
     (unique.len() == names.len()).then_some(names)
 }
 
-fn member(path: &str, key: &str) -> String {
+pub(super) fn member(path: &str, key: &str) -> String {
     let plain = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && key
             .chars()
@@ -202,7 +205,7 @@ fn member(path: &str, key: &str) -> String {
     }
 }
 
-fn plain_or_quoted(name: &str) -> String {
+pub(super) fn plain_or_quoted(name: &str) -> String {
     let plain = !name.is_empty()
         && name
             .chars()

@@ -6,6 +6,7 @@ use super::health;
 use super::managed::ApplyEntries;
 use crate::object::{Owner, labels, sha256_hex};
 use crate::observation::Live;
+use crate::time::Timestamp;
 
 /// Annotation that keeps an object from being deleted by us (api.md §10).
 const PRUNE_ANNOTATION: &str = "stages.metio.wtf/prune";
@@ -37,6 +38,11 @@ pub fn read(object: &Value, field_manager: &str) -> Option<Live> {
         owner: owner(metadata),
         prune_disabled: prune_disabled(metadata),
         deleting: text("deletionTimestamp").is_some(),
+        deletion_timestamp: text("deletionTimestamp").and_then(Timestamp::parse),
+        finalizers: finalizers(metadata),
+        takes_claims_along: object
+            .pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")
+            .is_some_and(|when| when == "Delete"),
         entry: entry_of_metadata(metadata, field_manager),
         health: health::judge(object),
     })
@@ -67,6 +73,12 @@ fn owner(metadata: &Value) -> Option<Owner> {
         namespace: label(labels::OWNER_NAMESPACE)?,
         name: label(labels::OWNER_NAME)?,
     })
+}
+
+fn finalizers(metadata: &Value) -> Vec<String> {
+    let names = metadata.get("finalizers").and_then(Value::as_array);
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.map(str::to_owned).collect()
 }
 
 fn prune_disabled(metadata: &Value) -> bool {
@@ -141,6 +153,9 @@ mod tests {
                 }),
                 prune_disabled: true,
                 deleting: false,
+                deletion_timestamp: None,
+                finalizers: Vec::new(),
+                takes_claims_along: false,
                 entry: Some(entry),
                 health: Health::Current,
             }

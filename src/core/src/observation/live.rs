@@ -1,8 +1,13 @@
 //! What is known of one object of the target.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::{Fact, Failure};
+use crate::names::StageName;
 use crate::object::Owner;
 
 /// Readiness by the kstatus rules.
@@ -33,6 +38,12 @@ pub struct Live {
     pub prune_disabled: bool,
     /// A deletion was asked for.
     pub deleting: bool,
+    /// When it was.
+    pub deletion_timestamp: Option<crate::time::Timestamp>,
+    /// Finalizers, which hold a deleted object.
+    pub finalizers: Vec<String>,
+    /// Deleting it deletes the volumes of its pods too (a StatefulSet that says so).
+    pub takes_claims_along: bool,
     /// Fingerprint of our own apply entry in `metadata.managedFields` (fields and time): as long as
     /// it stays, nobody changed a value that we own (K18). `None` if we have no entry.
     pub entry: Option<String>,
@@ -60,6 +71,10 @@ pub enum DryRun {
     Change {
         /// The paths that would change, in order, shortened to the first few.
         fields: Vec<String>,
+        /// The field managers that own these fields besides us, in words, as far as it is known.
+        by: Option<String>,
+        /// Whose fields have to become ours first (K14).
+        takeover: Option<Takeover>,
         /// The object as it stands.
         live: Live,
     },
@@ -70,6 +85,54 @@ pub enum DryRun {
     },
     /// The server refuses.
     Refused(Failure),
+}
+
+/// Fields of `kubectl apply` or Helm that become ours before the first apply (K14).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Takeover {
+    /// The managers, in order.
+    pub from: Vec<String>,
+    /// What `metadata.managedFields` has to become.
+    pub managed_fields: Arc<Value>,
+}
+
+/// A search for the objects that carry the labels of a stage (a lost inventory).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Labelled {
+    /// The stage that the labels name, besides the StageSet.
+    pub stage: StageName,
+    /// API group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+    /// Resource name in URLs.
+    pub plural: String,
+    /// Namespace; `None` for a cluster-scoped kind.
+    pub namespace: Option<String>,
+}
+
+impl fmt::Display for Labelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plural)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " of namespace {namespace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A correction of drift.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// When.
+    pub at: crate::time::Timestamp,
+    /// Which fields were put right.
+    pub fields: Vec<String>,
 }
 
 /// The last time that the object was known to be as desired.
@@ -108,6 +171,21 @@ pub struct ObjectFacts {
     pub settled: Option<Settled>,
     /// The last failure of a write, and the digest that it tried (empty for a delete).
     pub write_failure: Option<(String, Fact<Failure>)>,
+    /// The last corrections of drift, oldest first: many of one field are a fight.
+    pub corrections: Vec<Correction>,
     /// How news of it reach us.
     pub tracking: Tracking,
+}
+
+/// Most corrections that are remembered of one object.
+const CORRECTIONS: usize = 8;
+
+impl ObjectFacts {
+    /// Remembers a correction of drift.
+    pub fn corrected(&mut self, correction: Correction) {
+        if self.corrections.len() >= CORRECTIONS {
+            self.corrections.remove(0);
+        }
+        self.corrections.push(correction);
+    }
 }

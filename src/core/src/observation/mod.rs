@@ -7,19 +7,23 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::failure::{Fact, Failure};
-use crate::identity::{KubeconfigReference, Target, Tenancy};
+use crate::identity::{Identity, KubeconfigReference, Target, Tenancy};
 use crate::names::{Namespace, ServiceAccountName, StageName};
-use crate::object::Rendered;
-use crate::spec::{Problem, SourceReference, Spec};
+use crate::object::{ObjectKey, Rendered};
+use crate::spec::{Problem, SourceReference, Spec, StageSetReference};
 use crate::time::Timestamp;
 
+mod dependency;
 mod kinds;
 mod live;
 mod objects;
 mod record;
 
+pub use dependency::{Dependency, DependencyState, Readiness};
 pub use kinds::Kinds;
-pub use live::{DryRun, Health, Live, LiveState, ObjectFacts, Settled, Tracking};
+pub use live::{
+    Correction, DryRun, Health, Labelled, Live, LiveState, ObjectFacts, Settled, Takeover, Tracking,
+};
 pub use objects::Objects;
 pub use record::{
     Condition, ConditionStatus, InventoryEntry, Phase, StageInventory, StageStatus, Status,
@@ -34,7 +38,7 @@ pub struct Config {
     pub default_interval: Duration,
     /// After this long a deletion is forced through.
     pub max_teardown_wait: Duration,
-    /// Refuse every `sourceRef` into another namespace, unread (S31).
+    /// Refuse every `sourceRef` and `dependsOn` into another namespace, unread (S31, S32).
     pub no_cross_namespace_refs: bool,
     /// The namespaces that this controller works in; empty = all. Bounds effects too: nothing is
     /// sent for a namespaced object outside (A14, K25).
@@ -241,12 +245,16 @@ pub struct Facts {
     pub inventories: Option<Fact<Result<BTreeMap<StageName, StageInventory>, Failure>>>,
     /// Sources by reference.
     pub sources: BTreeMap<SourceReference, Fact<SourceState>>,
+    /// StageSets that this one depends on, directly or not.
+    pub dependencies: BTreeMap<StageSetReference, Fact<DependencyState>>,
     /// Builds by content.
     pub builds: BTreeMap<BuildKey, Fact<BuildState>>,
     /// What Secrets say of remote clusters.
     pub kubeconfigs: BTreeMap<KubeconfigReference, Fact<KubeconfigState>>,
     /// Kinds by target.
     pub kinds: Kinds,
+    /// Objects with a stage's labels and their uids, by search; asked for when an inventory is lost.
+    pub labelled: BTreeMap<(Identity, Labelled), Fact<Result<Vec<(ObjectKey, String)>, Failure>>>,
     /// Objects of the target, each as the identity that saw it.
     pub objects: Objects,
     /// When this process last recorded the status.

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::identity::{Identity, KubeconfigReference, Target};
 use crate::names::ServiceAccountName;
 use crate::object::{Desired, GroupVersionKind, Reference};
-use crate::observation::{Artifact, BuildKey};
-use crate::spec::SourceReference;
+use crate::observation::{Artifact, BuildKey, Labelled};
+use crate::spec::{SourceReference, StageSetReference};
 
 /// Why an object is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -20,6 +20,8 @@ pub enum Purpose {
     Drift,
     /// May it be deleted?
     Prune,
+    /// May it be created anew, or is it there to be left alone?
+    Replace,
     /// Is it gone?
     Gone,
     /// Is it in this cluster?
@@ -37,6 +39,8 @@ pub enum Need {
     Inventories,
     /// A source; read as the controller (K04).
     Source(SourceReference),
+    /// Another StageSet that this one depends on; read as the controller (K04).
+    Dependency(StageSetReference),
     /// The Secret that names a remote cluster; read as the controller (S26).
     Kubeconfig(KubeconfigReference),
     /// What the target serves; discovery, shared by all tenants of one connection (K05).
@@ -61,6 +65,13 @@ pub enum Need {
         #[serde(serialize_with = "reference_only")]
         object: Arc<Desired>,
     },
+    /// The objects with a stage's labels, listed as the tenant (a lost inventory).
+    Labelled {
+        /// As whom.
+        identity: Identity,
+        /// Which.
+        search: Labelled,
+    },
     /// The live object, read as the tenant.
     Read {
         /// As whom.
@@ -83,11 +94,14 @@ impl Need {
     /// The identity under which a tenant-plane fact is gathered; `None` for the controller's own.
     pub fn identity(&self) -> Option<&Identity> {
         match self {
-            Self::DryRun { identity, .. } | Self::Read { identity, .. } => Some(identity),
+            Self::DryRun { identity, .. }
+            | Self::Read { identity, .. }
+            | Self::Labelled { identity, .. } => Some(identity),
             Self::Account(_)
             | Self::Namespace
             | Self::Inventories
             | Self::Source(_)
+            | Self::Dependency(_)
             | Self::Kubeconfig(_)
             | Self::Kind { .. }
             | Self::Build { .. } => None,
@@ -105,6 +119,13 @@ impl Need {
             Self::Kubeconfig(reference) => (4, None, None, reference.to_string()),
             Self::Kind { target, gvk } => (5, Some(target), None, gvk.to_string()),
             Self::Build { key, .. } => (6, None, None, format!("{} {}", key.digest, key.path)),
+            Self::Dependency(stage_set) => (9, None, None, stage_set.to_string()),
+            Self::Labelled { identity, search } => (
+                10,
+                None,
+                Some(identity),
+                format!("{search} {} {}", search.stage, search.version),
+            ),
             Self::DryRun { identity, object } => (
                 7,
                 None,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::identity::Identity;
 use crate::names::StageName;
@@ -76,8 +77,13 @@ pub enum ApplyReason {
     Create,
     /// It exists and differs from the new revision in these fields.
     Change(Vec<String>),
-    /// It was as desired and somebody changed these fields, or deleted it (empty).
-    Drift(Vec<String>),
+    /// It was as desired and somebody changed these fields, or deleted it (no fields).
+    Drift {
+        /// The fields.
+        fields: Vec<String>,
+        /// Who did, as far as the object remembers it.
+        by: Option<String>,
+    },
 }
 
 /// Why an object is deleted.
@@ -91,6 +97,8 @@ pub enum DeleteReason {
     Moved,
     /// The StageSet is being deleted.
     Teardown,
+    /// It is created anew, since a field of it can't be changed.
+    Recreated,
 }
 
 /// A write to the tenant's world.
@@ -107,6 +115,23 @@ pub enum TenantOperation {
         uid: Option<String>,
         /// Why.
         why: ApplyReason,
+    },
+    /// Make the fields of `kubectl apply` or Helm ours, before the first apply (K14).
+    TakeOver {
+        /// As whom.
+        identity: Identity,
+        /// What.
+        #[serde(serialize_with = "reference_only")]
+        object: Arc<Desired>,
+        /// The uid of the object that the decision was based on.
+        uid: String,
+        /// Its resource version then: fields that moved since are looked at anew.
+        resource_version: String,
+        /// The managers, in words.
+        from: Vec<String>,
+        /// What `metadata.managedFields` becomes.
+        #[serde(skip)]
+        managed_fields: Arc<Value>,
     },
     /// Delete, in the background, with the uid as precondition (K23).
     Delete {

@@ -14,8 +14,14 @@ impl fmt::Display for ApplyReason {
         match self {
             Self::Create => f.write_str("it doesn't exist"),
             Self::Change(fields) => write!(f, "changes {}", fields.join(", ")),
-            Self::Drift(fields) if fields.is_empty() => f.write_str("drift: it was deleted"),
-            Self::Drift(fields) => write!(f, "drift in {}", fields.join(", ")),
+            Self::Drift { fields, .. } if fields.is_empty() => f.write_str("drift: it was deleted"),
+            Self::Drift { fields, by } => {
+                write!(f, "drift in {}", fields.join(", "))?;
+                match by {
+                    Some(by) => write!(f, ", by {by}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -27,6 +33,7 @@ impl fmt::Display for DeleteReason {
             Self::StageRemoved => "its stage left the release",
             Self::Moved => "the StageSet points at another cluster now",
             Self::Teardown => "the StageSet is being deleted",
+            Self::Recreated => "it is created anew, since a field of it can't be changed",
         })
     }
 }
@@ -37,6 +44,7 @@ impl fmt::Display for Purpose {
             Self::Health => "is it ready?",
             Self::Drift => "is it as we left it?",
             Self::Prune => "may it be deleted?",
+            Self::Replace => "may it be replaced?",
             Self::Gone => "is it gone?",
             Self::Whereabouts => "is it in this cluster?",
         })
@@ -59,6 +67,17 @@ impl fmt::Display for TenantOperation {
                 };
                 write!(f, "{verb} {} as {identity}: {why}", object.reference.key)
             }
+            Self::TakeOver {
+                identity,
+                object,
+                from,
+                ..
+            } => write!(
+                f,
+                "take over {} as {identity}: its fields of {} become ours",
+                object.reference.key,
+                from.join(", ")
+            ),
             Self::Delete {
                 identity,
                 object,
@@ -127,6 +146,7 @@ impl fmt::Display for Need {
             Self::Namespace => f.write_str("is the namespace going away?"),
             Self::Inventories => f.write_str("what do the inventories hold?"),
             Self::Source(source) => write!(f, "what does {source} offer?"),
+            Self::Dependency(stage_set) => write!(f, "is StageSet {stage_set} ready?"),
             Self::Kubeconfig(reference) => write!(f, "which cluster does {reference} name?"),
             Self::Kind {
                 target: Target::Local,
@@ -139,6 +159,11 @@ impl fmt::Display for Need {
             Self::DryRun { identity, object } => {
                 write!(f, "dry run of {} as {identity}", object.reference.key)
             }
+            Self::Labelled { identity, search } => write!(
+                f,
+                "list {search} with the labels of stage {} as {identity}",
+                search.stage
+            ),
             Self::Read {
                 identity,
                 object,

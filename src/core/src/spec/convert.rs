@@ -10,9 +10,10 @@ use stageset_api::stageset as api;
 
 use super::problems::{Problems, SCHEMA, set, show};
 use super::rules::sources::is_flux_kind;
-use super::{SourceReference, Spec, Stage};
+use super::{Check, ConflictPolicy, SourceReference, Spec, Stage, StageSetReference};
 use crate::identity::KubeconfigReference;
 use crate::names::{InvalidName, Namespace, SecretName, ServiceAccountName, StageName};
+use crate::object::GroupVersionKind;
 
 /// The parsed spec, unless something is wrong; then the problems say what.
 pub(super) fn spec(
@@ -29,6 +30,12 @@ pub(super) fn spec(
         .collect();
     let service_account = account("spec", spec.service_account_name.as_ref(), problems);
     let kube_config = kube_config(spec.kube_config.as_ref(), problems);
+    let depends_on: Vec<Option<StageSetReference>> = spec
+        .depends_on
+        .iter()
+        .enumerate()
+        .map(|(index, found)| dependency(namespace, index, found, problems))
+        .collect();
     if stages.is_empty() {
         // G10: the schema's minItems may have been bypassed.
         problems.add("G10", "spec.stages", "at least one stage is needed");
@@ -42,6 +49,7 @@ pub(super) fn spec(
         suspend: spec.suspend.unwrap_or(false),
         service_account: service_account?,
         kube_config: kube_config?,
+        depends_on: depends_on.into_iter().collect::<Option<Vec<_>>>()?,
         stages: stages.into_iter().collect::<Option<Vec<Stage>>>()?,
     })
 }
@@ -183,11 +191,51 @@ fn stage(
         timeout: positive(checks.and_then(|c| c.timeout.as_ref()))
             .or_else(|| positive(stage.timeout.as_ref())),
         disable_wait: checks.and_then(|c| c.disable_wait).unwrap_or(false),
+        checks: checks.map_or_else(Vec::new, |c| c.checks.iter().map(check).collect()),
+        conflicts: ConflictPolicy::from_api(stage.force, stage.conflict_policy.as_ref()),
     })
 }
 
+/// A check; V29 has seen to kind and name.
+fn check(check: &api::ObjectReference) -> Check {
+    let api_version = set(check.api_version.as_ref()).unwrap_or("v1");
+    Check {
+        gvk: GroupVersionKind::from_manifest(api_version, &check.kind),
+        namespace: set(check.namespace.as_ref()).map(str::to_owned),
+        name: check.name.clone(),
+    }
+}
+
+/// A dependency with its namespace. Its name is V30's.
+pub(super) fn dependency(
+    namespace: &str,
+    index: usize,
+    dependency: &api::Dependency,
+    problems: &mut Problems,
+) -> Option<StageSetReference> {
+    let at = format!("spec.dependsOn[{index}].namespace");
+    Some(StageSetReference {
+        namespace: namespace_or(namespace, dependency.namespace.as_ref(), at, problems)?,
+        name: dependency.name.clone(),
+    })
+}
+
+/// The namespace that a reference names, or the StageSet's own.
+fn namespace_or(
+    own: &str,
+    named_namespace: Option<&String>,
+    field: String,
+    problems: &mut Problems,
+) -> Option<Namespace> {
+    match set(named_namespace) {
+        Some(found) => named(Namespace::new(found), found, SCHEMA, field, problems),
+        // A bad one is reported as the StageSet's own.
+        None => Namespace::new(own).ok(),
+    }
+}
+
 /// A source with its defaults. A Flux kind without a group is Flux's.
-fn source(
+pub(super) fn source(
     namespace: &str,
     at: &str,
     source: &api::SourceReference,
@@ -197,17 +245,8 @@ fn source(
     let api_version = set(source.api_version.as_ref())
         .filter(|found| found.contains('/') || !is_flux_kind(kind))
         .unwrap_or(DEFAULT_SOURCE_API_VERSION);
-    let namespace = match set(source.namespace.as_ref()) {
-        Some(found) => named(
-            Namespace::new(found),
-            found,
-            SCHEMA,
-            format!("{at}.namespace"),
-            problems,
-        ),
-        // A bad one is reported as the StageSet's own.
-        None => Namespace::new(namespace).ok(),
-    };
+    let field = format!("{at}.namespace");
+    let namespace = namespace_or(namespace, source.namespace.as_ref(), field, problems);
     Some(SourceReference {
         api_version: api_version.to_owned(),
         kind: kind.to_owned(),

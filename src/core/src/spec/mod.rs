@@ -8,15 +8,19 @@
 //! - `unsupported` is the one table of fields that this version refuses; it only ever shrinks.
 //! - `convert` makes the types below.
 
+mod conflicts;
 mod convert;
 mod parse;
 mod problems;
+mod references;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod unsupported;
 
+pub use conflicts::{Answer, ConflictAnswer, ConflictPolicy, ConflictRule};
 pub use parse::parse;
+pub use references::{References, references};
 pub use unsupported::supported_fields;
 
 use std::fmt;
@@ -26,6 +30,7 @@ use serde::Serialize;
 
 use crate::identity::KubeconfigReference;
 use crate::names::{Namespace, ServiceAccountName, StageName};
+use crate::object::GroupVersionKind;
 
 /// A valid spec that uses only what this version supports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,6 +49,8 @@ pub struct Spec {
     pub service_account: Option<ServiceAccountName>,
     /// The Secret that names the remote cluster; `None` = the local one.
     pub kube_config: Option<KubeconfigReference>,
+    /// The StageSets that must be ready first, in the order of the spec.
+    pub depends_on: Vec<StageSetReference>,
     /// The ordered stages; never empty, names unique.
     pub stages: Vec<Stage>,
 }
@@ -65,6 +72,34 @@ pub struct Stage {
     pub timeout: Option<Duration>,
     /// `readyChecks.disableWait`: don't wait for the applied objects to become ready.
     pub disable_wait: bool,
+    /// `readyChecks.checks`: further objects that must be ready.
+    pub checks: Vec<Check>,
+    /// `conflictPolicy` and `force`.
+    pub conflicts: ConflictPolicy,
+}
+
+/// A further object that a stage waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Group, version and kind; without an `apiVersion` the core group's `v1`.
+    pub gvk: GroupVersionKind,
+    /// Namespace; `None` = the StageSet's, if the kind has any.
+    pub namespace: Option<String>,
+    /// Object name.
+    pub name: String,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.gvk.kind)?;
+        if !self.gvk.group.is_empty() {
+            write!(f, ".{}", self.gvk.group)?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " {namespace}/{}", self.name),
+            None => write!(f, " {}", self.name),
+        }
+    }
 }
 
 /// A reference to a source object, with every default filled in.
@@ -99,6 +134,21 @@ impl SourceReference {
 impl fmt::Display for SourceReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// A reference to a StageSet, with its namespace filled in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct StageSetReference {
+    /// Namespace: the referring StageSet's unless the reference names another.
+    pub namespace: Namespace,
+    /// Object name.
+    pub name: String,
+}
+
+impl fmt::Display for StageSetReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 

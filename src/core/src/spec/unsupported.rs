@@ -7,7 +7,7 @@
 
 use stageset_api::choice::Choice;
 use stageset_api::stageset::{
-    ConflictAction, OnTimeout, PostBuild, Stage, StageActions, StagePromotion, StageSetSpec,
+    Dependency, OnTimeout, PostBuild, Stage, StageActions, StagePromotion, StageSetSpec,
     WindowScope,
 };
 
@@ -31,11 +31,6 @@ const SPEC: &[Unsupported<StageSetSpec>] = &[
         field: "onTimeout",
         used: |spec| is(spec.on_timeout.as_ref(), OnTimeout::Rollback),
         advice: "with the value Rollback; set Hold or remove it",
-    },
-    Unsupported {
-        field: "dependsOn",
-        used: |spec| !spec.depends_on.is_empty(),
-        advice: REMOVE,
     },
     Unsupported {
         field: "decryption",
@@ -84,6 +79,13 @@ const SPEC: &[Unsupported<StageSetSpec>] = &[
     },
 ];
 
+/// Fields of a dependency.
+const DEPENDENCY: &[Unsupported<Dependency>] = &[Unsupported {
+    field: "minVersion",
+    used: |dependency| set(dependency.min_version.as_ref()).is_some(),
+    advice: "versions aren't tracked yet; remove it",
+}];
+
 /// Fields of a stage.
 const STAGE: &[Unsupported<Stage>] = &[
     Unsupported {
@@ -95,22 +97,6 @@ const STAGE: &[Unsupported<Stage>] = &[
         field: "onTimeout",
         used: |stage| is(stage.on_timeout.as_ref(), OnTimeout::Rollback),
         advice: "with the value Rollback; set Hold or remove it",
-    },
-    Unsupported {
-        field: "force",
-        used: |stage| stage.force == Some(true),
-        advice: "set it to false or remove it",
-    },
-    Unsupported {
-        field: "conflictPolicy",
-        used: |stage| {
-            stage.conflict_policy.as_ref().is_some_and(|policy| {
-                let default = policy.default.as_ref();
-                !policy.rules.is_empty()
-                    || default.is_some_and(|d| *d != Choice::Known(ConflictAction::Fail))
-            })
-        },
-        advice: "conflicts over immutable fields are always reported; remove it",
     },
     Unsupported {
         field: "applyHelmHookResources",
@@ -130,16 +116,6 @@ const STAGE: &[Unsupported<Stage>] = &[
     Unsupported {
         field: "actions",
         used: |stage| stage.actions.as_ref().is_some_and(has_actions),
-        advice: REMOVE,
-    },
-    Unsupported {
-        field: "readyChecks.checks",
-        used: |stage| {
-            stage
-                .ready_checks
-                .as_ref()
-                .is_some_and(|c| !c.checks.is_empty())
-        },
         advice: REMOVE,
     },
     Unsupported {
@@ -175,6 +151,8 @@ pub const fn supported_fields() -> &'static [&'static str] {
         "suspend",
         "serviceAccountName",
         "kubeConfig",
+        "dependsOn[].name",
+        "dependsOn[].namespace",
         "stages[].name",
         "stages[].sourceRef",
         "stages[].path",
@@ -183,6 +161,9 @@ pub const fn supported_fields() -> &'static [&'static str] {
         "stages[].timeout",
         "stages[].readyChecks.timeout",
         "stages[].readyChecks.disableWait",
+        "stages[].readyChecks.checks",
+        "stages[].force",
+        "stages[].conflictPolicy",
     ]
 }
 
@@ -210,6 +191,10 @@ fn has_gates(promotion: &StagePromotion) -> bool {
 /// Refuses every unsupported field that is used.
 pub(super) fn check(spec: &StageSetSpec, problems: &mut Problems) {
     refuse("spec", spec, SPEC, problems);
+    for (index, dependency) in spec.depends_on.iter().enumerate() {
+        let at = format!("spec.dependsOn[{index}]");
+        refuse(&at, dependency, DEPENDENCY, problems);
+    }
     for (index, stage) in spec.stages.iter().enumerate() {
         refuse(&format!("spec.stages[{index}]"), stage, STAGE, problems);
     }
@@ -229,5 +214,8 @@ pub(super) fn unsupported_fields() -> Vec<String> {
     let stage = STAGE
         .iter()
         .map(|entry| format!("stages[].{}", entry.field));
-    spec.chain(stage).collect()
+    let dependency = DEPENDENCY
+        .iter()
+        .map(|entry| format!("dependsOn[].{}", entry.field));
+    spec.chain(dependency).chain(stage).collect()
 }

@@ -23,13 +23,15 @@ use stageset_core::identity::{Identity, KubeconfigReference, Remote, Target, Ten
 use stageset_core::names::{Namespace, SecretName, ServiceAccountName, StageName};
 use stageset_core::object::{GroupVersionKind, ObjectKey, Owner, Rendered};
 use stageset_core::observation::{
-    AccountState, Artifact, BuildState, Config, DryRun, Facts, Health, KindState, KubeconfigState,
-    Live, LiveState, NamespaceState, ObjectFacts, Observation, Settled, SourceState,
-    StageInventory, StageSet, Status,
+    AccountState, Artifact, BuildState, Config, Correction, DependencyState, DryRun, Facts, Health,
+    KindState, KubeconfigState, Live, LiveState, NamespaceState, ObjectFacts, Observation, Settled,
+    SourceState, StageInventory, StageSet, Status, Takeover,
 };
-use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
+use stageset_core::plan::{
+    ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
+};
 use stageset_core::reconcile;
-use stageset_core::spec::{Problem, SourceReference, Spec, Stage};
+use stageset_core::spec::{ConflictPolicy, Problem, SourceReference, Spec, Stage};
 use stageset_core::time::Timestamp;
 
 /// What a build of (digest, path) gives.
@@ -48,8 +50,33 @@ pub struct Stored {
     pub entry: String,
     pub prune_disabled: bool,
     pub deleting: bool,
+    pub deleted_at: Option<Timestamp>,
+    pub takes_claims_along: bool,
+    /// The content that its managers' fields hold besides ours.
+    pub former: Vec<String>,
     pub ready_at: Timestamp,
     pub finalizer: bool,
+}
+
+impl Stored {
+    /// An object that nobody of ours has touched.
+    pub fn foreign(uid: &str, ready_at: Timestamp) -> Self {
+        Self {
+            uid: uid.into(),
+            version: 0,
+            owner: None,
+            stage: String::new(),
+            content: String::new(),
+            entry: String::new(),
+            prune_disabled: false,
+            deleting: false,
+            deleted_at: None,
+            takes_claims_along: false,
+            former: Vec::new(),
+            ready_at,
+            finalizer: false,
+        }
+    }
 }
 
 /// What happened, in order.
@@ -76,6 +103,8 @@ pub struct World {
     /// The StageSet is deleted with its dependents first.
     pub foreground: bool,
     pub sources: BTreeMap<String, SourceState>,
+    /// Other StageSets, by `namespace/name`.
+    pub dependencies: BTreeMap<String, DependencyState>,
     pub artifacts: Artifacts,
     pub kinds: BTreeMap<(String, String), (String, bool)>,
     pub objects: BTreeMap<ObjectKey, Stored>,
@@ -91,6 +120,10 @@ pub struct World {
     pub slow: BTreeMap<String, Duration>,
     /// Objects (by name) whose deletion waits for a finalizer.
     pub sticky: BTreeSet<String>,
+    /// Kinds whose content can't be changed once it is there.
+    pub immutable: BTreeSet<String>,
+    /// Who else writes, as the objects remember it.
+    pub writer: Option<String>,
     /// Fails the request with this number.
     pub fault: Option<(u64, FailureClass)>,
     pub requests: u64,
@@ -115,6 +148,8 @@ impl World {
             ("", "ServiceAccount", "serviceaccounts", true),
             ("", "Namespace", "namespaces", false),
             ("apps", "Deployment", "deployments", true),
+            ("apps", "StatefulSet", "statefulsets", true),
+            ("", "PersistentVolumeClaim", "persistentvolumeclaims", true),
             ("networking.k8s.io", "Ingress", "ingresses", true),
             ("rbac.authorization.k8s.io", "Role", "roles", true),
             (
@@ -135,6 +170,7 @@ impl World {
                 suspend: false,
                 service_account: Some(ServiceAccountName::new("deployer").unwrap()),
                 kube_config: None,
+                depends_on: Vec::new(),
                 stages,
             })),
             suspend: false,
@@ -148,6 +184,7 @@ impl World {
             namespace_terminating: false,
             foreground: false,
             sources: BTreeMap::new(),
+            dependencies: BTreeMap::new(),
             artifacts: BTreeMap::new(),
             kinds: kinds
                 .into_iter()
@@ -165,6 +202,8 @@ impl World {
             denied: BTreeSet::new(),
             slow: BTreeMap::new(),
             sticky: BTreeSet::new(),
+            immutable: BTreeSet::new(),
+            writer: None,
             fault: None,
             requests: 0,
             chatter: None,
@@ -283,6 +322,31 @@ impl World {
                 }
                 _ => return next,
             }
+        }
+    }
+
+    /// Waits for the next interval tick, and for what comes of it.
+    pub fn tick(&mut self) {
+        self.now = self.now.plus(Duration::from_secs(1200));
+        self.refresh_before = self.now;
+        self.settle(Duration::from_secs(60));
+    }
+
+    /// Somebody touched every object: what was seen of them doesn't hold.
+    pub fn forget_what_was_seen(&mut self) {
+        for (_, _, facts) in self.facts.objects.iter_mut() {
+            facts.live = None;
+            facts.dry_run = None;
+        }
+    }
+
+    /// The key of a namespaced object of the core group.
+    pub fn key(&self, kind: &str, name: &str) -> ObjectKey {
+        ObjectKey {
+            group: String::new(),
+            kind: kind.into(),
+            namespace: Some(NAMESPACE.into()),
+            name: name.into(),
         }
     }
 
@@ -448,6 +512,21 @@ impl World {
                     },
                 );
             }
+            Need::Dependency(stage_set) => {
+                let known = self.dependencies.get(&stage_set.to_string()).cloned();
+                let value = match fault {
+                    Some(failure) => DependencyState::Unreadable(failure),
+                    None => known.unwrap_or(DependencyState::Absent),
+                };
+                let failed = matches!(value, DependencyState::Unreadable(_));
+                let failures = failures_after(self.facts.dependencies.get(stage_set), failed);
+                let fact = Fact {
+                    value,
+                    at,
+                    failures,
+                };
+                self.facts.dependencies.insert(stage_set.clone(), fact);
+            }
             Need::Kubeconfig(reference) => {
                 let found = self.kubeconfigs.get(reference.name.as_str()).cloned();
                 let value = match fault {
@@ -534,9 +613,17 @@ impl World {
                                 && stored.owner.as_ref() == Some(&object.owner)
                             {
                                 DryRun::Unchanged { live }
+                            } else if self.immutable.contains(&key.kind) {
+                                let said = "spec: Invalid value: field is immutable";
+                                DryRun::Refused(Failure::new(FailureClass::Immutable, said))
                             } else {
                                 DryRun::Change {
                                     fields: vec!["spec".into()],
+                                    by: self.writer.clone(),
+                                    takeover: (!stored.former.is_empty()).then(|| Takeover {
+                                        from: stored.former.clone(),
+                                        managed_fields: Value::Null.into(),
+                                    }),
                                     live,
                                 }
                             }
@@ -549,6 +636,10 @@ impl World {
                     matches!(value, DryRun::Refused(_)),
                 );
                 match &value {
+                    DryRun::Refused(Failure {
+                        class: FailureClass::Immutable,
+                        ..
+                    }) => facts.live = None,
                     DryRun::Unchanged { live } => {
                         facts.live = Some(Fact::seen(LiveState::Present(live.clone()), at));
                         facts.settled = Some(Settled {
@@ -572,6 +663,38 @@ impl World {
                         failures,
                     },
                 ));
+            }
+            Need::Labelled { identity, search } => {
+                let asked = (identity.clone(), search.clone());
+                let matches = |key: &ObjectKey, stored: &Stored| {
+                    key.kind == search.kind
+                        && key.namespace == search.namespace
+                        && stored.stage == search.stage.as_str()
+                        && stored
+                            .owner
+                            .as_ref()
+                            .is_some_and(|owner| owner.name == "shop")
+                };
+                let user = identity.impersonated_user().unwrap_or_default();
+                let denied = self
+                    .denied
+                    .contains(&(user, "list".into(), search.kind.clone()));
+                let refusal = denied.then(|| Failure::new(FailureClass::Denied, "cannot list"));
+                let found = self
+                    .objects
+                    .iter()
+                    .filter(|(key, stored)| matches(key, stored));
+                let value = match fault.or(refusal) {
+                    Some(failure) => Err(failure),
+                    None => Ok(found.map(|(key, o)| (key.clone(), o.uid.clone())).collect()),
+                };
+                let failures = failures_after(self.facts.labelled.get(&asked), value.is_err());
+                let fact = Fact {
+                    value,
+                    at,
+                    failures,
+                };
+                self.facts.labelled.insert(asked, fact);
             }
             Need::Read {
                 identity, object, ..
@@ -640,6 +763,9 @@ impl World {
             owner: stored.owner.clone(),
             prune_disabled: stored.prune_disabled,
             deleting: stored.deleting,
+            deletion_timestamp: stored.deleted_at,
+            finalizers: Vec::new(),
+            takes_claims_along: stored.takes_claims_along,
             entry: Some(stored.entry.clone()),
             health: if stored.deleting {
                 Health::Terminating
@@ -674,6 +800,7 @@ impl World {
             }
             Operation::Tenant(operation) => {
                 let (TenantOperation::Apply { identity, .. }
+                | TenantOperation::TakeOver { identity, .. }
                 | TenantOperation::Delete { identity, .. }) = operation;
                 self.at(identity.target(), |world| world.tenant(operation, fault))
             }
@@ -724,7 +851,7 @@ impl World {
                 identity,
                 object,
                 uid,
-                ..
+                why,
             } => {
                 let key = &object.reference.key;
                 let recorded = self
@@ -776,18 +903,11 @@ impl World {
                     .is_some();
                 let uids = self.uids;
                 let ready_at = at.plus(slow);
-                let stored = self.objects.entry(key.clone()).or_insert_with(|| Stored {
-                    uid: format!("uid-{uids}"),
-                    version: 0,
-                    owner: None,
-                    stage: String::new(),
-                    content: String::new(),
-                    entry: String::new(),
+                let fresh = || Stored {
                     prune_disabled,
-                    deleting: false,
-                    ready_at,
-                    finalizer: false,
-                });
+                    ..Stored::foreign(&format!("uid-{uids}"), ready_at)
+                };
+                let stored = self.objects.entry(key.clone()).or_insert_with(fresh);
                 stored.version += 1;
                 stored.owner = Some(object.owner.clone());
                 stored.stage = object.stage.to_string();
@@ -807,6 +927,33 @@ impl World {
                 });
                 facts.live = Some(Fact::seen(LiveState::Present(live), at));
                 facts.write_failure = None;
+                if let ApplyReason::Drift { fields, .. } = why {
+                    let fields = fields.clone();
+                    facts.corrected(Correction { at, fields });
+                }
+                true
+            }
+            TenantOperation::TakeOver {
+                identity, object, ..
+            } => {
+                let key = &object.reference.key;
+                if let Some(failure) = fault.or(self.refuses(identity, "patch", key)) {
+                    let failed = Fact {
+                        value: failure,
+                        at,
+                        failures: 1,
+                    };
+                    let facts = self.entry(identity, key);
+                    facts.write_failure = Some((object.digest.clone(), failed));
+                    return false;
+                }
+                self.note(operation.to_string(), Some(identity));
+                if let Some(stored) = self.objects.get_mut(key) {
+                    stored.former.clear();
+                }
+                let facts = self.entry(identity, key);
+                facts.live = None;
+                facts.dry_run = None;
                 true
             }
             TenantOperation::Delete {
@@ -840,12 +987,17 @@ impl World {
                     if stored.uid == *uid {
                         if self.sticky.contains(&object.key.name) {
                             stored.deleting = true;
+                            stored.deleted_at = Some(at);
                         } else {
                             self.objects.remove(&object.key);
                         }
                     }
                 }
-                self.entry(identity, &object.key).live = None;
+                let facts = self.entry(identity, &object.key);
+                facts.live = None;
+                facts.dry_run = None;
+                facts.settled = None;
+                facts.write_failure = None;
                 true
             }
         }
@@ -909,6 +1061,7 @@ pub fn manifest(text: &str) -> Rendered {
         "Ingress" => "networking.k8s.io/v1",
         "Role" => "rbac.authorization.k8s.io/v1",
         "CustomResourceDefinition" => "apiextensions.k8s.io/v1",
+        "StatefulSet" => "apps/v1",
         "Widget" => "example.org/v1",
         _ => "v1",
     };
@@ -924,6 +1077,9 @@ pub fn manifest(text: &str) -> Rendered {
     }
     if let Some(namespace) = namespace {
         body["metadata"]["namespace"] = namespace.into();
+    }
+    if let Some(annotation) = content.strip_prefix('@').and_then(|c| c.split(' ').next()) {
+        body["metadata"]["annotations"] = json!({format!("stages.metio.wtf/{annotation}"): "true"});
     }
     if content == "keep" {
         body["metadata"]["annotations"] = json!({"stages.metio.wtf/prune": "disabled"});
@@ -945,6 +1101,8 @@ pub fn stage(name: &str, source: &str) -> Stage {
         prune: true,
         timeout: None,
         disable_wait: false,
+        checks: Vec::new(),
+        conflicts: ConflictPolicy::default(),
     }
 }
 

@@ -167,6 +167,12 @@ impl Report {
         self
     }
 
+    /// Makes no event: a wait for others that says so in its condition only (`api.md` §11).
+    pub(super) fn quietly(mut self) -> Self {
+        self.announce = false;
+        self
+    }
+
     /// Looks again no later than another report would.
     pub(super) fn no_later_than(&mut self, other: &Self) {
         if let (Wait::Until(mine), Wait::Until(theirs)) = (self.wait, other.wait) {
@@ -377,7 +383,7 @@ pub(super) fn stage_became_ready(
 }
 
 /// Everything applied, ready and pruned.
-pub(super) fn succeeded(release: &Release<'_>, pruned: &Pruned) -> Report {
+pub(super) fn succeeded(release: &Release<'_>, pruned: &Pruned, look: Option<Timestamp>) -> Report {
     let stages = release.stages.len();
     let mut message = format!("Applied and verified {stages} stage(s)");
     let mut wait = Wait::Tick;
@@ -391,6 +397,19 @@ pub(super) fn succeeded(release: &Release<'_>, pruned: &Pruned) -> Report {
         );
         wait = pruned.look.map_or(Wait::Tick, Wait::Until);
     }
+    if pruned.deferred > 0 {
+        use std::fmt::Write as _;
+        let _ = write!(
+            message,
+            "; {} object(s) of an inventory that was reconstructed wait for the next interval",
+            pruned.deferred
+        );
+    }
+    wait = match (wait, look) {
+        (Wait::Until(until), Some(look)) => Wait::Until(until.min(look)),
+        (Wait::Tick, Some(look)) => Wait::Until(look),
+        (wait, _) => wait,
+    };
     let mut report = Report::new(ConditionStatus::True, Reason::Succeeded, message, wait)
         .attempting(release.pins)
         .all_stages_ready(release);

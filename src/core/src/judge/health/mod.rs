@@ -15,7 +15,7 @@
 
 use serde_json::Value;
 
-use crate::object::GroupVersionKind;
+use crate::object::{GroupVersionKind, ObjectKey};
 use crate::observation::Health;
 
 mod attached;
@@ -38,6 +38,25 @@ type Judgement = Result<Health, Malformed>;
 pub fn judge(object: &Value) -> Health {
     let fields = Fields::of(object);
     judgement(&fields).unwrap_or_else(|malformed| Health::InProgress(malformed.to_string()))
+}
+
+/// Whether an object that was ready can stop being so while nobody changes what is wanted of it: not
+/// the kinds that are nothing but their content.
+pub fn can_regress(key: &ObjectKey) -> bool {
+    !matches!(
+        (key.group.as_str(), key.kind.as_str()),
+        (
+            "",
+            "ConfigMap" | "Secret" | "ServiceAccount" | "LimitRange" | "Endpoints" | "Event"
+        ) | ("batch", "CronJob")
+            | ("policy", "PodDisruptionBudget")
+            | ("discovery.k8s.io", "EndpointSlice")
+            | (
+                "coordination.k8s.io" | "rbac.authorization.k8s.io" | "storage.k8s.io",
+                _
+            )
+            | ("scheduling.k8s.io" | "node.k8s.io", _)
+    )
 }
 
 fn judgement(object: &Fields<'_>) -> Judgement {

@@ -2,7 +2,7 @@
 
 use stageset_api::stageset::StageSetSpec;
 
-use super::super::problems::{Problems, show};
+use super::super::problems::{Problems, set, show};
 use super::sources::is_api_version;
 
 pub(super) fn check(spec: &StageSetSpec, problems: &mut Problems) {
@@ -18,6 +18,16 @@ pub(super) fn check(spec: &StageSetSpec, problems: &mut Problems) {
                     let message = format!("stage {stage}: check {index} needs a {field}");
                     problems.add("V29", format!("{at}.checks[{index}].{field}"), message);
                 }
+            }
+        }
+        for (index, check) in checks.checks.iter().enumerate() {
+            let found = set(check.api_version.as_ref());
+            if let Some(found) = found.filter(|found| !is_api_version(found)) {
+                let message = format!(
+                    "stage {stage}: check {index} has apiVersion {}, which is neither version nor group/version",
+                    show(found)
+                );
+                problems.add("V29", format!("{at}.checks[{index}].apiVersion"), message);
             }
         }
         for (index, expr) in checks.exprs.iter().enumerate() {

@@ -77,7 +77,10 @@ fn uses() -> BTreeMap<&'static str, Value> {
     let stage = |field: &str, value: Value| stage_with(json!({ field: value }));
     BTreeMap::from([
         ("onTimeout", spec("onTimeout", json!("Rollback"))),
-        ("dependsOn", spec("dependsOn", json!([{"name": "a"}]))),
+        (
+            "dependsOn[].minVersion",
+            spec("dependsOn", json!([{"name": "a", "minVersion": "1.0.0"}])),
+        ),
         (
             "decryption",
             spec("decryption", json!({"provider": "sops"})),
@@ -112,11 +115,6 @@ fn uses() -> BTreeMap<&'static str, Value> {
             stage("migrationAnchor", json!("a")),
         ),
         ("stages[].onTimeout", stage("onTimeout", json!("Rollback"))),
-        ("stages[].force", stage("force", json!(true))),
-        (
-            "stages[].conflictPolicy",
-            stage("conflictPolicy", json!({"default": "Recreate"})),
-        ),
         (
             "stages[].applyHelmHookResources",
             stage("applyHelmHookResources", json!(false)),
@@ -132,13 +130,6 @@ fn uses() -> BTreeMap<&'static str, Value> {
         (
             "stages[].actions",
             stage("actions", json!({ "post": action })),
-        ),
-        (
-            "stages[].readyChecks.checks",
-            stage(
-                "readyChecks",
-                json!({"checks": [{"kind": "K", "name": "n"}]}),
-            ),
         ),
         (
             "stages[].readyChecks.exprs",
