@@ -19,6 +19,16 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets --features stageset-e2e/e2e,stageset-e2e/bench,stageset-e2e/conformance -- -D warnings
 
+# The Helm chart: rights of every mode, wrong values, snapshots (needs helm, no cluster).
+[group('check')]
+chart: (tools "helm")
+    cargo test --package stageset-e2e --features e2e --test chart
+
+# Fuzz whatever reads what strangers wrote: all targets, or those named.
+[group('check')]
+fuzz *args:
+    cargo run --release --package stageset-fuzz -- {{ args }}
+
 # Licences, banned crates and registries of all dependencies.
 [group('check')]
 deny:
@@ -69,6 +79,17 @@ e2e *scenarios: tools
     cargo build --package stageset-controller
     cargo test --package stageset-e2e --features e2e --test main -- {{ scenarios }}
 
+# Install the chart on a real kubelet node in namespaces of its own (root; needs no Docker).
+[group('cluster')]
+e2e-node:
+    e2e/node/prepare
+    trap e2e/node/down EXIT; e2e/node/up && e2e/node/scenario
+
+# Build the controller's container image (OCI layout tar) without a container engine.
+[group('cluster')]
+image *args:
+    image/build {{ args }}
+
 # Send the same random requests to the simulator and to a real API server, and compare the answers (mode: all, objects, rbac).
 [group('cluster')]
 conformance seed="1" operations="2000" mode="all": (tools "etcd" "kubernetes")
@@ -98,6 +119,7 @@ render-record *names: (tools "kustomize")
 [group('slow')]
 bench count="100": tools
     cargo bench --package stageset-core
+    cargo bench --package stageset-controller
     cargo build --release --package stageset-controller
     STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- {{ count }}
 

@@ -23,6 +23,7 @@ pub struct Controller {
     log: PathBuf,
     flags: Vec<String>,
     name: String,
+    namespace: String,
     health: String,
     metrics: String,
     process: Option<Process>,
@@ -56,10 +57,18 @@ impl Controller {
             log: folder.join(format!("{name}.log")),
             flags: all,
             name: name.to_owned(),
+            namespace: chart::NAMESPACE.to_owned(),
             health,
             metrics,
             process: None,
         })
+    }
+
+    /// The same, as if its pod were in another namespace.
+    #[must_use]
+    pub fn in_namespace(mut self, namespace: &str) -> Self {
+        namespace.clone_into(&mut self.namespace);
+        self
     }
 
     /// Starts the process without waiting for anything.
@@ -71,7 +80,7 @@ impl Controller {
         command
             .args(&self.flags)
             .env("KUBECONFIG", &self.kubeconfig)
-            .env("POD_NAMESPACE", chart::NAMESPACE)
+            .env("POD_NAMESPACE", &self.namespace)
             .env("POD_NAME", &self.name);
         self.process = Some(Process::start(&self.name, &command, &self.log)?);
         Ok(())

@@ -49,6 +49,10 @@ fn own_plane(event: &Event) -> bool {
         | ("source.toolkit.fluxcd.io" | "jaas.metio.wtf", _)
         | ("apiextensions.k8s.io", "customresourcedefinitions") => reads,
         ("", "serviceaccounts" | "namespaces") => reads && event.subresource.is_empty(),
+        // Its own authority into its own configuration; whose it is, RBAC says by name.
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations") => {
+            matches!(event.verb.as_str(), "get" | "update")
+        }
         ("coordination.k8s.io", "leases") => event.namespace == chart::NAMESPACE,
         ("" | "events.k8s.io", "events") => matches!(event.verb.as_str(), "create" | "patch"),
         _ => false,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use stageset_e2e::audit::{self, Event};
-use stageset_e2e::chart;
+use stageset_e2e::chart::{self, Release};
 use stageset_e2e::controller::Controller;
 use stageset_e2e::fixtures::{ArtifactServer, GitServer};
 use stageset_e2e::kubeconfig::User;
@@ -110,6 +110,37 @@ impl World {
     /// A further controller with the same rights; nothing runs yet.
     pub(crate) fn another_controller(&self, name: &str, flags: &[&str]) -> Result<Controller> {
         Controller::new(name, &self.kubeconfig, &self.folder, flags)
+    }
+
+    /// A controller of another release, with the rights that the chart gives that one; nothing runs
+    /// yet.
+    pub(crate) fn controller_of(&self, release: &Release, flags: &[&str]) -> Result<Controller> {
+        release.install_rights(&self.kubectl)?;
+        let kubeconfig = self.kubeconfig_of(release)?;
+        let controller = Controller::new(&release.account(), &kubeconfig, &self.folder, flags)?;
+        Ok(controller.in_namespace(release.namespace()))
+    }
+
+    /// kubectl in the hands of whoever has the token of a release's controller.
+    pub(crate) fn kubectl_of(&self, release: &Release) -> Result<Kubectl> {
+        let cache = self.folder.join(format!("{}-cache", release.account()));
+        Ok(Kubectl::new(&self.kubeconfig_of(release)?, &cache))
+    }
+
+    fn kubeconfig_of(&self, release: &Release) -> Result<PathBuf> {
+        let account = release.account();
+        let token = self
+            .kubectl
+            .service_account_token(release.namespace(), &account)?;
+        let plane = self
+            .plane
+            .as_ref()
+            .context("needs a control plane of its own")?;
+        let kubeconfig = self.folder.join(format!("{account}.kubeconfig"));
+        plane
+            .server()
+            .write_kubeconfig(User::Token(&token), &kubeconfig)?;
+        Ok(kubeconfig)
     }
 
     /// A git repository of the scenario's own.

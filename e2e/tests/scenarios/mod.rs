@@ -10,7 +10,9 @@ mod interference;
 mod killed;
 mod leader;
 mod missing_right;
+mod modes;
 mod no_account;
+mod webhook;
 
 use anyhow::Result;
 
@@ -54,6 +56,15 @@ const fn local(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
     }
 }
 
+const fn alone_and_local(name: &'static str, run: fn(&World) -> Result<()>) -> Scenario {
+    Scenario {
+        name,
+        run,
+        alone: true,
+        local_only: true,
+    }
+}
+
 /// All of them, the longest first.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     shared("missing_right", missing_right::run),
@@ -93,6 +104,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     shared("deletion_while_waiting", deletion::while_waiting),
     shared("chart_rights", chart_rights::run),
+    local("webhook", webhook::run),
     alone("leader_hands_over", leader::run),
+    alone_and_local("constrained_impersonation", modes::constrained),
+    alone_and_local("watch_namespaces", modes::watch_namespaces),
+    alone_and_local("cluster_admin", modes::cluster_admin),
     alone("killed_ten_times", killed::run),
 ];

@@ -1,0 +1,94 @@
+//! The loop: take an input, change it, run the target, keep what led somewhere new.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::corpus;
+use crate::mutate::mutate;
+use crate::random::Random;
+use crate::targets::Target;
+
+/// An input that takes longer than this is a finding (A24). Generous: the machine may be busy.
+const SLOW: Duration = Duration::from_secs(5);
+/// Inputs that are kept in memory.
+const POOL: usize = 5_000;
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Inputs that were run.
+    pub inputs: u64,
+    /// Different things that the target was seen to do.
+    pub sights: usize,
+}
+
+/// Fuzzes one target until the time is over.
+///
+/// # Errors
+/// When an input broke the target; it is kept in the corpus, where the tests find it from then on.
+pub fn fuzz(target: &Target, seed: u64, time: Duration) -> Result<Outcome> {
+    let mut random = Random::new(seed);
+    let mut seen = BTreeSet::new();
+    let mut pool: Vec<Vec<u8>> = Vec::new();
+    for (_, input) in corpus::inputs(target.name)? {
+        seen.extend(run(target, &input).map_err(anyhow::Error::msg)?);
+        pool.push(input);
+    }
+    let end = Instant::now() + time;
+    let mut inputs = 0;
+    while Instant::now() < end {
+        let (Some(input), Some(other)) = (random.pick(&pool).cloned(), random.pick(&pool)) else {
+            bail!("{} has no input to start from", target.name);
+        };
+        let input = mutate(&mut random, &input, other, target.words);
+        inputs += 1;
+        match run(target, &input) {
+            Ok(sights) => {
+                let new = sights
+                    .into_iter()
+                    .filter(|sight| seen.insert(*sight))
+                    .count();
+                if new > 0 && pool.len() < POOL {
+                    pool.push(input);
+                }
+            }
+            Err(broken) => {
+                let path = corpus::keep(target.name, seed, inputs, &input)?;
+                bail!(
+                    "{}: {broken}; the input is kept in {}",
+                    target.name,
+                    path.display()
+                );
+            }
+        }
+    }
+    Ok(Outcome {
+        inputs,
+        sights: seen.len(),
+    })
+}
+
+/// Runs one input; what was seen, as numbers.
+///
+/// # Errors
+/// What broke: a panic, a promise, or patience.
+pub fn run(target: &Target, input: &[u8]) -> Result<Vec<u64>, String> {
+    let begun = Instant::now();
+    let outcome = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
+    let took = begun.elapsed();
+    match outcome {
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("it panicked: {}", text.unwrap_or("without a word")))
+        }
+        Ok(Err(broken)) => Err(broken),
+        Ok(Ok(_)) if took > SLOW => Err(format!("it took {took:?}")),
+        Ok(Ok(sights)) => Ok(sights),
+    }
+}

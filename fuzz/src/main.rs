@@ -1,0 +1,79 @@
+//! `fuzz [TARGET…] [--seconds N] [--seed S]`: fuzzes the targets, all of them by default.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use stageset_fuzz::fuzz::fuzz;
+use stageset_fuzz::targets::{TARGETS, Target};
+
+const USAGE: &str = "fuzz [TARGET…] [--seconds N] [--seed S]";
+
+struct Wanted {
+    targets: Vec<&'static Target>,
+    time: Duration,
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    let wanted = match wanted(std::env::args().skip(1)) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            eprintln!("{error}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    // A panic is reported by the run that met it.
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut failed = 0;
+    for target in &wanted.targets {
+        match fuzz(target, wanted.seed, wanted.time) {
+            Ok(outcome) => println!(
+                "{}: {} inputs in {} s, seed {}, {} different sights",
+                target.name,
+                outcome.inputs,
+                wanted.time.as_secs(),
+                wanted.seed,
+                outcome.sights
+            ),
+            Err(error) => {
+                failed += 1;
+                println!("{error:#}");
+            }
+        }
+    }
+    println!("{} passed, {failed} failed", wanted.targets.len() - failed);
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
+    let mut wanted = Wanted {
+        targets: Vec::new(),
+        time: Duration::from_secs(30),
+        seed: 1,
+    };
+    while let Some(argument) = arguments.next() {
+        let mut number = || {
+            let text = arguments.next().unwrap_or_default();
+            text.parse::<u64>()
+                .map_err(|_| format!("{argument} needs a number, not {text:?}"))
+        };
+        match argument.as_str() {
+            "--seconds" => wanted.time = Duration::from_secs(number()?),
+            "--seed" => wanted.seed = number()?,
+            name => {
+                let found = TARGETS.iter().find(|target| target.name == name);
+                let known: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+                let unknown = || format!("{name:?} is none of {}", known.join(", "));
+                wanted.targets.push(found.ok_or_else(unknown)?);
+            }
+        }
+    }
+    if wanted.targets.is_empty() {
+        wanted.targets = TARGETS.iter().collect();
+    }
+    Ok(wanted)
+}
