@@ -19,7 +19,7 @@ fn instead_of_the_shared_one(world: &World, run: impl FnOnce() -> Result<()>) ->
 }
 
 /// A release of a ConfigMap in a namespace of its own, written and not yet delivered.
-fn written(world: &World, namespace: &str) -> Result<StageSet> {
+fn written<'a>(world: &'a World, namespace: &'a str) -> Result<StageSet<'a>> {
     let kubectl = world.kubectl();
     Tenant::create(kubectl, namespace)?.grant_edit(kubectl)?;
     let artifact = world
