@@ -58,6 +58,7 @@ pub(crate) fn modes() -> Vec<Mode> {
             &[
                 "controller.leaderElect=false",
                 "webhook.enabled=false",
+                "gate.enabled=false",
                 "cleanupOnDelete.enabled=false",
             ],
         ),

@@ -88,7 +88,6 @@ fn wrong_values_are_refused_by_name() {
 #[test]
 fn what_is_missing_is_refused_unless_it_is_off() {
     for (on, off) in [
-        ("gate.enabled=true", "gate.enabled=false"),
         ("mcp.enabled=true", "mcp.enabled=false"),
         ("rollbackStore.backend=pvc", "rollbackStore.backend=none"),
         (
