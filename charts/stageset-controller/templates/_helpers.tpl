@@ -117,3 +117,10 @@ subjects:
   ephemeral-storage: {{ $.ephemeralStorage | quote }}
 {{- end }}
 {{- end -}}
+
+{{/* What makes an object part of the cleanup before an uninstall; the argument is its weight. */}}
+{{- define "stageset-controller.cleanupHook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
