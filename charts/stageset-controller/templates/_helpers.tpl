@@ -110,12 +110,8 @@ subjects:
 
 {{/* `cpu`, `memory`, `ephemeralStorage` as requests and limits alike. */}}
 {{- define "stageset-controller.resources" -}}
-{{- range list "requests" "limits" }}
-{{ . }}:
-  cpu: {{ $.cpu | quote }}
-  memory: {{ $.memory | quote }}
-  ephemeral-storage: {{ $.ephemeralStorage | quote }}
-{{- end }}
+{{- $amounts := dict "cpu" (toString .cpu) "memory" (toString .memory) "ephemeral-storage" (toString .ephemeralStorage) -}}
+{{- toYaml (dict "requests" $amounts "limits" $amounts) -}}
 {{- end -}}
 
 {{/* What makes an object part of the cleanup before an uninstall; the argument is its weight. */}}
