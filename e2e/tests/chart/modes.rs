@@ -75,6 +75,7 @@ pub(crate) fn modes() -> Vec<Mode> {
                 "metrics.prometheusRule.enabled=true",
                 "networkPolicy.enabled=true",
                 "networkPolicy.egress.enabled=true",
+                "networkPolicy.egress.to[0].ports[0].port=6443",
                 "namespace.create=true",
                 "imagePullSecrets[0].name=registry",
                 "nodeSelector.disk=fast",

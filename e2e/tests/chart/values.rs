@@ -73,6 +73,13 @@ fn wrong_values_are_refused_by_name() {
             &["replicas.max=2", "podDisruptionBudget.maxUnavailable=1"],
             &["podDisruptionBudget", "exclude"],
         ),
+        (
+            &[
+                "networkPolicy.enabled=true",
+                "networkPolicy.egress.enabled=true",
+            ],
+            &["networkPolicy.egress.to"],
+        ),
         (&["namespace.pssLevel=strict"], &["namespace/pssLevel"]),
         (&["resources.memory=lots"], &["resources/memory"]),
         (&["image.pullPolicy=Often"], &["image/pullPolicy"]),
