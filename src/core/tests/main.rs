@@ -2,6 +2,7 @@
 
 mod world;
 
+mod actions;
 mod bad_input;
 mod conflicts;
 mod deletion;

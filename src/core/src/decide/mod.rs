@@ -4,6 +4,7 @@
 //! ask for, with operations to perform, or with a report of why the release rests where it is.
 //! Nothing here waits, remembers, or reaches out.
 
+mod actions;
 mod base;
 mod build;
 mod checks;
@@ -61,6 +62,7 @@ fn phases(observation: &Observation) -> Result<Infallible, Stop> {
     dependencies::allowed(observation, spec)?;
     let (base, gate) = base::gather(observation, spec, &target, &identities)?;
     whereabouts::settle(observation, spec, &target, base.inventories)?;
+    actions::opened(observation, spec)?;
     let built = build::build(observation, spec, &base)?;
     let release = release::assemble(observation, spec, &target, &identities, &base, &built)?;
     reconstruct::lost_inventories(&release)?;

@@ -7,7 +7,7 @@ use stageset_api::reason::Reason;
 use crate::failure::{Failure, FailureClass};
 use crate::observation::{Artifact, Observation, SourceState};
 use crate::plan::Need;
-use crate::spec::{SourceReference, Spec};
+use crate::spec::{SourceReference, Spec, Stage};
 use crate::time::Timestamp;
 
 use super::Stop;
@@ -29,6 +29,7 @@ pub(super) fn pin(
     let own = &observation.stage_set.namespace;
     if observation.config.no_cross_namespace_refs {
         for (index, stage) in spec.stages.iter().enumerate() {
+            foreign_sources_of_actions(observation, index, stage)?;
             if &stage.source.namespace != own {
                 return Err(Report::stalled(
                     observation,
@@ -68,7 +69,35 @@ pub(super) fn pin(
     }
 }
 
-fn pin_one(
+/// The same of what its actions apply and run.
+fn foreign_sources_of_actions(
+    observation: &Observation,
+    index: usize,
+    stage: &Stage,
+) -> Result<(), Stop> {
+    let own = &observation.stage_set.namespace;
+    let foreign = stage.actions.all().find_map(|(phase, action)| {
+        let source = &action.verb.manifests()?.source;
+        (&source.namespace != own).then_some((phase, action, source))
+    });
+    let Some((phase, action, source)) = foreign else {
+        return Ok(());
+    };
+    Err(Report::stalled(
+        observation,
+        Reason::ResolveFailed,
+        format!(
+            "spec.stages[{index}].actions.{phase}: sourceRef of action {:?}: {source} is in another \
+             namespace, which this controller doesn't allow (--no-cross-namespace-refs): use a source \
+             of namespace {own}",
+            action.name
+        ),
+        Wait::For(std::time::Duration::from_secs(60)),
+    )
+    .into())
+}
+
+pub(super) fn pin_one(
     observation: &Observation,
     spec: &Spec,
     source: &SourceReference,

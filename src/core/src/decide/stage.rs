@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 use crate::waves::{ApplyOrder, Wave, apply_order};
 
 use super::Stop;
+use super::actions;
 use super::conflicts;
 use super::object::{self, Cause, Delivery, ObjectFailure, Step};
 use super::prune::kubeconfig_of;
@@ -40,7 +41,8 @@ pub(super) fn advance(
         if resting.is_some() && !applied {
             break;
         }
-        match deliver(release, stage, applied) {
+        let behind = resting.is_some();
+        match deliver(release, stage, applied, behind) {
             Ok(None) => {}
             Ok(Some(at)) => look = Some(look.map_or(at, |look| look.min(at))),
             Err(Stop::Report(report)) => match &mut resting {
@@ -56,7 +58,39 @@ pub(super) fn advance(
     }
 }
 
+/// `behind`: an earlier stage isn't ready, so that this one is only kept as it is.
 fn deliver(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+    applied: bool,
+    behind: bool,
+) -> Result<Option<Timestamp>, Stop> {
+    if !behind {
+        actions::pre(release, stage)?;
+    }
+    let delivered = written_and_ready(release, stage, applied).and_then(|look| {
+        if !behind {
+            actions::post(release, stage)?;
+        }
+        Ok(look)
+    });
+    let look = match delivered {
+        Err(stop) if !behind => return Err(actions::after(release, stage, stop)),
+        delivered => delivered?,
+    };
+    let last = stage.index + 1 == release.stages.len();
+    let recorded_ready = applied
+        && stage.recorded.is_some_and(|recorded| {
+            recorded.phase == crate::observation::Phase::Ready && recorded.message.is_none()
+        });
+    if last || recorded_ready || (behind && !actions::finished(release, stage)) {
+        return Ok(look);
+    }
+    // Recorded before the next stage begins, so that a crash in between doesn't lose it.
+    Err(Stop::Act(report::stage_became_ready(release, stage)))
+}
+
+fn written_and_ready(
     release: &Release<'_>,
     stage: &StageView<'_>,
     applied: bool,
@@ -68,16 +102,7 @@ fn deliver(
     if !contested.is_empty() {
         return Err(refused(release, stage, &contested));
     }
-    let last = stage.index + 1 == release.stages.len();
-    let recorded_ready = applied
-        && stage.recorded.is_some_and(|recorded| {
-            recorded.phase == crate::observation::Phase::Ready && recorded.message.is_none()
-        });
-    if last || recorded_ready {
-        return Ok(look);
-    }
-    // Recorded before the next stage begins, so that a crash in between doesn't lose it.
-    Err(Stop::Act(report::stage_became_ready(release, stage)))
+    Ok(look)
 }
 
 /// The list of namespaces bounds effects, not only caches (A14).
@@ -398,7 +423,11 @@ fn write_order(operation: &Operation) -> Option<ApplyOrder> {
         Operation::Tenant(TenantOperation::Apply { object, .. }) => {
             Some(apply_order(&object.reference))
         }
-        Operation::Tenant(TenantOperation::Delete { .. } | TenantOperation::TakeOver { .. })
+        Operation::Tenant(
+            TenantOperation::Delete { .. }
+            | TenantOperation::TakeOver { .. }
+            | TenantOperation::Act { .. },
+        )
         | Operation::Record(_) => None,
     }
 }
@@ -437,7 +466,33 @@ fn refused(release: &Release<'_>, stage: &StageView<'_>, failures: &[ObjectFailu
         }
     }
     let until = until.unwrap_or(release.observation.now);
-    stage_failure(release, stage, reason, &messages.join("; "), until)
+    let stop = stage_failure(release, stage, reason, &messages.join("; "), until);
+    let passes = failures
+        .iter()
+        .all(|failure| goes_away(release, stage, failure));
+    match stop {
+        Stop::Report(report) if passes => (*report).passing().into(),
+        stop => stop,
+    }
+}
+
+/// How often something that goes away by itself may fail in a row before it is a failure.
+const PASSING: u32 = 3;
+
+/// A conflict, a time-out, an overloaded server: the next try may well succeed.
+fn goes_away(release: &Release<'_>, stage: &StageView<'_>, failure: &ObjectFailure<'_>) -> bool {
+    let Cause::Refused(refusal) = &failure.cause else {
+        return false;
+    };
+    let objects = &release.observation.facts.objects;
+    let facts = objects.get(stage.identity, &failure.object.reference.key);
+    let tried = facts.and_then(|facts| facts.dry_run.as_ref().map(|(_, fact)| fact.failures));
+    let written =
+        facts.and_then(|facts| facts.write_failure.as_ref().map(|(_, fact)| fact.failures));
+    matches!(
+        refusal.class,
+        FailureClass::Conflict | FailureClass::Transient { .. }
+    ) && tried.max(written).unwrap_or(0) < PASSING
 }
 
 /// A report of a stage that can't go on, with the stage marked as failed.

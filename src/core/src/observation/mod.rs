@@ -13,12 +13,17 @@ use crate::object::{ObjectKey, Rendered};
 use crate::spec::{Problem, SourceReference, Spec, StageSetReference};
 use crate::time::Timestamp;
 
+mod actions;
 mod dependency;
 mod kinds;
 mod live;
 mod objects;
 mod record;
 
+pub use actions::{
+    ActionFacts, ActionRecord, Answer, Attempt, BaselineValid, Completed, Failed, Ledger, Progress,
+    Question, ReconcileStage, Started, Witness, ledger_key,
+};
 pub use dependency::{Dependency, DependencyState, Readiness};
 pub use kinds::Kinds;
 pub use live::{
@@ -88,6 +93,8 @@ pub struct StageSet {
     pub has_finalizer: bool,
     /// Annotation `reconcile.fluxcd.io/requestedAt`.
     pub requested_at: Option<String>,
+    /// Annotation `stages.metio.wtf/reconcile-stage`.
+    pub reconcile_stage: Option<ReconcileStage>,
     /// The parsed spec, or everything that is wrong with it.
     pub spec: Result<Arc<Spec>, Vec<Problem>>,
     /// `spec.suspend`, readable even when the rest of the spec isn't valid.
@@ -257,6 +264,11 @@ pub struct Facts {
     pub labelled: BTreeMap<(Identity, Labelled), Fact<Result<Vec<(ObjectKey, String)>, Failure>>>,
     /// Objects of the target, each as the identity that saw it.
     pub objects: Objects,
+    /// The StageLedger, `None` in it if there is none; asked for when a Lifetime action stands in the
+    /// spec.
+    pub ledger: Option<Fact<Result<Option<Ledger>, Failure>>>,
+    /// Actions under way.
+    pub actions: ActionFacts,
     /// When this process last recorded the status.
     pub status_recorded: Option<Timestamp>,
     /// The last failure of a write to our own records, which holds everything else up.

@@ -9,6 +9,8 @@ use crate::names::{ServiceAccountName, StageName};
 use crate::object::ObjectKey;
 use crate::time::Timestamp;
 
+use super::ActionRecord;
+
 /// Phases of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Phase {
@@ -43,6 +45,8 @@ pub struct StageStatus {
     pub run: Option<String>,
     /// Since when readiness is awaited in this run (K22).
     pub verifying_since: Option<Timestamp>,
+    /// What its actions have done.
+    pub actions: ActionRecord,
 }
 
 /// `True`, `False` or `Unknown`.
@@ -99,6 +103,8 @@ pub struct Status {
     pub last_applied_revisions: BTreeMap<String, String>,
     /// The stages.
     pub stages: Vec<StageStatus>,
+    /// `actionFailureCount`: failures of stages with an unfinished Lifetime action.
+    pub action_failures: u32,
 }
 
 impl Status {

@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use crate::time::Timestamp;
 
+mod deed;
 mod need;
 mod operation;
 mod print;
 
+pub use deed::{ActionStep, Deed, for_people};
 pub use need::{Need, Purpose};
 pub use operation::{
     ApplyReason, DeleteReason, Event, EventKind, Operation, RecordOperation, TenantOperation,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::identity::{Identity, KubeconfigReference, Target};
 use crate::names::ServiceAccountName;
 use crate::object::{Desired, GroupVersionKind, Reference};
-use crate::observation::{Artifact, BuildKey, Labelled};
+use crate::observation::{Artifact, BuildKey, Labelled, Question};
 use crate::spec::{SourceReference, StageSetReference};
 
 /// Why an object is read.
@@ -81,6 +81,17 @@ pub enum Need {
         /// Why.
         purpose: Purpose,
     },
+    /// The StageLedger of this StageSet; read as the controller.
+    Ledger,
+    /// What an action wants to know of an object, read as the tenant.
+    Look {
+        /// As whom.
+        identity: Identity,
+        /// The object.
+        object: Reference,
+        /// What.
+        question: Question,
+    },
 }
 
 fn reference_only<S: serde::Serializer>(
@@ -96,10 +107,12 @@ impl Need {
         match self {
             Self::DryRun { identity, .. }
             | Self::Read { identity, .. }
-            | Self::Labelled { identity, .. } => Some(identity),
+            | Self::Labelled { identity, .. }
+            | Self::Look { identity, .. } => Some(identity),
             Self::Account(_)
             | Self::Namespace
             | Self::Inventories
+            | Self::Ledger
             | Self::Source(_)
             | Self::Dependency(_)
             | Self::Kubeconfig(_)
@@ -135,6 +148,17 @@ impl Need {
             Self::Read {
                 identity, object, ..
             } => (8, None, Some(identity), object.key.to_string()),
+            Self::Ledger => (9, None, None, String::new()),
+            Self::Look {
+                identity,
+                object,
+                question,
+            } => (
+                10,
+                None,
+                Some(identity),
+                format!("{} {}", object.key, question.text()),
+            ),
         }
     }
 }

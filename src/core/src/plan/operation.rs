@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::identity::Identity;
 use crate::names::StageName;
 use crate::object::{Desired, Reference};
-use crate::observation::{StageInventory, Status};
+use crate::observation::{Attempt, BaselineValid, Completed, StageInventory, Status};
+
+use super::deed::{ActionStep, Deed};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +50,28 @@ pub enum RecordOperation {
     ReleaseInventories,
     /// Tell people.
     Announce(Event),
+    /// Record the status, with a step of an action in it.
+    Action {
+        /// The status.
+        status: Box<Status>,
+        /// The step.
+        step: ActionStep,
+    },
+    /// Make an empty StageLedger.
+    CreateLedger,
+    /// Record what the StageLedger says.
+    Ledger {
+        /// All completions.
+        completed: Vec<Completed>,
+        /// The condition, if there is to be one.
+        baseline_valid: Option<BaselineValid>,
+        /// The attempt whose completion this records, with its scope; `None` for anything else.
+        done: Option<Attempt>,
+        /// Why now.
+        why: String,
+    },
+    /// Tell people who look at the StageLedger.
+    AnnounceOnLedger(Event),
 }
 
 /// Normal or Warning.
@@ -145,6 +169,15 @@ pub enum TenantOperation {
         stage: StageName,
         /// Why.
         why: DeleteReason,
+    },
+    /// What an action does.
+    Act {
+        /// As whom.
+        identity: Identity,
+        /// In which attempt.
+        attempt: Attempt,
+        /// What.
+        deed: Deed,
     },
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use crate::identity::Target;
 
 use super::{
-    ApplyReason, DeleteReason, EventKind, Need, Next, Operation, Plan, Purpose, RecordOperation,
-    TenantOperation,
+    ApplyReason, DeleteReason, Event, EventKind, Need, Next, Operation, Plan, Purpose,
+    RecordOperation, TenantOperation,
 };
 
 impl fmt::Display for ApplyReason {
@@ -86,7 +86,22 @@ impl fmt::Display for TenantOperation {
             } => {
                 write!(f, "delete {} as {identity}: {why}", object.key)
             }
+            Self::Act {
+                identity,
+                attempt,
+                deed,
+            } => write!(f, "{deed} as {identity}: {attempt}"),
         }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            EventKind::Normal => "Normal",
+            EventKind::Warning => "Warning",
+        };
+        write!(f, "{kind} {}: {}", self.reason, self.message)
     }
 }
 
@@ -116,16 +131,11 @@ impl fmt::Display for RecordOperation {
             ),
             Self::DropInventory { stage } => write!(f, "drop the inventory of stage {stage}"),
             Self::ReleaseInventories => f.write_str("let the inventories go"),
-            Self::Announce(event) => write!(
-                f,
-                "event {} {}: {}",
-                match event.kind {
-                    EventKind::Normal => "Normal",
-                    EventKind::Warning => "Warning",
-                },
-                event.reason,
-                event.message
-            ),
+            Self::Announce(event) => write!(f, "event {event}"),
+            Self::Action { step, .. } => step.fmt(f),
+            Self::CreateLedger => f.write_str("create an empty StageLedger"),
+            Self::Ledger { why, .. } => write!(f, "record in the StageLedger: {why}"),
+            Self::AnnounceOnLedger(event) => write!(f, "event on the StageLedger {event}"),
         }
     }
 }
@@ -171,6 +181,12 @@ impl fmt::Display for Need {
             } => {
                 write!(f, "read {} as {identity}: {purpose}", object.key)
             }
+            Self::Ledger => f.write_str("what does the StageLedger hold?"),
+            Self::Look {
+                identity,
+                object,
+                question,
+            } => write!(f, "read {} as {identity}: {}", object.key, question.text()),
         }
     }
 }

@@ -8,6 +8,7 @@ use stageset_api::names::{
 };
 use stageset_api::stageset as api;
 
+use super::actions::actions;
 use super::problems::{Problems, SCHEMA, set, show};
 use super::rules::sources::is_flux_kind;
 use super::{Check, ConflictPolicy, SourceReference, Spec, Stage, StageSetReference};
@@ -182,6 +183,7 @@ fn stage(
     };
     let service_account = account(&at, stage.service_account_name.as_ref(), problems);
     let checks = stage.ready_checks.as_ref();
+    let actions = actions(namespace, &at, stage.actions.as_ref(), problems);
     Some(Stage {
         name: name?,
         source: source?,
@@ -193,6 +195,7 @@ fn stage(
         disable_wait: checks.and_then(|c| c.disable_wait).unwrap_or(false),
         checks: checks.map_or_else(Vec::new, |c| c.checks.iter().map(check).collect()),
         conflicts: ConflictPolicy::from_api(stage.force, stage.conflict_policy.as_ref()),
+        actions: actions?,
     })
 }
 
@@ -259,7 +262,7 @@ pub(super) fn source(
 const PATH_MAX: usize = 4096;
 
 /// `./a//b/` as `a/b`; the root as the empty text.
-fn normal_path(path: &str) -> Result<String, String> {
+pub(super) fn normal_path(path: &str) -> Result<String, String> {
     if path.starts_with('/') {
         return Err(format!(
             "{} is absolute; write it relative to the artifact's root",

@@ -6,8 +6,9 @@
 //! - `parse` puts the steps together, `problems` collects and orders what is found.
 //! - `rules/` holds the rules of the API contract, one file a topic, each with its number.
 //! - `unsupported` is the one table of fields that this version refuses; it only ever shrinks.
-//! - `convert` makes the types below.
+//! - `convert` makes the types below, `actions` those of a stage's steps.
 
+mod actions;
 mod conflicts;
 mod convert;
 mod parse;
@@ -18,6 +19,10 @@ mod rules;
 mod tests;
 mod unsupported;
 
+pub use actions::{
+    Action, ActionPhase, ActionScope, Actions, Anchor, Body, Cascade, Delete, Http, Manifests,
+    Method, ObjectTarget, Patch, PatchFormat, SecretKey, Selected, Until, Verb,
+};
 pub use conflicts::{Answer, ConflictAnswer, ConflictPolicy, ConflictRule};
 pub use parse::parse;
 pub use references::{References, references};
@@ -76,6 +81,8 @@ pub struct Stage {
     pub checks: Vec<Check>,
     /// `conflictPolicy` and `force`.
     pub conflicts: ConflictPolicy,
+    /// Steps around it.
+    pub actions: Actions,
 }
 
 /// A further object that a stage waits for.

@@ -24,15 +24,23 @@ use stageset_core::names::{Namespace, SecretName, ServiceAccountName, StageName}
 use stageset_core::object::{GroupVersionKind, ObjectKey, Owner, Rendered};
 use stageset_core::observation::{
     AccountState, Artifact, BuildState, Config, Correction, DependencyState, DryRun, Facts, Health,
-    KindState, KubeconfigState, Live, LiveState, NamespaceState, ObjectFacts, Observation, Settled,
-    SourceState, StageInventory, StageSet, Status, Takeover,
+    KindState, KubeconfigState, Ledger, Live, LiveState, NamespaceState, ObjectFacts, Observation,
+    ReconcileStage, Settled, SourceState, StageInventory, StageSet, Status, Takeover,
 };
 use stageset_core::plan::{
     ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
 };
 use stageset_core::reconcile;
-use stageset_core::spec::{ConflictPolicy, Problem, SourceReference, Spec, Stage};
+use stageset_core::spec::{Actions, ConflictPolicy, Problem, SourceReference, Spec, Stage};
 use stageset_core::time::Timestamp;
+
+mod actions;
+
+#[allow(
+    unused_imports,
+    reason = "shared by tests and benches; neither uses all of it"
+)]
+pub use actions::{Effects, JobScript};
 
 /// What a build of (digest, path) gives.
 type Artifacts = BTreeMap<(String, String), Result<Vec<Rendered>, Failure>>;
@@ -135,6 +143,13 @@ pub struct World {
     pub facts: Facts,
     pub refresh_before: Timestamp,
     pub last_plan: Option<Plan>,
+    /// Annotation `stages.metio.wtf/reconcile-stage`.
+    pub reconcile_stage: Option<String>,
+    pub ledger: Option<Ledger>,
+    /// What actions do and meet.
+    pub effects: Effects,
+    /// The process dies right after the request with this number took effect.
+    pub dies_after: Option<u64>,
     uids: u64,
 }
 
@@ -150,6 +165,7 @@ impl World {
             ("apps", "Deployment", "deployments", true),
             ("apps", "StatefulSet", "statefulsets", true),
             ("", "PersistentVolumeClaim", "persistentvolumeclaims", true),
+            ("batch", "Job", "jobs", true),
             ("networking.k8s.io", "Ingress", "ingresses", true),
             ("rbac.authorization.k8s.io", "Role", "roles", true),
             (
@@ -213,6 +229,10 @@ impl World {
             facts: Facts::default(),
             refresh_before: start,
             last_plan: None,
+            reconcile_stage: None,
+            ledger: None,
+            effects: Effects::default(),
+            dies_after: None,
             uids: 0,
         }
     }
@@ -254,6 +274,7 @@ impl World {
                 deletion_timestamp: self.deletion_timestamp,
                 has_finalizer: self.finalizer,
                 requested_at: self.requested_at.clone(),
+                reconcile_stage: self.reconcile_stage.as_deref().map(ReconcileStage::parse),
                 spec: self.spec.clone(),
                 suspend: self.suspend,
                 status: self.status.clone(),
@@ -274,11 +295,21 @@ impl World {
         for need in &plan.needs {
             let target = need.identity().map(Identity::target).cloned();
             self.at(&target.unwrap_or_default(), |world| world.gather(need));
+            if self.dies() {
+                return plan;
+            }
         }
         'steps: for step in &plan.steps {
             let mut failed = false;
             for operation in step {
                 failed |= !self.perform(operation);
+                if self.dies() {
+                    self.last_plan = Some(plan.clone());
+                    return Plan {
+                        next: Next::Again,
+                        ..plan
+                    };
+                }
             }
             if failed {
                 break 'steps;
@@ -354,6 +385,15 @@ impl World {
     pub fn crash(&mut self) {
         self.facts = Facts::default();
         self.refresh_before = self.now;
+    }
+
+    fn dies(&mut self) -> bool {
+        let dies = self.dies_after == Some(self.requests);
+        if dies {
+            self.dies_after = None;
+            self.crash();
+        }
+        dies
     }
 
     pub fn ready(&self) -> String {
@@ -452,6 +492,7 @@ impl World {
         let at = self.now;
         let fault = self.request();
         match need {
+            Need::Ledger | Need::Look { .. } => self.gather_for_actions(need, fault),
             Need::Account(name) => {
                 let value = match fault {
                     Some(failure) => AccountState::Unreadable(failure),
@@ -785,6 +826,9 @@ impl World {
         let fault = self.request();
         match operation {
             Operation::Record(operation) => {
+                if let RecordOperation::Action { step, .. } = operation {
+                    self.facts.actions.recording(step, self.now);
+                }
                 if let Some(failure) = fault {
                     let failures = failures_after(self.facts.record_failure.as_ref(), true);
                     self.facts.record_failure = Some(Fact {
@@ -795,13 +839,16 @@ impl World {
                     return false;
                 }
                 self.facts.record_failure = None;
-                self.record(operation);
+                if !self.record_actions(operation) {
+                    self.record(operation);
+                }
                 true
             }
             Operation::Tenant(operation) => {
                 let (TenantOperation::Apply { identity, .. }
                 | TenantOperation::TakeOver { identity, .. }
-                | TenantOperation::Delete { identity, .. }) = operation;
+                | TenantOperation::Delete { identity, .. }
+                | TenantOperation::Act { identity, .. }) = operation;
                 self.at(identity.target(), |world| world.tenant(operation, fault))
             }
         }
@@ -834,7 +881,10 @@ impl World {
             RecordOperation::DropInventory { stage } => {
                 self.inventories.remove(stage);
             }
-            RecordOperation::Announce(event) => {
+            RecordOperation::Action { .. }
+            | RecordOperation::CreateLedger
+            | RecordOperation::Ledger { .. } => panic!("recorded in world/actions.rs"),
+            RecordOperation::Announce(event) | RecordOperation::AnnounceOnLedger(event) => {
                 self.events
                     .push((event.reason.clone(), event.message.clone()));
             }
@@ -847,6 +897,11 @@ impl World {
     fn tenant(&mut self, operation: &TenantOperation, fault: Option<Failure>) -> bool {
         let at = self.now;
         match operation {
+            TenantOperation::Act {
+                identity,
+                attempt,
+                deed,
+            } => self.act(identity, attempt, deed, fault),
             TenantOperation::Apply {
                 identity,
                 object,
@@ -1059,6 +1114,7 @@ pub fn manifest(text: &str) -> Rendered {
     let api_version = match kind {
         "Deployment" => "apps/v1",
         "Ingress" => "networking.k8s.io/v1",
+        "Job" => "batch/v1",
         "Role" => "rbac.authorization.k8s.io/v1",
         "CustomResourceDefinition" => "apiextensions.k8s.io/v1",
         "StatefulSet" => "apps/v1",
@@ -1103,6 +1159,7 @@ pub fn stage(name: &str, source: &str) -> Stage {
         disable_wait: false,
         checks: Vec::new(),
         conflicts: ConflictPolicy::default(),
+        actions: Actions::default(),
     }
 }
 

@@ -19,7 +19,7 @@ use super::sources::{Pins, pin_key};
 
 mod record;
 
-use record::{applied, blank, cut};
+use record::{applied, blank, cut, ready};
 
 /// How often a refusal that only a grant can cure is tried again (K10: at most 60 s apart).
 pub(super) const DENIED_RETRY: Duration = Duration::from_secs(30);
@@ -79,6 +79,7 @@ pub(super) struct Report {
     attempted: Option<BTreeMap<String, String>>,
     applied: Option<BTreeMap<String, String>>,
     stages: BTreeMap<StageName, StageStatus>,
+    passes: bool,
 }
 
 impl Report {
@@ -94,6 +95,7 @@ impl Report {
             attempted: None,
             applied: None,
             stages: BTreeMap::new(),
+            passes: false,
         }
     }
 
@@ -189,7 +191,8 @@ impl Report {
     pub(super) fn look_by(&mut self, deadline: Timestamp) {
         match self.wait {
             Wait::Until(until) => self.wait = Wait::Until(until.min(deadline)),
-            Wait::For(_) | Wait::Tick | Wait::Change => {}
+            Wait::Tick => self.wait = Wait::Until(deadline),
+            Wait::For(_) | Wait::Change => {}
         }
     }
 
@@ -229,12 +232,49 @@ impl Report {
         self
     }
 
+    /// Says something of a stage that hasn't begun, or is between two things.
+    pub(super) fn stage_says(mut self, stage: &StageName, message: String) -> Self {
+        let status = self
+            .stages
+            .entry(stage.clone())
+            .or_insert_with(|| blank(stage));
+        status.message = Some(message);
+        self
+    }
+
+    /// Marks the stage as written in this run, with nothing to wait for.
+    pub(super) fn stage_written(mut self, release: &Release<'_>, stage: &StageView<'_>) -> Self {
+        self.stages
+            .insert(stage.spec.name.clone(), applied(release, stage, None));
+        self
+    }
+
+    /// A failure that goes away by itself: nothing follows from it.
+    pub(super) fn passing(mut self) -> Self {
+        self.passes = true;
+        self
+    }
+
+    /// Whether it is the failure of this stage, and one that doesn't go away by itself.
+    pub(super) fn has_failed(&self, stage: &StageName) -> bool {
+        let failed = self.stages.get(stage);
+        !self.passes && failed.is_some_and(|status| status.phase == Phase::Failed)
+    }
+
+    /// When to look again, for a report that becomes a part of another.
+    pub(super) fn until(&self, observation: &Observation) -> Timestamp {
+        match self.wait {
+            Wait::Until(until) => until,
+            Wait::For(span) => observation.now.plus(span),
+            Wait::Tick | Wait::Change => observation.now.plus(Duration::from_secs(60)),
+        }
+    }
+
     /// Marks every stage as ready in this run.
     pub(super) fn all_stages_ready(mut self, release: &Release<'_>) -> Self {
         for stage in &release.stages {
-            let mut status = applied(release, stage, None);
-            status.phase = Phase::Ready;
-            self.stages.insert(stage.spec.name.clone(), status);
+            self.stages
+                .insert(stage.spec.name.clone(), ready(release, stage));
         }
         self
     }
@@ -268,6 +308,7 @@ impl Report {
                     self.event(),
                 ))]);
             }
+            steps.extend(record::notes_to_tell(observation).map(|told| vec![told]));
         }
         Plan {
             needs: Vec::new(),
@@ -288,7 +329,7 @@ impl Report {
         only_words.then_some(next)
     }
 
-    fn is_news(&self, recorded: &Status) -> bool {
+    pub(super) fn is_news(&self, recorded: &Status) -> bool {
         let same = recorded.condition("Ready").is_some_and(|ready| {
             ready.status == self.ready && ready.reason == self.reason.as_str()
         });
@@ -300,7 +341,7 @@ impl Report {
         !same || (self.progress == Progress::Overdue && !known_to_be_late())
     }
 
-    fn event(&self) -> Event {
+    pub(super) fn event(&self) -> Event {
         Event {
             kind: if self.ready == ConditionStatus::True {
                 EventKind::Normal
@@ -373,9 +414,9 @@ pub(super) fn stage_became_ready(
         Wait::Tick,
     )
     .attempting(release.pins);
-    let mut status = applied(release, stage, None);
-    status.phase = Phase::Ready;
-    report.stages.insert(stage.spec.name.clone(), status);
+    report
+        .stages
+        .insert(stage.spec.name.clone(), ready(release, stage));
     let status = report.status(release.observation);
     vec![vec![Operation::Record(RecordOperation::Status(Box::new(
         status,

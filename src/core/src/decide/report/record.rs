@@ -3,11 +3,16 @@
 use stageset_api::reason::Reason;
 
 use crate::names::StageName;
-use crate::observation::{Condition, ConditionStatus, Observation, Phase, StageStatus, Status};
+use crate::observation::{
+    ActionRecord, Condition, ConditionStatus, Observation, Phase, StageStatus, Status,
+};
+use crate::plan::{EventKind, Operation};
 use crate::spec::Spec;
 use crate::time::Timestamp;
 
+use super::super::actions;
 use super::super::release::{Release, StageView};
+use super::super::stage::announce;
 use super::{Progress, Report};
 
 /// Longest message of a condition; the API convention allows 32 KiB, people read less.
@@ -15,7 +20,7 @@ const MESSAGE_MAX: usize = 8 * 1024;
 
 impl Report {
     /// The status with this report in it.
-    pub(super) fn status(&self, observation: &Observation) -> Status {
+    pub(in super::super) fn status(&self, observation: &Observation) -> Status {
         let stage_set = &observation.stage_set;
         let mut status = stage_set.status.clone();
         if self.reason != Reason::Suspended {
@@ -34,6 +39,12 @@ impl Report {
         }
         if let Ok(spec) = &stage_set.spec {
             status.stages = self.stages_of(observation, spec);
+        }
+        if self.applied.is_some() {
+            status.action_failures = 0;
+        }
+        if self.reason != Reason::Suspended {
+            actions::forgive(observation, &mut status);
         }
         status.conditions = self.conditions(observation);
         status
@@ -55,7 +66,11 @@ impl Report {
     }
 
     fn conditions(&self, observation: &Observation) -> Vec<Condition> {
-        let message = cut(&self.message);
+        let mut message = cut(&self.message);
+        for (_, note) in actions::notes(observation) {
+            message = format!("{message}; {note}");
+        }
+        let message = cut(&message);
         let mut conditions = vec![condition(
             observation,
             "Ready",
@@ -90,6 +105,7 @@ pub(super) fn blank(stage: &StageName) -> StageStatus {
         message: None,
         run: None,
         verifying_since: None,
+        actions: ActionRecord::default(),
     }
 }
 
@@ -106,7 +122,30 @@ pub(super) fn applied(
         message: None,
         run: Some(release.run.clone()),
         verifying_since,
+        actions: stage
+            .recorded
+            .map(|recorded| recorded.actions.clone())
+            .unwrap_or_default(),
     }
+}
+
+/// Written, ready, and nothing of it under way.
+pub(super) fn ready(release: &Release<'_>, stage: &StageView<'_>) -> StageStatus {
+    let written = applied(release, stage, None);
+    StageStatus {
+        phase: Phase::Ready,
+        actions: actions::settled(release.observation, stage.spec, written.actions),
+        ..written
+    }
+}
+
+/// Events for what is said beside the state of the release, once for each.
+pub(super) fn notes_to_tell(observation: &Observation) -> impl Iterator<Item = Operation> {
+    let told = observation.stage_set.status.condition("Ready");
+    actions::notes(observation)
+        .into_iter()
+        .filter(move |(_, note)| told.is_none_or(|ready| !ready.message.contains(note.as_str())))
+        .map(|(reason, note)| announce(EventKind::Warning, reason, note))
 }
 
 /// A failure before anything was applied says nothing of what stands: revision, count and run stay.

@@ -89,14 +89,14 @@ fn not_a_reference(at: &str, source: &SourceReference, problems: &mut Problems) 
 }
 
 /// Whether the text is a kind: a word of at most 63 letters and digits.
-pub(super) fn is_kind(text: &str) -> bool {
+pub(in crate::spec) fn is_kind(text: &str) -> bool {
     text.len() <= 63
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// Whether the text is `version` or `group/version`.
-pub(super) fn is_api_version(text: &str) -> bool {
+pub(in crate::spec) fn is_api_version(text: &str) -> bool {
     let (group, version) = text
         .split_once('/')
         .map_or((None, text), |(g, v)| (Some(g), v));

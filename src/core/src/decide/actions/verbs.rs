@@ -1,0 +1,432 @@
+//! What each verb does next.
+//!
+//! | Verb | An attempt that may have been carried out (the process is gone) |
+//! |---|---|
+//! | `wait` | nothing was done: it goes on waiting, from when it began |
+//! | `job` | the Job has the name of this run: it is found, or created if it isn't there |
+//! | `delete` | the uid is on record: gone or another one is done, the same one is deleted |
+//! | `apply`, `patch` of type merge | doing it again changes nothing: it is done again |
+//! | `patch` of type json6902 | again if it only sets fields, else lost |
+//! | `http` | GET, HEAD, PUT, DELETE again; POST and PATCH lost |
+//!
+//! What is lost counts as a failed attempt; when none is left, a person decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::failure::{Failure, FailureClass};
+use crate::object::{Desired, Reference, sha256_hex};
+use crate::observation::{Answer, Progress, Question, Started};
+use crate::plan::{Deed, for_people};
+use crate::spec::{Delete, Http, Manifests, Patch, Selected, Until, Verb};
+use crate::time::Timestamp;
+
+use super::super::Stop;
+use super::super::verify::in_words as span_in_words;
+use super::attempt::This;
+use super::look::{self, Looks};
+use super::{manifests, target};
+
+/// Bound of one HTTP exchange when the action sets none.
+const HTTP: Duration = Duration::from_secs(30);
+
+/// A look before a deed may be this old.
+const JUST_NOW: Duration = Duration::from_secs(5);
+
+/// What an action does next.
+pub(super) enum Go {
+    /// Facts are missing.
+    Stop(Stop),
+    /// Do this.
+    Act(Deed),
+    /// Not yet.
+    Wait { said: String, until: Timestamp },
+    /// It is done.
+    Done,
+    /// It may be done, and must not be done twice.
+    Lost,
+    /// This attempt failed, then.
+    Failed(Failure, Timestamp),
+}
+
+/// What is known before an attempt begins.
+pub(super) enum Prepared {
+    /// It can begin.
+    Ready {
+        /// The object that it is about.
+        uid: Option<String>,
+    },
+    /// Things are as it would leave them.
+    NothingToDo,
+}
+
+/// Bound of one attempt when the action sets none.
+pub(super) fn default_bound(verb: &Verb) -> Option<Duration> {
+    match verb {
+        Verb::Until(until) => Some(until.timeout),
+        Verb::Job(_) => Some(Duration::from_secs(600)),
+        Verb::Apply { wait: true, .. } => Some(Duration::from_secs(300)),
+        Verb::Patch(_) | Verb::Http(_) | Verb::Pause(_) | Verb::Delete(_) | Verb::Apply { .. } => {
+            None
+        }
+    }
+}
+
+/// Whether nothing has to be tidied up after it.
+pub(super) fn leaves_nothing(verb: &Verb) -> bool {
+    !matches!(verb, Verb::Job(_))
+}
+
+/// `POST https://hooks.example.org`.
+pub(super) fn in_words(verb: &Verb) -> String {
+    match verb {
+        Verb::Http(http) => format!("{} {}", http.method.as_str(), for_people(&http.url)),
+        Verb::Patch(patch) => format!("the patch of {}", patch.kind),
+        other => format!("the {}", other.as_str()),
+    }
+}
+
+/// Finds out what has to be known before anything is begun: sources, kinds, the object.
+pub(super) fn prepare(this: This<'_>) -> Result<Prepared, Go> {
+    let ready = Prepared::Ready { uid: None };
+    match &this.action.verb {
+        Verb::Pause(_) | Verb::Http(_) => Ok(ready),
+        Verb::Patch(patch) => patched(this, patch).map(|_| ready),
+        Verb::Until(until) => target::object(this, &until.target).map(|_| ready),
+        Verb::Job(found) => manifests::jobs(this, found).map(|_| ready),
+        Verb::Apply {
+            manifests: found, ..
+        } => manifests::objects(this, found).map(|_| ready),
+        Verb::Delete(delete) => {
+            let object = target::object(this, &delete.target)?;
+            let since = earlier(this.now(), JUST_NOW);
+            match look::one(this, &object, &Question::Exists, since, Duration::ZERO)? {
+                (Answer::Unreadable(failure), until) => Err(unreadable(failure, until, this.now())),
+                (answer, _) => Ok(match answer.uid() {
+                    Some(uid) => Prepared::Ready {
+                        uid: Some(uid.to_owned()),
+                    },
+                    // It is going already, or gone.
+                    None => Prepared::NothingToDo,
+                }),
+            }
+        }
+    }
+}
+
+/// What an attempt does next.
+pub(super) fn go(this: This<'_>, started: &Started) -> Go {
+    let went = match &this.action.verb {
+        Verb::Pause(span) => return pause(this, started, *span),
+        Verb::Until(until) => self::until(this, started, until),
+        Verb::Patch(patch) => self::patch(this, started, patch),
+        Verb::Http(request) => Ok(http(this, started, request)),
+        Verb::Delete(delete) => self::delete(this, started, delete),
+        Verb::Job(found) => job(this, started, found),
+        Verb::Apply {
+            manifests: found,
+            wait,
+        } => apply(this, started, found, *wait),
+    };
+    went.unwrap_or_else(|go| go)
+}
+
+/// How a single deed stands: by what this process knows of it, or by the verb's rule.
+fn once(this: This<'_>, started: &Started, deed: impl FnOnce() -> Deed) -> Go {
+    let attempt = this.attempt(started.attempt);
+    match this
+        .run
+        .release
+        .observation
+        .facts
+        .actions
+        .progress(&attempt)
+    {
+        Some((Progress::Ended(Ok(())), _)) => Go::Done,
+        Some((Progress::Ended(Err(failure)), at)) => Go::Failed(failure.clone(), at),
+        Some((Progress::Intended, _)) => Go::Act(deed()),
+        Some((Progress::Sent, _)) | None if this.action.verb.is_repeatable() => Go::Act(deed()),
+        Some((Progress::Sent, _)) | None => Go::Lost,
+    }
+}
+
+fn pause(this: This<'_>, started: &Started, span: Duration) -> Go {
+    let until = started.since.plus(span);
+    if this.now() >= until {
+        return Go::Done;
+    }
+    Go::Wait {
+        said: format!("pausing for {}", span_in_words(span)),
+        until,
+    }
+}
+
+fn until(this: This<'_>, started: &Started, until: &Until) -> Result<Go, Go> {
+    let object = target::object(this, &until.target)?;
+    let question = Question::Holds(until.expression.clone());
+    let waited = this.now().since(started.since);
+    let (answer, next) = look::one(this, &object, &question, started.since, waited)?;
+    let said = match answer {
+        Answer::Yes { .. } => return Ok(Go::Done),
+        Answer::Unreadable(failure) => return Err(unreadable(failure, next, started.since)),
+        Answer::Absent => format!("{} doesn't exist yet", object.key),
+        Answer::No { said, .. } | Answer::Never { said, .. } => format!("{}: {said}", object.key),
+        Answer::Going | Answer::Foreign => format!("{} is being deleted", object.key),
+    };
+    Ok(Go::Wait {
+        said: format!("waiting for {said}"),
+        until: next,
+    })
+}
+
+fn patched(this: This<'_>, patch: &Patch) -> Result<Reference, Go> {
+    let name = match &patch.objects {
+        Selected::Named(name) => name.as_str(),
+        Selected::Labelled(_) => "",
+    };
+    let of = (patch.api_version.as_str(), patch.kind.as_str());
+    target::reference(this, of, &patch.namespace, name)
+}
+
+fn patch(this: This<'_>, started: &Started, patch: &Patch) -> Result<Go, Go> {
+    let of = patched(this, patch)?;
+    Ok(once(this, started, || Deed::Patch {
+        of,
+        objects: patch.objects.clone(),
+        format: patch.format,
+        body: patch.body.clone(),
+    }))
+}
+
+fn http(this: This<'_>, started: &Started, request: &Http) -> Go {
+    let left = this
+        .action
+        .timeout
+        .map_or(HTTP, |bound| started.first.plus(bound).since(this.now()));
+    once(this, started, || {
+        let stage_set = &this.run.release.observation.stage_set;
+        let of = format!(
+            "{}\n{}\n{}\n{}\n{}",
+            stage_set.uid,
+            this.run.stage.spec.name,
+            this.run.phase,
+            this.action.name,
+            this.key()
+        );
+        Deed::Http {
+            request: Arc::new(request.clone()),
+            key: sha256_hex(of.as_bytes()),
+            timeout: left,
+        }
+    })
+}
+
+fn delete(this: This<'_>, started: &Started, delete: &Delete) -> Result<Go, Go> {
+    let attempt = this.attempt(started.attempt);
+    let object = target::object(this, &delete.target)?;
+    let Some(uid) = &started.uid else {
+        return Err(Go::Failed(
+            Failure::new(
+                FailureClass::Transient { retry_after: None },
+                "its uid isn't on record",
+            ),
+            started.since,
+        ));
+    };
+    let progress = this
+        .run
+        .release
+        .observation
+        .facts
+        .actions
+        .progress(&attempt);
+    if !matches!(progress, Some((Progress::Intended | Progress::Ended(_), _))) {
+        // Somebody else may have carried it out.
+        let (answer, next) = look::one(this, &object, &Question::Exists, started.since, JUST_NOW)?;
+        match answer {
+            Answer::Unreadable(failure) => return Err(unreadable(failure, next, started.since)),
+            answer if answer.uid() != Some(uid.as_str()) => return Ok(Go::Done),
+            _ => {}
+        }
+    }
+    Ok(once(this, started, || Deed::Delete {
+        object,
+        uid: uid.clone(),
+        cascade: delete.cascade,
+    }))
+}
+
+fn apply(this: This<'_>, started: &Started, found: &Manifests, wait: bool) -> Result<Go, Go> {
+    let objects = manifests::objects(this, found)?;
+    let attempt = this.attempt(started.attempt);
+    let ended = match this
+        .run
+        .release
+        .observation
+        .facts
+        .actions
+        .progress(&attempt)
+    {
+        Some((Progress::Ended(Ok(())), at)) if wait => at,
+        _ => return Ok(once(this, started, || Deed::Apply { objects })),
+    };
+    let waited = this.now().since(ended);
+    let mut looks = Looks::new(this);
+    let mut unready = Vec::new();
+    let mut blind = None;
+    let mut failed = Vec::new();
+    for object in &objects {
+        let key = &object.reference.key;
+        match looks.see(&object.reference, &Question::Ready, started.since, waited) {
+            None | Some(Answer::Yes { .. }) => {}
+            Some(Answer::Never { said, .. }) => failed.push(format!("{key} ({said})")),
+            Some(Answer::No { said, .. }) => unready.push(format!("{key} ({said})")),
+            Some(Answer::Unreadable(failure)) => blind = Some(failure),
+            Some(Answer::Absent | Answer::Going | Answer::Foreign) => {
+                unready.push(format!("{key} (it is gone)"));
+            }
+        }
+    }
+    let settled_at = looks.settled_at;
+    let next = looks.ask()?;
+    if let Some(failure) = blind {
+        return Err(unreadable(failure, next, started.since));
+    }
+    if !failed.is_empty() {
+        return Ok(transient(
+            format!("failed: {}", failed.join(", ")),
+            settled_at,
+        ));
+    }
+    if unready.is_empty() {
+        return Ok(Go::Done);
+    }
+    Ok(Go::Wait {
+        said: format!("waiting for {}", unready.join(", ")),
+        until: next,
+    })
+}
+
+fn job(this: This<'_>, started: &Started, found: &Manifests) -> Result<Go, Go> {
+    let jobs = manifests::jobs(this, found)?;
+    let attempt = this.attempt(started.attempt);
+    let progress = this
+        .run
+        .release
+        .observation
+        .facts
+        .actions
+        .progress(&attempt);
+    if let Some((Progress::Ended(Err(failure)), at)) = progress {
+        return Ok(Go::Failed(failure.clone(), at));
+    }
+    let created = matches!(progress, Some((Progress::Ended(Ok(())), _)));
+    let waited = this.now().since(started.since);
+    let mut looks = Looks::new(this);
+    let mut missing = Vec::new();
+    let mut running = Vec::new();
+    let mut failed = Vec::new();
+    let mut blind = None;
+    for job in &jobs {
+        let key = &job.reference.key;
+        match looks.see(&job.reference, &Question::Finished, started.since, waited) {
+            None | Some(Answer::Yes { .. }) => {}
+            Some(Answer::Absent) => missing.push(Arc::clone(job)),
+            Some(Answer::No { said, .. }) => running.push(format!("{key} ({said})")),
+            Some(Answer::Never { said, .. }) => failed.push(format!("{key}: {said}")),
+            Some(Answer::Going) => {
+                running.push(format!("an earlier {key}, which is being deleted, to go"));
+            }
+            Some(Answer::Foreign) => failed.push(format!(
+                "{key} exists and isn't this StageSet's: delete or rename it"
+            )),
+            Some(Answer::Unreadable(failure)) => blind = Some(failure),
+        }
+    }
+    let settled_at = looks.settled_at;
+    let next = looks.ask()?;
+    if let Some(failure) = blind {
+        return Err(unreadable(failure, next, started.since));
+    }
+    if !failed.is_empty() {
+        return Ok(transient(failed.join("; "), settled_at));
+    }
+    if !missing.is_empty() {
+        if created {
+            let names = names(&missing);
+            return Ok(transient(
+                format!("{names} was deleted before it was seen to finish"),
+                started.since,
+            ));
+        }
+        return Ok(Go::Act(Deed::CreateJobs { jobs: missing }));
+    }
+    if running.is_empty() {
+        return Ok(Go::Done);
+    }
+    Ok(Go::Wait {
+        said: format!("waiting for {}", running.join(", ")),
+        until: next,
+    })
+}
+
+/// What is to be deleted after an action, done or failed: its Jobs, if they are still there.
+pub(super) fn leftovers(this: This<'_>) -> Result<Option<Deed>, Stop> {
+    let Verb::Job(found) = &this.action.verb else {
+        return Ok(None);
+    };
+    match left(this, found) {
+        Ok(jobs) if jobs.is_empty() => Ok(None),
+        Ok(jobs) => Ok(Some(Deed::DeleteJobs { jobs })),
+        Err(Go::Stop(stop)) => Err(stop),
+        // Sources or kinds that can't be had any more: nothing is known that could be deleted.
+        Err(_) => Ok(None),
+    }
+}
+
+fn left(this: This<'_>, found: &Manifests) -> Result<Vec<(Reference, String)>, Go> {
+    let jobs = manifests::jobs(this, found)?;
+    let since = earlier(this.now(), JUST_NOW);
+    let mut looks = Looks::new(this);
+    let mut left = Vec::new();
+    for job in &jobs {
+        // Asked as for its end: only a Job of ours answers with a uid.
+        let answer = looks.see(&job.reference, &Question::Finished, since, Duration::ZERO);
+        if let Some(uid) = answer.and_then(Answer::uid) {
+            left.push((job.reference.clone(), uid.to_owned()));
+        }
+    }
+    looks.ask()?;
+    Ok(left)
+}
+
+fn names(objects: &[Arc<Desired>]) -> String {
+    let names: Vec<String> = objects
+        .iter()
+        .map(|object| object.reference.key.to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// What can't be read: a refusal ends the attempt, everything else passes.
+fn unreadable(failure: &Failure, until: Timestamp, at: Timestamp) -> Go {
+    match failure.class {
+        FailureClass::Transient { .. } | FailureClass::Conflict => Go::Wait {
+            said: format!("what it works on can't be read: {failure}"),
+            until,
+        },
+        _ => Go::Failed(failure.clone(), at),
+    }
+}
+
+fn transient(message: String, at: Timestamp) -> Go {
+    Go::Failed(
+        Failure::new(FailureClass::Transient { retry_after: None }, message),
+        at,
+    )
+}
+
+fn earlier(now: Timestamp, span: Duration) -> Timestamp {
+    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_sub(span))
+}
