@@ -5,6 +5,7 @@
 //! - [`requests`] the few requests that are ever made, and what their failures mean;
 //! - [`artifacts`] downloads, and the addresses they may not go to;
 //! - [`remote`] other clusters, each with a connection of its own;
+//! - [`hooks`] the requests of http actions, and the hosts they may go to;
 //! - [`gather`] a need becomes a fact, [`perform`] an operation becomes a write;
 //! - [`abandoned`] inventories whose StageSet vanished;
 //! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
@@ -18,6 +19,7 @@ pub mod connection;
 pub mod discovery;
 pub mod fairness;
 pub mod gather;
+pub mod hooks;
 pub mod observe;
 pub mod perform;
 pub mod ports;

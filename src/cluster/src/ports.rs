@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::discovery::Discovery;
 use crate::fairness::Budget;
+use crate::hooks::Hooks;
 use crate::observe::Observer;
 use crate::remote::Remotes;
 
@@ -27,6 +28,8 @@ pub struct Ports {
     pub budget: Budget,
     /// Downloads.
     pub artifacts: Arc<dyn ArtifactSource>,
+    /// Requests of http actions.
+    pub hooks: Arc<dyn Hooks>,
     /// The time.
     pub clock: Clock,
     /// What the API server serves; shared by all tenants (K05).

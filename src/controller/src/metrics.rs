@@ -48,6 +48,19 @@ struct OfStageSetStage {
     stage: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+struct OfScope {
+    namespace: String,
+    name: String,
+    scope: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+struct OfStageSet {
+    namespace: String,
+    name: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfKind {
     gvk: String,
@@ -74,6 +87,7 @@ struct OfOutcome {
 struct Owned {
     reasons: BTreeSet<String>,
     stages: BTreeSet<String>,
+    scopes: BTreeSet<String>,
 }
 
 /// All metrics. Cheap to clone; clones share the numbers.
@@ -88,6 +102,9 @@ pub struct Metrics {
     teardown_force_drop: Family<Outcome, Counter>,
     inventory_skipped_entries: Family<OfStageSetStage, Counter>,
     stage_ready: Family<OfStageSetStage, Gauge>,
+    action_runs: Family<OfScope, Counter>,
+    ledger_adoptions: Family<OfStageSet, Counter>,
+    ledger_anchor_errors: Family<OfStageSet, Counter>,
     requests: Family<OfRequest, Counter>,
     webhook_requests: Family<OfOutcome, Counter>,
     webhook_renewal_failures: Counter,
@@ -149,6 +166,24 @@ impl Metrics {
             "1 while the stage's phase is Ready, else 0",
             stage_ready.clone(),
         );
+        let action_runs = Family::default();
+        registry.register(
+            "stageset_action_runs",
+            "Actions before and after stages that were begun, by scope",
+            action_runs.clone(),
+        );
+        let ledger_adoptions = Family::default();
+        registry.register(
+            "stageset_ledger_adoptions",
+            "Ledgers of an earlier StageSet of the same name that were taken over",
+            ledger_adoptions.clone(),
+        );
+        let ledger_anchor_errors = Family::default();
+        registry.register(
+            "stageset_ledger_anchor_errors",
+            "Completion anchors that could not be read",
+            ledger_anchor_errors.clone(),
+        );
         let requests = Family::default();
         registry.register(
             "stageset_api_requests",
@@ -208,6 +243,9 @@ impl Metrics {
             teardown_force_drop,
             inventory_skipped_entries,
             stage_ready,
+            action_runs,
+            ledger_adoptions,
+            ledger_anchor_errors,
             requests,
             webhook_requests,
             webhook_renewal_failures,
@@ -239,6 +277,24 @@ impl Metrics {
         self.drift_corrected
             .get_or_create(&of_stage(key, stage))
             .inc_by(objects);
+    }
+
+    /// An action before or after a stage was begun.
+    pub fn action_ran(&self, key: &Key, scope: &str) {
+        self.own(key, |owned| owned.scopes.insert(scope.to_owned()));
+        self.action_runs.get_or_create(&of_scope(key, scope)).inc();
+    }
+
+    /// The ledger of an earlier StageSet of this name was taken over.
+    pub fn ledger_adopted(&self, key: &Key) {
+        self.own(key, |_| ());
+        self.ledger_adoptions.get_or_create(&of(key)).inc();
+    }
+
+    /// A completion anchor could not be read.
+    pub fn anchor_unreadable(&self, key: &Key) {
+        self.own(key, |_| ());
+        self.ledger_anchor_errors.get_or_create(&of(key)).inc();
     }
 
     /// A watch on this kind could not be started or was lost.
@@ -301,6 +357,11 @@ impl Metrics {
         for stage in &owned.stages {
             self.drop_stage(key, stage);
         }
+        for scope in &owned.scopes {
+            self.action_runs.remove(&of_scope(key, scope));
+        }
+        self.ledger_adoptions.remove(&of(key));
+        self.ledger_anchor_errors.remove(&of(key));
     }
 
     /// A request went to an API server: its verb, and whose rights it used (`controller`, `tenant`).
@@ -366,6 +427,21 @@ fn outcome(key: &Key, reason: &str) -> Outcome {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
         reason: reason.to_owned(),
+    }
+}
+
+fn of(key: &Key) -> OfStageSet {
+    OfStageSet {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+    }
+}
+
+fn of_scope(key: &Key, scope: &str) -> OfScope {
+    OfScope {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        scope: scope.to_owned(),
     }
 }
 

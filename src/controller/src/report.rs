@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stageset_cluster::{Observer, Outcome, Pass};
-use stageset_core::observation::{Phase, Status};
+use stageset_core::observation::{Phase, Question, Status};
 use stageset_core::plan::{
-    ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
+    ActionStep, ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
 };
+use stageset_core::spec::ActionPhase;
 use stageset_core::time::Timestamp;
 use tracing::{debug, error, info, warn};
 
@@ -21,6 +22,8 @@ use crate::queue::Key;
 
 /// Reason of the event that a forced teardown leaves (`api.md` §11).
 const TEARDOWN_FORCED: &str = "TeardownForced";
+/// Event reason of a ledger that was taken over.
+const LEDGER_ADOPTED: &str = "LedgerAdopted";
 
 /// What was last told of a StageSet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -193,7 +196,16 @@ impl Observer for Report {
         let (namespace, name) = (&stage_set.namespace, &stage_set.name);
         match outcome {
             Outcome::Done => debug!(namespace, name, %need, "gathered"),
-            Outcome::Failed(failure) => debug!(namespace, name, %need, %failure, "not gathered"),
+            Outcome::Failed(failure) => {
+                debug!(namespace, name, %need, %failure, "not gathered");
+                if let Need::Look {
+                    question: Question::Exists,
+                    ..
+                } = need
+                {
+                    self.metrics.anchor_unreadable(stage_set);
+                }
+            }
         }
         self.next.need(at, stage_set, need, outcome);
     }
@@ -216,6 +228,20 @@ impl Observer for Report {
             match operation {
                 Operation::Record(RecordOperation::Status(status)) => {
                     self.recorded(stage_set, status);
+                }
+                Operation::Record(RecordOperation::Action { status, step }) => {
+                    self.recorded(stage_set, status);
+                    if let ActionStep::Starts { attempt, scope } = step
+                        && attempt.phase != ActionPhase::OnFailure
+                        && attempt.number == 1
+                    {
+                        self.metrics.action_ran(stage_set, scope);
+                    }
+                }
+                Operation::Record(RecordOperation::Announce(event))
+                    if event.reason == LEDGER_ADOPTED =>
+                {
+                    self.metrics.ledger_adopted(stage_set);
                 }
                 Operation::Tenant(TenantOperation::Apply {
                     object,

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use stageset_cluster::artifacts::{AddressPolicy, HttpArtifacts, NoTrust};
 use stageset_cluster::connection::ConnectError;
 use stageset_cluster::fairness::Budget;
+use stageset_cluster::hooks::HttpHooks;
 use stageset_cluster::ports::NoWatches;
 use stageset_cluster::remote::DialRemote;
 use stageset_cluster::{Clock, Connection, Discovery, Ports, Remotes, Renderer, Settings, Silent};
@@ -79,6 +80,14 @@ pub async fn start(options: Options) -> Result<(), StartError> {
         insecure: options.allow_insecure_kubeconfigs,
     };
     let remotes = Remotes::new(DialRemote::new(AddressPolicy::opening(reachable)), allowed);
+    let opened = options
+        .allow_action_addresses
+        .iter()
+        .map(|range| (range.network, range.prefix));
+    let hooks = HttpHooks::new(
+        options.allowed_action_hosts.clone(),
+        AddressPolicy::opening(opened),
+    )?;
     let metrics = Metrics::new();
     let (missing, readiness) = watch::channel(vec!["the first list of StageSets".to_owned()]);
 
@@ -137,6 +146,7 @@ pub async fn start(options: Options) -> Result<(), StartError> {
         connection,
         budget: Budget::default(),
         artifacts: Arc::new(artifacts),
+        hooks: Arc::new(hooks),
         clock: Clock::system(),
         discovery: Arc::new(Discovery::new()),
         remotes: Arc::new(remotes),

@@ -59,6 +59,7 @@ fn operation(out: &mut String, planned: &Planned) {
         Do::Correct => "correct",
         Do::TakeOver => "take over",
         Do::Delete => "delete",
+        Do::Act => "act",
         Do::Record => "record",
         Do::Wait => "wait",
         Do::Refused => "refused",

@@ -64,6 +64,8 @@ pub enum Do {
     TakeOver,
     /// An object is deleted.
     Delete,
+    /// An action of a stage does something.
+    Act,
     /// The controller's own records are written.
     Record,
     /// Nothing is done until this is seen.
@@ -164,7 +166,10 @@ impl Builder {
         match operation {
             Operation::Tenant(operation) => self.add(tenant(operation)),
             Operation::Record(RecordOperation::Status(status)) => self.recorded(status),
-            Operation::Record(RecordOperation::Announce(_)) => {}
+            Operation::Record(RecordOperation::Action { status, .. }) => self.recorded(status),
+            Operation::Record(
+                RecordOperation::Announce(_) | RecordOperation::AnnounceOnLedger(_),
+            ) => {}
             Operation::Record(operation) => {
                 self.gone |= *operation == RecordOperation::RemoveFinalizer;
                 self.add(record(operation));
@@ -241,6 +246,18 @@ fn tenant(operation: &TenantOperation) -> Planned {
             identity: Some(user_of(identity)),
             why: why.to_string(),
         },
+        TenantOperation::Act {
+            identity,
+            attempt,
+            deed,
+        } => Planned {
+            stage: Some(attempt.stage.to_string()),
+            what: Do::Act,
+            object: None,
+            record: Some(deed.to_string()),
+            identity: Some(user_of(identity)),
+            why: format!("{} action {:?}", attempt.phase, attempt.action),
+        },
     }
 }
 
@@ -279,9 +296,16 @@ fn record(operation: &RecordOperation) -> Planned {
             "no finalizer".to_owned(),
             "nothing is left to look after",
         ),
-        RecordOperation::Status(_) | RecordOperation::Announce(_) => {
-            (None, operation.to_string(), "")
-        }
+        RecordOperation::CreateLedger => (
+            None,
+            "an empty StageLedger".to_owned(),
+            "to remember what is done once ever",
+        ),
+        RecordOperation::Ledger { why, .. } => (None, "the StageLedger".to_owned(), why.as_str()),
+        RecordOperation::Status(_)
+        | RecordOperation::Action { .. }
+        | RecordOperation::Announce(_)
+        | RecordOperation::AnnounceOnLedger(_) => (None, operation.to_string(), ""),
     };
     Planned {
         stage,

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::Options;
 use super::artifacts::Artifacts;
 use super::cluster::Cluster;
+use super::receiver::Receiver;
 use super::trace::Trace;
 
 /// The controller, running beside the scenario.
@@ -47,6 +48,7 @@ impl Controller {
             connection: cluster.controller(),
             budget: Budget::default(),
             artifacts: Arc::new(artifacts),
+            hooks: Arc::new(Receiver),
             clock,
             discovery: Arc::new(Discovery::new()),
             remotes: Arc::default(),

@@ -21,6 +21,7 @@ mod artifacts;
 mod cluster;
 mod controller;
 mod engine;
+mod receiver;
 mod report;
 mod rights;
 mod trace;

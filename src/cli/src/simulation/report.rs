@@ -108,7 +108,8 @@ fn writes(key: &StageSetKey, finished: &Finished) -> Vec<(String, usize)> {
         };
         let (TenantOperation::Apply { identity, .. }
         | TenantOperation::TakeOver { identity, .. }
-        | TenantOperation::Delete { identity, .. }) = operation;
+        | TenantOperation::Delete { identity, .. }
+        | TenantOperation::Act { identity, .. }) = operation;
         *writes.entry(user_of(identity)).or_default() += 1;
     }
     writes.into_iter().collect()

@@ -176,7 +176,8 @@ impl Observer for Trace {
             }) => {
                 self.refused(outcome, identity, object, DELETE);
             }
-            Operation::Record(_) => {}
+            // What an action is refused is told by its own record.
+            Operation::Tenant(TenantOperation::Act { .. }) | Operation::Record(_) => {}
         }
         self.add(
             at,

@@ -216,6 +216,16 @@ fn line(record: &Record) -> Line {
             line.identity = words::user(identity);
             line.below.extend(why.clone());
         }
+        What::Acted {
+            deed,
+            action,
+            identity,
+        } => {
+            line.verb = ("acted", Style::Change);
+            line.text.clone_from(deed);
+            line.identity = words::user(identity);
+            line.below.push(action.clone());
+        }
         What::Refused {
             verb,
             object,

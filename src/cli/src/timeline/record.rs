@@ -61,6 +61,16 @@ pub enum What {
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    /// An action of a stage did something.
+    Acted {
+        /// What.
+        deed: String,
+        /// Which action.
+        action: String,
+        /// The user that the API server saw.
+        #[serde(rename = "as")]
+        identity: String,
+    },
     /// The API server refused.
     Refused {
         /// What was tried, e.g. `create`.

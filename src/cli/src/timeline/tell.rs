@@ -189,10 +189,12 @@ impl Teller<'_> {
         else {
             return;
         };
-        let recorded =
-            plan.steps.iter().flatten().any(|operation| {
-                matches!(operation, Operation::Record(RecordOperation::Status(_)))
-            });
+        let recorded = plan.steps.iter().flatten().any(|operation| {
+            matches!(
+                operation,
+                Operation::Record(RecordOperation::Status(_) | RecordOperation::Action { .. })
+            )
+        });
         let said = self.said(key);
         let told = said.status.condition("Ready").is_some_and(|ready| {
             ready.status == ConditionStatus::True || ready.message.starts_with(text.as_str())
@@ -242,6 +244,30 @@ impl Teller<'_> {
         outcome: &Outcome,
     ) {
         match (operation, outcome) {
+            (
+                Operation::Tenant(TenantOperation::Act {
+                    identity,
+                    attempt,
+                    deed,
+                }),
+                outcome,
+            ) => {
+                let stage = Some(&attempt.stage);
+                match outcome {
+                    Outcome::Done => {
+                        self.said(key).waits = None;
+                        let what = What::Acted {
+                            deed: deed.to_string(),
+                            action: format!("{} action {:?}", attempt.phase, attempt.action),
+                            identity: user_of(identity),
+                        };
+                        self.add(event, stage, what);
+                    }
+                    Outcome::Failed(failure) => {
+                        self.failed(event, key, stage, deed.to_string(), failure);
+                    }
+                }
+            }
             (Operation::Tenant(operation), Outcome::Done) => self.wrote(event, key, operation),
             (Operation::Tenant(operation), Outcome::Failed(failure)) => {
                 let (verb, stage, identity, object) = match operation {
@@ -257,6 +283,7 @@ impl Teller<'_> {
                         stage,
                         ..
                     } => ("delete", stage, identity, object),
+                    TenantOperation::Act { .. } => return,
                 };
                 if failure.class == FailureClass::Denied {
                     self.refused(event, key, Some(stage), verb, identity, object, failure);
@@ -265,7 +292,12 @@ impl Teller<'_> {
                     self.failed(event, key, Some(stage), attempt, failure);
                 }
             }
-            (Operation::Record(RecordOperation::Status(status)), Outcome::Done) => {
+            (
+                Operation::Record(
+                    RecordOperation::Status(status) | RecordOperation::Action { status, .. },
+                ),
+                Outcome::Done,
+            ) => {
                 self.recorded(event, key, status);
             }
             (Operation::Record(RecordOperation::RemoveFinalizer), Outcome::Done) => {
@@ -343,6 +375,7 @@ impl Teller<'_> {
                 Verb::Delete,
                 Some(why.to_string()),
             ),
+            TenantOperation::Act { .. } => return,
         };
         let identity = user_of(identity);
         let said = self.said(key);

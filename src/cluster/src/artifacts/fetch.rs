@@ -3,7 +3,6 @@
 //! when checked and another when called (A18).
 
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,33 +12,23 @@ use http::header::{ACCEPT, CONTENT_LENGTH, LOCATION, USER_AGENT};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use stageset_core::failure::{Failure, FailureClass};
 
+use super::dial::{self, Dialler, NoTrust, Resolve};
 use super::url::{self, RefusedUrl};
-use super::{AddressPolicy, ArtifactSource, Checked, RefusedAddress, Resolve};
+use super::{AddressPolicy, ArtifactSource, RefusedAddress};
 use crate::requests::clean;
 
 /// Bound of a whole download, redirects included.
 const TOTAL: Duration = Duration::from_secs(300);
-/// Bound of a TCP connect.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Most redirects.
 const REDIRECTS: usize = 10;
-
-/// No certificate authority could be found on this machine.
-#[derive(Debug, thiserror::Error)]
-#[error("no certificate authorities for artifact downloads over https: {0}")]
-pub struct NoTrust(#[source] rustls::Error);
 
 /// The production [`ArtifactSource`].
 #[derive(Clone)]
 pub struct HttpArtifacts {
     policy: Arc<AddressPolicy>,
-    client: Client<HttpsConnector<HttpConnector<Checked>>, Empty<Bytes>>,
+    client: Dialler<Empty<Bytes>>,
 }
 
 impl HttpArtifacts {
@@ -48,13 +37,7 @@ impl HttpArtifacts {
     /// # Errors
     /// [`NoTrust`] if the machine's certificate authorities can't be used.
     pub fn new(policy: AddressPolicy) -> Result<Self, NoTrust> {
-        let resolve: Resolve = Arc::new(|host| {
-            Box::pin(async move {
-                let addresses = tokio::net::lookup_host((host, 0)).await?;
-                Ok(addresses.collect())
-            })
-        });
-        Self::with_resolver(policy, resolve)
+        Self::with_resolver(policy, dial::system_resolver())
     }
 
     /// With a resolver of the caller's.
@@ -63,23 +46,7 @@ impl HttpArtifacts {
     /// [`NoTrust`] if the machine's certificate authorities can't be used.
     pub fn with_resolver(policy: AddressPolicy, resolve: Resolve) -> Result<Self, NoTrust> {
         let policy = Arc::new(policy);
-        let checked = Checked {
-            policy: Arc::clone(&policy),
-            resolve,
-        };
-        let mut tcp = HttpConnector::new_with_resolver(checked);
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .try_with_platform_verifier()
-            .map_err(NoTrust)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        // No connection outlives its download: the next one is checked anew.
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build(connector);
+        let client = dial::dialler(Arc::clone(&policy), resolve)?;
         Ok(Self { policy, client })
     }
 
@@ -184,23 +151,10 @@ enum Fault {
 impl Fault {
     /// A refusal of ours somewhere in the chain, or else the chain in words.
     fn from_chain(error: &(dyn Error + 'static)) -> Self {
-        let mut texts = Vec::new();
-        let mut link = Some(error);
-        while let Some(error) = link {
-            if let Some(refused) = error.downcast_ref::<RefusedAddress>() {
-                return Self::Address(refused.clone());
-            }
-            // An io::Error shows its own inner error only here.
-            let inner = error
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref);
-            if let Some(refused) = inner.and_then(|inner| inner.downcast_ref::<RefusedAddress>()) {
-                return Self::Address(refused.clone());
-            }
-            texts.push(error.to_string());
-            link = error.source();
+        match dial::refusal(error) {
+            Ok(refused) => Self::Address(refused),
+            Err(said) => Self::Network(said),
         }
-        Self::Network(texts.join(": "))
     }
 
     fn class(&self) -> FailureClass {

@@ -1,23 +1,23 @@
 //! Downloads of artifacts: anonymous, bounded, and only from addresses that the policy allows.
 //!
 //! - [`policy`] which addresses those are;
+//! - [`dial`] how anything outside is called;
 //! - [`fetch`] the production implementation of [`ArtifactSource`];
-//! - [`dial`] how a host name is dialled;
 //! - [`url`] what a URL may be, and where a redirect leads.
 
-mod dial;
+pub(crate) mod dial;
 mod fetch;
 mod policy;
-mod url;
+pub(crate) mod url;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use stageset_core::failure::Failure;
 
 pub(crate) use dial::Checked;
-pub use dial::Resolve;
-pub use fetch::{HttpArtifacts, NoTrust};
-pub use policy::{AddressPolicy, InvalidRange, RefusedAddress};
+pub use dial::{NoTrust, Resolve};
+pub use fetch::HttpArtifacts;
+pub use policy::{AddressPolicy, InvalidRange, Purpose, RefusedAddress};
 pub(crate) use url::odd_or_address;
 
 /// Where artifacts come from.

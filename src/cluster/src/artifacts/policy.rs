@@ -1,6 +1,6 @@
-//! Which addresses a download may go to (A18): everything but loopback, link-local, multicast and
-//! unspecified ones, whatever way they are written; private ranges are allowed, since that is where
-//! a cluster's source-controller stands.
+//! Which addresses a request of ours to the outside may go to (A18): everything but loopback,
+//! link-local, multicast and unspecified ones, whatever way they are written; private ranges are
+//! allowed, since that is where a cluster's source-controller stands.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,18 +10,42 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AddressPolicy {
     opened: Vec<Range>,
+    purpose: Purpose,
+}
+
+/// What is called; each has a flag of its own to open ranges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// Downloads of artifacts.
+    #[default]
+    Artifacts,
+    /// Requests of http actions.
+    Actions,
+}
+
+impl Purpose {
+    fn refuses(self) -> &'static str {
+        match self {
+            Self::Artifacts => {
+                "which artifacts aren't downloaded from; an operator can open the range with \
+                 --allow-artifact-addresses"
+            }
+            Self::Actions => {
+                "which http actions don't call; an operator can open the range with \
+                 --allow-action-addresses"
+            }
+        }
+    }
 }
 
 /// An address that may not be called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{address} is {what}, which artifacts aren't downloaded from; an operator can open the range \
-     with --allow-artifact-addresses"
-)]
+#[error("{address} is {what}, {}", purpose.refuses())]
 pub struct RefusedAddress {
     /// The address.
     pub address: IpAddr,
     what: &'static str,
+    purpose: Purpose,
 }
 
 impl RefusedAddress {
@@ -50,7 +74,15 @@ impl AddressPolicy {
             .map(|(network, prefix)| Range { network, prefix });
         Self {
             opened: opened.collect(),
+            purpose: Purpose::default(),
         }
+    }
+
+    /// The same policy for something else.
+    #[must_use]
+    pub fn of(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// The policy with ranges opened as `--allow-artifact-addresses` lists them: CIDRs separated by
@@ -64,7 +96,10 @@ impl AddressPolicy {
             .map(str::trim)
             .filter(|part| !part.is_empty());
         let opened = parts.map(str::parse).collect::<Result<_, _>>()?;
-        Ok(Self { opened })
+        Ok(Self {
+            opened,
+            purpose: Purpose::default(),
+        })
     }
 
     /// Whether an address may be called.
@@ -78,7 +113,11 @@ impl AddressPolicy {
             return Ok(());
         }
         match refused(address).or_else(|| inner.and_then(refused)) {
-            Some(what) => Err(RefusedAddress { address, what }),
+            Some(what) => Err(RefusedAddress {
+                address,
+                what,
+                purpose: self.purpose,
+            }),
             None => Ok(()),
         }
     }

@@ -7,17 +7,17 @@ use http::uri::Scheme;
 
 /// Why a URL isn't called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RefusedUrl {
+pub(crate) enum RefusedUrl {
     #[error("it isn't an absolute http or https URL")]
     NotHttp,
-    #[error("it holds a user name or password, and artifacts are downloaded anonymously")]
+    #[error("it holds a user name or password, which doesn't belong into a URL")]
     Credentials,
     #[error("{0:?} is a number and not an address in its usual form")]
     OddAddress(String),
 }
 
 /// A URL that may be called as far as its form goes, with the address if its host is one.
-pub(super) fn check(url: &str) -> Result<(Uri, Option<IpAddr>), RefusedUrl> {
+pub(crate) fn check(url: &str) -> Result<(Uri, Option<IpAddr>), RefusedUrl> {
     let uri: Uri = url.parse().map_err(|_| RefusedUrl::NotHttp)?;
     let http = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
     let authority = uri
@@ -61,7 +61,7 @@ pub(crate) fn odd_or_address(host: &str) -> Result<Option<IpAddr>, ()> {
 }
 
 /// Where a `Location` header leads from `base`.
-pub(super) fn redirected(base: &Uri, location: &str) -> String {
+pub(crate) fn redirected(base: &Uri, location: &str) -> String {
     let scheme = base.scheme_str().unwrap_or("http");
     let authority = base.authority().map_or("", |authority| authority.as_str());
     // Only a scheme can have a colon before the first slash, question mark or hash.
@@ -87,7 +87,7 @@ pub(super) fn redirected(base: &Uri, location: &str) -> String {
 
 /// The URL for messages: without its query, where presigned URLs keep their signatures, and without
 /// credentials.
-pub(super) fn for_people(url: &str) -> String {
+pub(crate) fn for_people(url: &str) -> String {
     let head = url.split(['?', '#']).next().unwrap_or_default();
     match head.split_once("://") {
         Some((scheme, rest)) => {

@@ -3,6 +3,7 @@
 //! - [`controller`] accounts, namespace, inventories, kubeconfigs, kinds: as the controller;
 //! - [`source`] sources, [`dependency`] other StageSets: as the controller (K04);
 //! - [`build`] downloads and builds: anonymously;
+//! - [`look`] the ledger: as the controller; and what actions ask: as the tenant;
 //! - [`object`] dry runs and reads: as the tenant, and never otherwise.
 //!
 //! Nothing is retried here, least of all under another identity (I4): a failure is a fact with the
@@ -11,6 +12,7 @@
 mod build;
 mod controller;
 mod dependency;
+mod look;
 mod object;
 mod source;
 
@@ -24,8 +26,9 @@ use stageset_core::identity::{Identity, KubeconfigReference, Target};
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_core::observation::{
-    AccountState, BuildKey, BuildState, DependencyState, DryRun, Facts, KindState, KubeconfigState,
-    Labelled, Live, LiveState, NamespaceState, Settled, SourceState, Tracking,
+    AccountState, Answer, BuildKey, BuildState, DependencyState, DryRun, Facts, KindState,
+    KubeconfigState, Labelled, Live, LiveState, NamespaceState, Question, Settled, SourceState,
+    Tracking,
 };
 use stageset_core::plan::Need;
 use stageset_core::spec::{SourceReference, StageSetReference};
@@ -78,6 +81,13 @@ pub(crate) enum Found {
         key: ObjectKey,
         covered: bool,
         state: LiveState,
+    },
+    Ledger(Result<Option<Value>, Failure>),
+    Look {
+        identity: Identity,
+        key: ObjectKey,
+        question: Question,
+        answer: Answer,
     },
 }
 
@@ -145,6 +155,12 @@ impl<'a> Gather<'a> {
             Need::Read {
                 identity, object, ..
             } => object::read(self, identity, object).await,
+            Need::Ledger => look::ledger(self).await,
+            Need::Look {
+                identity,
+                object,
+                question,
+            } => look::look(self, identity, object, question).await,
         }
     }
 
@@ -186,6 +202,11 @@ impl Found {
         | Self::Labelled(_, _, Err(failure))
         | Self::Read {
             state: LiveState::Unreadable(failure),
+            ..
+        }
+        | Self::Ledger(Err(failure))
+        | Self::Look {
+            answer: Answer::Unreadable(failure),
             ..
         }) = self
         else {
@@ -356,6 +377,20 @@ impl Found {
                 });
                 object.tracking = tracking(covered);
             }
+            Self::Ledger(found) => {
+                let failures = in_a_row(facts.ledger.as_ref(), failed);
+                facts.ledger = Some(Fact {
+                    value: look::observed(&found),
+                    at,
+                    failures,
+                });
+            }
+            Self::Look {
+                identity,
+                key,
+                question,
+                answer,
+            } => facts.actions.looked(&identity, &key, &question, answer, at),
         }
         None
     }
@@ -401,6 +436,7 @@ fn forget_former_account(facts: &mut Facts, name: &ServiceAccountName, state: &A
         facts
             .objects
             .retain(|identity, _, _| identity.local_account() != Some(name));
+        facts.actions.forget_looks();
     }
 }
 

@@ -13,16 +13,27 @@ const NOTE: usize = 1024;
 /// Longest object name.
 const NAME: usize = 253;
 
+/// The StageSet, as what an event is about.
+pub(super) fn regarding(owner: Owner<'_>) -> Value {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": KIND_STAGE_SET,
+        "namespace": owner.namespace,
+        "name": owner.name,
+        "uid": owner.uid,
+    })
+}
+
 /// The object that tells people.
-pub(super) fn object(owner: Owner<'_>, event: &Event, at: Timestamp, instance: &str) -> Value {
+pub(super) fn object(regarding: &Value, event: &Event, at: Timestamp, instance: &str) -> Value {
     let told = format!(
         "{}\n{}\n{}\n{}",
-        owner.uid,
+        regarding["uid"].as_str().unwrap_or_default(),
         event.reason,
         event.message,
         at.as_millis()
     );
-    let mut name = owner.name.to_owned();
+    let mut name = regarding["name"].as_str().unwrap_or_default().to_owned();
     cut(&mut name, NAME - 17);
     let mark = sha256_hex(told.as_bytes());
     let mut note = event.message.clone();
@@ -35,7 +46,7 @@ pub(super) fn object(owner: Owner<'_>, event: &Event, at: Timestamp, instance: &
         "kind": "Event",
         "metadata": {
             "name": format!("{name}.{}", mark.get(..16).unwrap_or_default()),
-            "namespace": owner.namespace,
+            "namespace": regarding["namespace"],
         },
         "eventTime": micro_time(at),
         "reportingController": EVENT_REPORTER,
@@ -46,13 +57,7 @@ pub(super) fn object(owner: Owner<'_>, event: &Event, at: Timestamp, instance: &
             EventKind::Normal => "Normal",
             EventKind::Warning => "Warning",
         },
-        "regarding": {
-            "apiVersion": API_VERSION,
-            "kind": KIND_STAGE_SET,
-            "namespace": owner.namespace,
-            "name": owner.name,
-            "uid": owner.uid,
-        },
+        "regarding": regarding,
         "note": note,
     })
 }
@@ -89,7 +94,7 @@ mod tests {
             message: "ä".repeat(2000),
         };
         let at = Timestamp::from_millis(1_700_000_000_042);
-        let object = object(owner, &event, at, "pod-0");
+        let object = object(&regarding(owner), &event, at, "pod-0");
         assert_eq!(object["eventTime"], "2023-11-14T22:13:20.042000Z");
         assert!(object["note"].as_str().unwrap().len() <= NOTE);
         assert!(

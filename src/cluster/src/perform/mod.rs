@@ -1,13 +1,17 @@
 //! An operation becomes a write.
 //!
 //! - [`tenant`] writes to the tenant's world, as the tenant and never otherwise (I1);
+//! - [`action`] what an action does, as the tenant as well;
+//! - [`ledger`] writes to the StageLedger;
 //! - [`record`] writes to the controller's own records, as the controller;
 //! - [`event`] what people see with `kubectl events`.
 //!
 //! Every write carries a precondition (D3). What an answer shows becomes a fact or the session's
 //! view at once, so that the next decision rests on it without another read.
 
+mod action;
 mod event;
+mod ledger;
 mod record;
 mod tenant;
 

@@ -7,9 +7,9 @@ use stageset_api::names::FINALIZER;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::names::StageName;
 use stageset_core::observation::Status;
-use stageset_core::plan::RecordOperation;
+use stageset_core::plan::{Event, RecordOperation};
 
-use super::{Perform, event};
+use super::{Perform, event, ledger};
 use crate::records::inventory::{Inventories, Shard, ShardWrite, created, released, replaced};
 use crate::records::status;
 use crate::requests::{Deleted, Target};
@@ -21,6 +21,8 @@ pub(crate) struct Known {
     pub object: Arc<Value>,
     /// Its inventories.
     pub inventories: Inventories,
+    /// Its ledger, if there is one.
+    pub ledger: Option<Value>,
 }
 
 /// How a write to a record ended well.
@@ -30,6 +32,8 @@ pub(crate) enum Recorded {
     StageSet,
     /// Inventories were written; [`Known::inventories`] is what they are now.
     Inventories,
+    /// The ledger was written; [`Known::ledger`] is what it is now.
+    Ledger,
     /// An event; nothing that decisions rest on.
     Nothing,
     /// The StageSet is gone.
@@ -90,16 +94,36 @@ pub(crate) async fn record(
             }
             Ok(Recorded::Inventories)
         }
+        RecordOperation::Action { status, .. } => {
+            let wanted: &Status = status;
+            stage_set(perform, known, |object| status::patch(object, wanted), true).await
+        }
+        RecordOperation::CreateLedger => ledger::create(perform, known).await,
+        RecordOperation::Ledger {
+            completed,
+            baseline_valid,
+            ..
+        } => ledger::write(perform, known, completed, baseline_valid.as_ref()).await,
         RecordOperation::Announce(told) => {
-            let at = perform.ports.clock.now();
-            let instance = &perform.ports.settings.instance;
-            let object = event::object(perform.owner(), told, at, instance);
-            let events =
-                Target::collection("events.k8s.io/v1", "events", Some(&perform.key.namespace));
-            perform.as_controller().create(&events, &object).await?;
-            Ok(Recorded::Nothing)
+            announce(perform, event::regarding(perform.owner()), told).await
+        }
+        RecordOperation::AnnounceOnLedger(told) => {
+            announce(perform, ledger::regarding(perform, known), told).await
         }
     }
+}
+
+async fn announce(
+    perform: Perform<'_>,
+    regarding: Value,
+    told: &Event,
+) -> Result<Recorded, Failure> {
+    let at = perform.ports.clock.now();
+    let instance = &perform.ports.settings.instance;
+    let object = event::object(&regarding, told, at, instance);
+    let events = Target::collection("events.k8s.io/v1", "events", Some(&perform.key.namespace));
+    perform.as_controller().create(&events, &object).await?;
+    Ok(Recorded::Nothing)
 }
 
 fn finalizers(object: &Value) -> Vec<String> {

@@ -6,11 +6,11 @@ use stageset_core::failure::{Fact, Failure};
 use stageset_core::identity::Identity;
 use stageset_core::judge::live;
 use stageset_core::object::{ObjectKey, Reference};
-use stageset_core::observation::{Correction, Facts, Live, LiveState};
+use stageset_core::observation::{Attempt, Correction, Facts, Live, LiveState};
 use stageset_core::plan::{ApplyReason, TenantOperation};
 use stageset_core::time::Timestamp;
 
-use super::Perform;
+use super::{Perform, action};
 use crate::gather::{in_a_row, settled, tracking, without_uid};
 use crate::observe::Outcome;
 use crate::requests::{Requests, Target};
@@ -37,6 +37,10 @@ pub(crate) enum Done {
         object: Reference,
         result: Result<(), Failure>,
     },
+    Acted {
+        attempt: Attempt,
+        result: Result<(), Failure>,
+    },
 }
 
 /// Carries out one operation, as the identity it names.
@@ -44,6 +48,14 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
     let ports = perform.ports;
     let requests = |identity| Requests::towards(ports, &perform.key.namespace, identity);
     match operation {
+        TenantOperation::Act {
+            identity,
+            attempt,
+            deed,
+        } => Done::Acted {
+            attempt: attempt.clone(),
+            result: action::deed(perform, identity, deed).await,
+        },
         TenantOperation::Apply {
             identity,
             object,
@@ -138,8 +150,15 @@ impl Done {
             | Self::Deleted {
                 result: Err(failure),
                 ..
+            }
+            | Self::Acted {
+                result: Err(failure),
+                ..
             } => Outcome::Failed(failure.clone()),
-            Self::Applied { .. } | Self::TakenOver { .. } | Self::Deleted { .. } => Outcome::Done,
+            Self::Applied { .. }
+            | Self::TakenOver { .. }
+            | Self::Deleted { .. }
+            | Self::Acted { .. } => Outcome::Done,
         }
     }
 
@@ -160,6 +179,7 @@ impl Done {
                     failed(facts, &identity, &object.key, digest, failure, at);
                 }
             }
+            Self::Acted { attempt, result } => facts.actions.ended(&attempt, result, at),
             Self::Applied {
                 identity,
                 object,

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stageset_api::names::{ANNOTATION_REQUESTED_AT, FINALIZER};
+use stageset_api::names::{ANNOTATION_RECONCILE_STAGE, ANNOTATION_REQUESTED_AT, FINALIZER};
 use stageset_api::stageset::FoundStageSet;
 use stageset_core::names::{InvalidName, Namespace};
-use stageset_core::observation::StageSet;
+use stageset_core::observation::{ReconcileStage, StageSet};
 use stageset_core::time::Timestamp;
 
 use super::status;
@@ -44,6 +44,10 @@ pub fn read(object: &Value) -> Result<StageSet, InvalidName> {
             .get(ANNOTATION_REQUESTED_AT)
             .filter(|token| !token.is_empty())
             .cloned(),
+        reconcile_stage: metadata
+            .annotations
+            .get(ANNOTATION_RECONCILE_STAGE)
+            .map(|value| ReconcileStage::parse(value)),
         status: status::read(&found.status),
         namespace,
     })

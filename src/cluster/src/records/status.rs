@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use stageset_api::condition::{self as api_condition};
 use stageset_api::status::{self as api, StagePhase, StageSetStatus};
 use stageset_core::names::StageName;
-use stageset_core::observation::{Condition, ConditionStatus, Phase, StageStatus, Status};
+use stageset_core::observation::{
+    ActionRecord, Condition, ConditionStatus, Phase, StageStatus, Started, Status,
+};
 use stageset_core::time::Timestamp;
 
 /// The condition types that this controller writes.
@@ -27,6 +29,10 @@ pub fn read(status: &StageSetStatus) -> Status {
         last_attempted_revisions: status.last_attempted_revisions.clone(),
         last_applied_revisions: status.last_applied_revisions.clone(),
         stages: status.stages.iter().filter_map(stage).collect(),
+        action_failures: status
+            .action_failure_count
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(0),
     }
 }
 
@@ -68,6 +74,16 @@ fn stage(found: &api::StageStatus) -> Option<StageStatus> {
             .verifying_since
             .as_ref()
             .and_then(|time| Timestamp::parse(time.as_str())),
+        actions: ActionRecord {
+            revision: found.ledger_revision.clone(),
+            executed: found.executed_actions.clone(),
+            started: found
+                .started_action
+                .as_deref()
+                .map(Started::parse_all)
+                .unwrap_or_default(),
+            handled: found.last_handled_reconcile_at.clone(),
+        },
     })
 }
 
@@ -102,6 +118,10 @@ pub fn patch(object: &Value, wanted: &Status) -> Value {
         if !patch.is_empty() {
             status.insert(field.into(), Value::Object(patch));
         }
+    }
+    let counted = wanted.action_failures > 0 || stands.get("actionFailureCount").is_some();
+    if counted {
+        status.insert("actionFailureCount".into(), wanted.action_failures.into());
     }
     let stages: Vec<Value> = wanted
         .stages
@@ -175,7 +195,20 @@ fn stage_on(stands: &Value, stage: &StageStatus) -> Value {
     item.insert("name".into(), stage.name.as_str().into());
     item.insert("phase".into(), phase.into());
     item.insert("entriesCount".into(), stage.entries_count.into());
+    let actions = &stage.actions;
+    if actions.executed.is_empty() {
+        item.remove("executedActions");
+    } else {
+        item.insert("executedActions".into(), actions.executed.clone().into());
+    }
+    let started: Vec<String> = actions.started.iter().map(ToString::to_string).collect();
     for (field, value) in [
+        ("ledgerRevision", actions.revision.clone()),
+        ("lastHandledReconcileAt", actions.handled.clone()),
+        (
+            "startedAction",
+            (!started.is_empty()).then(|| started.join("\n")),
+        ),
         ("appliedRevision", stage.applied_revision.clone()),
         ("message", stage.message.clone()),
         ("run", stage.run.clone()),
@@ -219,7 +252,17 @@ mod tests {
                 message: None,
                 run: Some("abc".into()),
                 verifying_since: None,
+                actions: ActionRecord {
+                    revision: Some("r2".into()),
+                    executed: vec!["migrate".into()],
+                    started: Started::parse_all(
+                        "attempt=2 first=2026-11-23T12:00:00.000Z since=2026-11-23T12:00:01.500Z \
+                         key=lifetime post/tell people",
+                    ),
+                    handled: Some("t1".into()),
+                },
             }],
+            action_failures: 3,
         }
     }
 
@@ -249,6 +292,7 @@ mod tests {
         }});
         let patch = patch(&object, &wanted());
         assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert_eq!(wanted().stages[0].actions.started.len(), 1);
         merge(&mut object, &patch);
         assert_eq!(read(&StageSetStatus::read(&object["status"])), wanted());
     }
@@ -263,7 +307,7 @@ mod tests {
                 { "type": "Ready", "status": "False" },
             ],
             "stages": [{
-                "name": "app", "message": "old", "executedActions": ["migrate"],
+                "name": "app", "message": "old", "executedVersionActions": ["migrate"],
                 "promotionState": { "phase": "Soaking" },
             }],
         }});
@@ -278,7 +322,10 @@ mod tests {
         );
         assert_eq!(status["conditions"][1]["type"], "Ready");
         assert_eq!(status["conditions"].as_array().unwrap().len(), 2);
-        assert_eq!(status["stages"][0]["executedActions"], json!(["migrate"]));
+        assert_eq!(
+            status["stages"][0]["executedVersionActions"],
+            json!(["migrate"])
+        );
         assert_eq!(status["stages"][0]["promotionState"]["phase"], "Soaking");
         assert_eq!(status["stages"][0].get("message"), None);
     }

@@ -67,6 +67,10 @@ pub enum Verb {
     Update,
     /// Merge into an object or its status.
     MergePatch,
+    /// Merge into an object by the strategy of its kind.
+    StrategicPatch,
+    /// Change an object by a JSON patch (RFC 6902).
+    JsonPatch,
     /// What a forced server-side apply would do.
     DryRunApply,
     /// Forced server-side apply.
@@ -295,6 +299,24 @@ impl<'a> Requests<'a> {
             .1)
     }
 
+    /// Merges into an object by the strategy of its kind; only built-in kinds have one.
+    pub async fn strategic_patch(&self, target: &Target, patch: &Value) -> Result<Value, Failure> {
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        Ok(self
+            .send(Verb::StrategicPatch, target, &query, Some(patch))
+            .await?
+            .1)
+    }
+
+    /// Changes an object by a JSON patch.
+    pub async fn json_patch(&self, target: &Target, patch: &Value) -> Result<Value, Failure> {
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        Ok(self
+            .send(Verb::JsonPatch, target, &query, Some(patch))
+            .await?
+            .1)
+    }
+
     /// What a forced server-side apply would do.
     pub async fn dry_run_apply(&self, target: &Target, body: &Value) -> Result<Applied, Failure> {
         let query = format!("dryRun=All&fieldManager={FIELD_MANAGER}&force=true");
@@ -330,6 +352,18 @@ impl<'a> Requests<'a> {
         uid: &str,
         resource_version: Option<&str>,
     ) -> Result<Deleted, Failure> {
+        self.delete_with(target, uid, resource_version, "Background")
+            .await
+    }
+
+    /// The same with another propagation policy.
+    pub async fn delete_with(
+        &self,
+        target: &Target,
+        uid: &str,
+        resource_version: Option<&str>,
+        propagation: &str,
+    ) -> Result<Deleted, Failure> {
         let mut preconditions = json!({ "uid": uid });
         if let Some(version) = resource_version {
             preconditions["resourceVersion"] = version.into();
@@ -337,7 +371,7 @@ impl<'a> Requests<'a> {
         let options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": propagation,
             "preconditions": preconditions,
         });
         match self.send(Verb::Delete, target, "", Some(&options)).await {
@@ -432,6 +466,11 @@ fn build(
         Verb::Create => (Method::POST, Some("application/json")),
         Verb::Update => (Method::PUT, Some("application/json")),
         Verb::MergePatch => (Method::PATCH, Some("application/merge-patch+json")),
+        Verb::StrategicPatch => (
+            Method::PATCH,
+            Some("application/strategic-merge-patch+json"),
+        ),
+        Verb::JsonPatch => (Method::PATCH, Some("application/json-patch+json")),
         // JSON is YAML, and a content type that every server since 1.16 knows.
         Verb::DryRunApply | Verb::Apply => (Method::PATCH, Some("application/apply-patch+yaml")),
         Verb::Delete => (Method::DELETE, Some("application/json")),

@@ -74,6 +74,23 @@ impl Target {
         )
     }
 
+    /// The ledgers of a namespace.
+    pub fn ledgers(namespace: &str) -> Self {
+        Self::collection(
+            names::API_VERSION,
+            names::PLURAL_STAGE_LEDGERS,
+            Some(namespace),
+        )
+    }
+
+    /// The collection that an object of the target belongs to.
+    pub fn collection_of(reference: &Reference) -> Self {
+        Self {
+            name: None,
+            ..Self::object(reference)
+        }
+    }
+
     /// The object of this name in the collection.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {

@@ -66,7 +66,7 @@ fn secret() -> Target {
     Target::collection("v1", "secrets", Some("shop")).named("db")
 }
 
-const VERBS: [Verb; 10] = [
+const VERBS: [Verb; 12] = [
     Verb::Get,
     Verb::List,
     Verb::Discover,
@@ -74,6 +74,8 @@ const VERBS: [Verb; 10] = [
     Verb::Create,
     Verb::Update,
     Verb::MergePatch,
+    Verb::StrategicPatch,
+    Verb::JsonPatch,
     Verb::DryRunApply,
     Verb::Apply,
     Verb::Delete,
@@ -90,6 +92,8 @@ async fn ask(requests: &Requests<'_>, verb: Verb, target: &Target) -> Result<(),
         Verb::Create => requests.create(target, &body).await.map(drop),
         Verb::Update => requests.update(target, &body).await.map(drop),
         Verb::MergePatch => requests.merge_patch(target, &body).await.map(drop),
+        Verb::StrategicPatch => requests.strategic_patch(target, &body).await.map(drop),
+        Verb::JsonPatch => requests.json_patch(target, &body).await.map(drop),
         Verb::DryRunApply => requests.dry_run_apply(target, &body).await.map(drop),
         Verb::Apply => requests.apply(target, &body).await.map(drop),
         Verb::Delete => requests.delete(target, "uid", Some("1")).await.map(drop),

@@ -41,6 +41,11 @@ impl Session {
             interests.accounts.extend(spec.service_account.clone());
             for stage in &spec.stages {
                 interests.sources.insert(stage.source.clone());
+                let manifests = stage.actions.all();
+                let manifests = manifests.filter_map(|(_, action)| action.verb.manifests());
+                interests
+                    .sources
+                    .extend(manifests.map(|manifests| manifests.source.clone()));
                 interests.accounts.extend(stage.service_account.clone());
             }
         }

@@ -33,6 +33,7 @@ impl Session {
                 self.known = Some(Known {
                     object,
                     inventories: Inventories::default(),
+                    ledger: None,
                 });
             }
             Some(known) if stage_set::supersedes(&object, &known.object) => known.object = object,

@@ -11,12 +11,12 @@ use serde_json::Value;
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::{Identity, Target};
 use stageset_core::object::Reference;
-use stageset_core::observation::{Facts, Observation, StageSet};
+use stageset_core::observation::{Facts, Observation, Progress, StageSet};
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 
 use super::look::Look;
 use super::{Pass, Session, Wake};
-use crate::gather::{Gather, in_a_row};
+use crate::gather::{Found, Gather, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
 use crate::ports::Ports;
@@ -171,6 +171,9 @@ impl Session {
                 }
                 _ => {}
             }
+            if let (Found::Ledger(Ok(ledger)), Some(known)) = (&found, &mut self.known) {
+                known.ledger.clone_from(ledger);
+            }
             if let Some((inventories, skipped)) = found.record(&mut self.facts, at) {
                 for (stage, count) in skipped {
                     let stage = stage.as_str();
@@ -199,6 +202,9 @@ impl Session {
                 key: &self.key,
                 uid: &uid,
             };
+            if let RecordOperation::Action { step, .. } = record {
+                self.facts.actions.recording(step, ports.clock.now());
+            }
             let result = perform::record(perform, record, known).await;
             let at = ports.clock.now();
             let outcome = result.as_ref().map_or_else(
@@ -210,8 +216,27 @@ impl Session {
                 Ok(Recorded::StageSet) => {
                     self.read = None;
                     self.facts.record_failure = None;
-                    if matches!(record, RecordOperation::Status(_)) {
-                        self.facts.status_recorded = Some(at);
+                    match record {
+                        RecordOperation::Status(_) => self.facts.status_recorded = Some(at),
+                        RecordOperation::Action { step, .. } => {
+                            self.facts.status_recorded = Some(at);
+                            let generation = known.object.pointer("/metadata/generation");
+                            let generation = generation.and_then(Value::as_i64).unwrap_or(0);
+                            self.facts.actions.recorded(step, generation, at);
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(Recorded::Ledger) => {
+                    let ledger = known.ledger.as_ref().map(crate::records::ledger::read);
+                    self.facts.ledger = Some(Fact::seen(Ok(ledger), at));
+                    self.facts.record_failure = None;
+                    if let RecordOperation::Ledger {
+                        done: Some(attempt),
+                        ..
+                    } = record
+                    {
+                        self.facts.actions.has_succeeded(attempt);
                     }
                 }
                 Ok(Recorded::Inventories) => {
@@ -233,12 +258,24 @@ impl Session {
             key: &self.key,
             uid: &uid,
         };
-        let tenants = step.iter().filter_map(|operation| match operation {
-            Operation::Tenant(tenant) => Some((operation, tenant)),
-            Operation::Record(_) => None,
-        });
+        let tenants: Vec<_> = step
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::Tenant(tenant) => Some((operation, tenant)),
+                Operation::Record(_) => None,
+            })
+            .collect();
+        for (_, tenant) in &tenants {
+            // From here on nobody knows, until an answer is seen.
+            if let TenantOperation::Act { attempt, .. } = tenant {
+                self.facts
+                    .actions
+                    .advanced(attempt, Progress::Sent, ports.clock.now());
+            }
+        }
         // Boxed, and made before any is polled: see `Gather::all`.
         let tenants: Vec<BoxFuture<'_, _>> = tenants
+            .into_iter()
             .map(|(operation, tenant)| {
                 async move { (operation, tenant, perform::tenant(perform, tenant).await) }.boxed()
             })
@@ -251,12 +288,13 @@ impl Session {
             let at = ports.clock.now();
             let outcome = done.outcome();
             ports.observer.operation(at, &self.key, operation, &outcome);
-            let (identity, reference) = addressed(tenant);
-            after(&outcome, &mut self.facts, ports, identity, reference);
             if outcome != Outcome::Done {
                 end = Step::Failed;
             }
-            self.refer(identity, reference);
+            if let Some((identity, reference)) = addressed(tenant) {
+                after(&outcome, &mut self.facts, ports, identity, reference);
+                self.refer(identity, reference);
+            }
             done.record(&mut self.facts, at);
         }
         end
@@ -267,6 +305,13 @@ impl Session {
         self.read = None;
         if value.class == FailureClass::Conflict {
             self.facts.inventories = None;
+        }
+        if self
+            .known
+            .as_ref()
+            .is_some_and(|known| known.ledger.is_none())
+        {
+            self.facts.ledger = None;
         }
         let failures = in_a_row(self.facts.record_failure.as_ref(), true);
         self.facts.record_failure = Some(Fact {
@@ -306,21 +351,23 @@ enum Step {
 fn is_event(operation: &Operation) -> bool {
     matches!(
         operation,
-        Operation::Record(stageset_core::plan::RecordOperation::Announce(_))
+        Operation::Record(RecordOperation::Announce(_) | RecordOperation::AnnounceOnLedger(_))
     )
 }
 
-fn addressed(operation: &TenantOperation) -> (&Identity, &Reference) {
+/// The object that an operation of the release is about; actions look at theirs themselves.
+fn addressed(operation: &TenantOperation) -> Option<(&Identity, &Reference)> {
     match operation {
         TenantOperation::Apply {
             identity, object, ..
         }
         | TenantOperation::TakeOver {
             identity, object, ..
-        } => (identity, &object.reference),
+        } => Some((identity, &object.reference)),
         TenantOperation::Delete {
             identity, object, ..
-        } => (identity, object),
+        } => Some((identity, object)),
+        TenantOperation::Act { .. } => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod artifacts;
 mod clusters;
 mod observer;
+mod receiver;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use stageset_sim::{AuditRecord, SimulatedCluster, User};
 pub(crate) use artifacts::Artifacts;
 pub(crate) use clusters::{Clusters, Server, kubeconfig};
 pub(crate) use observer::Log;
+pub(crate) use receiver::Receiver;
 pub(crate) use stores::Stores;
 
 pub(crate) const START: &str = "2026-11-23T12:00:00Z";
@@ -34,6 +36,7 @@ pub(crate) struct World {
     pub(crate) cluster: SimulatedCluster,
     pub(crate) artifacts: Arc<Artifacts>,
     pub(crate) log: Arc<Log>,
+    pub(crate) receiver: Arc<Receiver>,
     pub(crate) ports: Ports,
     pub(crate) sessions: BTreeMap<String, Session>,
 }
@@ -54,6 +57,7 @@ impl World {
         let cluster = SimulatedCluster::new(START.parse().unwrap(), 7);
         let artifacts = Arc::new(Artifacts::default());
         let log = Arc::new(Log::default());
+        let receiver = Arc::new(Receiver::default());
         let door = cluster.door(User::new(
             CONTROLLER,
             &[
@@ -65,6 +69,7 @@ impl World {
             connection: Connection::from_service(door),
             budget: Budget::default(),
             artifacts: Arc::clone(&artifacts) as _,
+            hooks: Arc::clone(&receiver) as _,
             clock: Clock::simulated(Timestamp::parse(START).unwrap()),
             discovery: Arc::new(Discovery::new()),
             remotes,
@@ -78,6 +83,7 @@ impl World {
             cluster,
             artifacts,
             log,
+            receiver,
             ports,
             sessions: BTreeMap::new(),
         };
@@ -114,6 +120,8 @@ impl World {
                 { "apiGroups": ["stages.metio.wtf"], "resources": ["stagesets"], "verbs": ["get", "list", "patch"] },
                 { "apiGroups": ["stages.metio.wtf"], "resources": ["stagesets/status"], "verbs": ["patch"] },
                 { "apiGroups": ["stages.metio.wtf"], "resources": ["stagesets/finalizers"], "verbs": ["update"] },
+                { "apiGroups": ["stages.metio.wtf"], "resources": ["stageledgers"], "verbs": ["create", "get"] },
+                { "apiGroups": ["stages.metio.wtf"], "resources": ["stageledgers/status"], "verbs": ["patch"] },
                 { "apiGroups": ["stages.metio.wtf"], "resources": ["stageinventories"],
                   "verbs": ["create", "delete", "get", "list", "patch"] },
             ],

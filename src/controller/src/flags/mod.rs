@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use stageset_api::names::LEASE;
+use stageset_cluster::hooks::AllowedHosts;
 use stageset_core::identity::Tenancy;
 use stageset_core::names::Namespace;
 
@@ -96,6 +97,15 @@ struct Flags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
     allow_insecure_kubeconfigs: bool,
+    /// Hosts that http actions may call, on every redirect as well; * stands for any text. May be
+    /// given several times; without any, every host whose address isn't refused.
+    #[arg(long, value_name = "HOST", action = clap::ArgAction::Append, value_delimiter = ',')]
+    allowed_action_hosts: Vec<String>,
+
+    /// Address ranges that http actions may call although they are refused by default (loopback,
+    /// link-local and the like).
+    #[arg(long, value_name = "CIDR,…", value_delimiter = ',', value_parser = Cidr::parse_flag)]
+    allow_action_addresses: Vec<Option<Cidr>>,
 
     /// Most metadata watches held as tenants; objects beyond are polled.
     #[arg(long, value_name = "COUNT", default_value = "2000")]
@@ -199,6 +209,10 @@ pub struct Options {
     pub allow_remote_addresses: Vec<Cidr>,
     /// Whether kubeconfigs may leave the server's certificate unchecked.
     pub allow_insecure_kubeconfigs: bool,
+    /// Hosts that http actions may call.
+    pub allowed_action_hosts: AllowedHosts,
+    /// Ranges opened for http actions.
+    pub allow_action_addresses: Vec<Cidr>,
     /// Cap of the watches as tenants (K17).
     pub max_tenant_watches: usize,
     /// The validating webhook; `None` = not served.
@@ -227,6 +241,8 @@ impl Default for Options {
             allow_artifact_addresses: Vec::new(),
             allow_remote_addresses: Vec::new(),
             allow_insecure_kubeconfigs: false,
+            allowed_action_hosts: AllowedHosts::default(),
+            allow_action_addresses: Vec::new(),
             max_tenant_watches: 2000,
             webhook: Some(WebhookOptions::default()),
             log_level: LogLevel::Info,
@@ -269,6 +285,9 @@ impl Options {
         } else {
             namespaces(&flags.watch_namespaces, "--watch-namespaces")?
         };
+        let globs = flags.allowed_action_hosts.iter().map(|glob| glob.trim());
+        let allowed_action_hosts = AllowedHosts::parse(globs.filter(|glob| !glob.is_empty()))
+            .map_err(|error| Exit::Refused(format!("--allowed-action-hosts: {error}")))?;
         let max_teardown_wait = if flags.max_teardown_wait.is_zero() {
             Duration::from_secs(3600)
         } else {
@@ -297,6 +316,8 @@ impl Options {
                 .collect(),
             allow_remote_addresses: flags.allow_remote_addresses.into_iter().flatten().collect(),
             allow_insecure_kubeconfigs: flags.allow_insecure_kubeconfigs,
+            allowed_action_hosts,
+            allow_action_addresses: flags.allow_action_addresses.into_iter().flatten().collect(),
             max_tenant_watches: flags.max_tenant_watches,
             webhook: flags.webhook.check().map_err(Exit::Refused)?,
             log_level: flags.log_level,

@@ -24,7 +24,6 @@ use Takes::{Switch, Value};
 
 /// Name and what it takes, in the order of the flag reference.
 const FLAGS: &[(&str, Takes)] = &[
-    ("allowed-action-hosts", Value),
     ("object-level-kms", Switch),
     ("require-verified-migration-sources", Switch),
     ("require-pinned-migration-sources", Switch),

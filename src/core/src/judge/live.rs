@@ -60,7 +60,8 @@ pub fn entry_of_metadata(metadata: &Value, field_manager: &str) -> Option<String
 }
 
 /// The StageSet that an object's labels name. Both labels are needed: half an owner is none.
-fn owner(metadata: &Value) -> Option<Owner> {
+/// The StageSet that an object's labels name.
+pub fn owner(metadata: &Value) -> Option<Owner> {
     let label = |key: &str| {
         metadata
             .get("labels")?

@@ -289,6 +289,9 @@ impl World {
             entry: String::new(),
             prune_disabled: false,
             deleting: false,
+            deleted_at: None,
+            takes_claims_along: false,
+            former: Vec::new(),
             ready_at,
             finalizer: false,
         });
