@@ -1,9 +1,10 @@
 //! Artifact bytes in, Kubernetes objects out: pure, in memory, and within bounds.
 //!
-//! Three steps, each usable alone:
+//! Four steps, each usable alone:
 //! - [`unpack`]: a `.tar.gz` artifact becomes a [`Tree`], after its digest was checked
 //!   ([`pack`] is the way back);
 //! - [`build()`]: a folder of a tree becomes [`Object`]s, each with its [`Origin`];
+//! - [`substitute()`]: variables in their texts get their values;
 //! - [`yaml::documents`]: what both the build and other readers of cluster YAML read with.
 //!
 //! Nothing here reads a file, starts a process or opens a connection, whatever the input says;
@@ -32,6 +33,7 @@ mod digest;
 pub mod kustomize;
 mod limits;
 mod pack;
+mod substitute;
 mod tree;
 mod unpack;
 pub mod yaml;
@@ -40,5 +42,8 @@ pub use build::{Object, ObjectFault, Origin, Problem, build};
 pub use digest::{Digest, DigestError};
 pub use limits::Limits;
 pub use pack::pack;
+pub use substitute::{
+    Field, SubstitutionFault, SubstitutionProblem, VariableNameError, Variables, expand, substitute,
+};
 pub use tree::{Tree, TreeError};
 pub use unpack::{UnpackError, unpack};

@@ -39,6 +39,10 @@ pub struct Limits {
     /// Bytes that one build of a kustomization reads; a file that is used twice counts twice.
     /// Default 64 MiB.
     pub build_bytes: usize,
+    /// Bytes that substitution may make, of all objects together. Default 64 MiB.
+    pub substitution_bytes: usize,
+    /// Steps that the patterns of one text's expressions may take. Default 10 000 000.
+    pub substitution_steps: usize,
 }
 
 impl Default for Limits {
@@ -59,6 +63,8 @@ impl Default for Limits {
             objects: 10_000,
             kustomizations: 1000,
             build_bytes: 64 * 1024 * 1024,
+            substitution_bytes: 64 * 1024 * 1024,
+            substitution_steps: 10_000_000,
         }
     }
 }

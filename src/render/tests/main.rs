@@ -12,5 +12,6 @@ mod attack_a16;
 mod build;
 mod corpus;
 mod purity;
+mod substitute;
 mod unpack;
 mod yaml;

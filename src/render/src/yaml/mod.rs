@@ -107,6 +107,18 @@ pub(crate) fn json_nodes(
         .collect())
 }
 
+/// The value of a text that is one quoted scalar, flow list or flow mapping, and nothing else.
+pub(crate) fn quoted_or_flow(text: &str, limits: &Limits) -> Option<Value> {
+    let mut roots = yaml_nodes(text.as_bytes(), limits).ok()?;
+    let (_, node) = roots.pop()?;
+    let fits = match text.chars().next()? {
+        '[' => matches!(node.data, Data::Sequence(_)),
+        '{' => matches!(node.data, Data::Mapping(_)),
+        _ => matches!(node.data, Data::String(_)),
+    };
+    (roots.is_empty() && fits).then(|| node.into_value())
+}
+
 /// The documents of a YAML file that aren't empty, each with its number.
 pub(crate) fn yaml_nodes(
     bytes: &[u8],

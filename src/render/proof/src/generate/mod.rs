@@ -4,9 +4,11 @@
 //! - [`objects`]: manifests that refer to each other;
 //! - [`fields`]: the fields of a kustomization;
 //! - [`patches`], [`edits`]: what changes objects by content;
-//! - [`text`]: values as YAML.
+//! - [`text`]: values as YAML;
+//! - [`expressions`]: texts to substitute in.
 
 mod edits;
+pub mod expressions;
 mod fields;
 mod objects;
 mod patches;
