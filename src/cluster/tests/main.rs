@@ -13,6 +13,7 @@ mod odd_objects;
 mod remote;
 mod taking_over;
 mod tenancy;
+mod variables;
 mod watching;
 mod wire;
 mod world;

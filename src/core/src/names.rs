@@ -107,6 +107,14 @@ name!(
     "lower-case letters, digits, '-' and '.', at most 253 characters; the namespace is always the StageSet's own"
 );
 name!(
+    /// The name of an object that a spec names, where nothing stricter is known of its kind: a
+    /// DNS-1123 subdomain.
+    ObjectName,
+    "object name",
+    is_subdomain,
+    "lower-case letters, digits, '-' and '.', at most 253 characters, starting and ending with a letter or digit"
+);
+name!(
     /// A stage's name: a DNS-1123 label, since it becomes a label value (G2).
     StageName,
     "stage name",

@@ -12,4 +12,5 @@ mod order;
 mod pruning;
 mod remote;
 mod tenancy;
+mod variables;
 mod waiting;

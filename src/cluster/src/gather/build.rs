@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::object::Rendered;
-use stageset_core::observation::{Artifact, BuildKey, BuildState};
+use stageset_core::observation::{Artifact, BuildKey, BuildOverlay, BuildState};
 use stageset_core::plan::Need;
 use stageset_core::time::Timestamp;
-use stageset_render::{Digest, Limits, Tree};
+use stageset_render::{Digest, Limits, Tree, Variables};
 
 use super::{Found, Gather};
 use crate::ports::Renderer;
@@ -27,23 +27,33 @@ pub(super) async fn from_one_artifact<'a>(
     let mut tree: Option<Result<Arc<Tree>, Failure>> = None;
     let mut found = Vec::with_capacity(needs.len());
     for need in needs {
-        let Need::Build { key, artifact } = need else {
+        let Need::Build {
+            key,
+            artifact,
+            overlay,
+        } = need
+        else {
             continue;
         };
         let fetched = match &tree {
             Some(tree) => tree.clone(),
             None => tree.insert(fetched(gather, artifact).await).clone(),
         };
-        let state = built(gather, fetched, key).await;
+        let state = built(gather, fetched, key, overlay).await;
         found.push((need, at, Found::Build(key.clone(), state)));
     }
     found
 }
 
 /// A build by itself. Anonymous.
-pub(super) async fn one(gather: Gather<'_>, key: &BuildKey, artifact: &Artifact) -> Found {
+pub(super) async fn one(
+    gather: Gather<'_>,
+    key: &BuildKey,
+    artifact: &Artifact,
+    overlay: &Arc<BuildOverlay>,
+) -> Found {
     let tree = fetched(gather, artifact).await;
-    Found::Build(key.clone(), built(gather, tree, key).await)
+    Found::Build(key.clone(), built(gather, tree, key, overlay).await)
 }
 
 async fn fetched(gather: Gather<'_>, artifact: &Artifact) -> Result<Arc<Tree>, Failure> {
@@ -65,32 +75,40 @@ fn unpacked(bytes: &Bytes, digest: &Digest, limits: &Limits) -> Result<Arc<Tree>
         .map_err(|error| terminal(&error.to_string()))
 }
 
-async fn built(gather: Gather<'_>, tree: Result<Arc<Tree>, Failure>, key: &BuildKey) -> BuildState {
+async fn built(
+    gather: Gather<'_>,
+    tree: Result<Arc<Tree>, Failure>,
+    key: &BuildKey,
+    overlay: &Arc<BuildOverlay>,
+) -> BuildState {
     let tree = match tree {
         Ok(tree) => tree,
         Err(failure) => return BuildState::Failed(failure),
     };
     let limits = gather.ports.settings.limits;
-    let path = key.path.clone();
-    match run(gather, move || rendered(&tree, &path, &limits)).await {
+    let (path, overlay) = (key.path.clone(), Arc::clone(overlay));
+    match run(gather, move || rendered(&tree, &path, &overlay, &limits)).await {
         Ok(Ok(objects)) => BuildState::Built(Arc::new(objects)),
         Ok(Err(failure)) | Err(failure) => BuildState::Failed(failure),
     }
 }
 
-fn rendered(tree: &Tree, path: &str, limits: &Limits) -> Result<Vec<Rendered>, Failure> {
-    let objects = stageset_render::build(tree, path, limits).map_err(|problems| {
-        let mut texts: Vec<String> = problems
-            .iter()
-            .map(|problem| clean(&problem.to_string()))
-            .collect();
-        if texts.len() > NAMED {
-            let more = texts.len() - NAMED;
-            texts.truncate(NAMED);
-            texts.push(format!("and {more} more"));
-        }
-        Failure::new(FailureClass::Terminal, texts.join("; "))
-    })?;
+fn rendered(
+    tree: &Tree,
+    path: &str,
+    overlay: &BuildOverlay,
+    limits: &Limits,
+) -> Result<Vec<Rendered>, Failure> {
+    let mut objects =
+        stageset_render::build(tree, path, limits).map_err(|problems| several(&problems))?;
+    let mut variables = Variables::default();
+    for (name, value) in overlay.variables.iter() {
+        variables
+            .set(name, value)
+            .map_err(|error| terminal(&error.to_string()))?;
+    }
+    stageset_render::substitute(&mut objects, &variables, limits)
+        .map_err(|problems| several(&problems))?;
     objects
         .into_iter()
         .map(|object| {
@@ -102,6 +120,19 @@ fn rendered(tree: &Tree, path: &str, limits: &Limits) -> Result<Vec<Rendered>, F
             })
         })
         .collect()
+}
+
+/// Some problems in one message.
+fn several<P: ToString>(problems: &[P]) -> Failure {
+    let mut texts: Vec<String> = problems
+        .iter()
+        .take(NAMED)
+        .map(|problem| clean(&problem.to_string()))
+        .collect();
+    if problems.len() > NAMED {
+        texts.push(format!("and {} more", problems.len() - NAMED));
+    }
+    Failure::new(FailureClass::Terminal, texts.join("; "))
 }
 
 /// Runs CPU work where the process wants it.

@@ -4,6 +4,7 @@
 //! - [`source`] sources, [`dependency`] other StageSets: as the controller (K04);
 //! - [`build`] downloads and builds: anonymously;
 //! - [`look`] the ledger: as the controller; and what actions ask: as the tenant;
+//! - [`variables`] ConfigMaps and Secrets that a spec names: as the tenant, and never otherwise;
 //! - [`object`] dry runs and reads: as the tenant, and never otherwise.
 //!
 //! Nothing is retried here, least of all under another identity (I4): a failure is a fact with the
@@ -15,6 +16,7 @@ mod dependency;
 mod look;
 mod object;
 mod source;
+mod variables;
 
 use std::collections::BTreeMap;
 
@@ -28,10 +30,10 @@ use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_core::observation::{
     AccountState, Answer, BuildKey, BuildState, DependencyState, DryRun, Facts, KindState,
     KubeconfigState, Labelled, Live, LiveState, NamespaceState, Question, Settled, SourceState,
-    Tracking,
+    Tracking, VariableState,
 };
 use stageset_core::plan::Need;
-use stageset_core::spec::{SourceReference, StageSetReference};
+use stageset_core::spec::{SourceReference, StageSetReference, VariableSource};
 use stageset_core::time::Timestamp;
 
 use crate::observe::Outcome;
@@ -64,6 +66,7 @@ pub(crate) enum Found {
     Dependency(StageSetReference, DependencyState),
     Kind(Target, GroupVersionKind, KindState),
     Build(BuildKey, BuildState),
+    Variables(Identity, VariableSource, VariableState),
     DryRun {
         identity: Identity,
         key: ObjectKey,
@@ -149,7 +152,12 @@ impl<'a> Gather<'a> {
             Need::Kubeconfig(reference) => controller::kubeconfig(self, reference).await,
             Need::Dependency(stage_set) => dependency::dependency(self, stage_set).await,
             Need::Kind { target, gvk } => controller::kind(self, target, gvk).await,
-            Need::Build { key, artifact } => build::one(self, key, artifact).await,
+            Need::Build {
+                key,
+                artifact,
+                overlay,
+            } => build::one(self, key, artifact, overlay).await,
+            Need::Variables { identity, source } => variables::read(self, identity, source).await,
             Need::DryRun { identity, object } => object::dry_run(self, identity, object).await,
             Need::Labelled { identity, search } => object::labelled(self, identity, search).await,
             Need::Read {
@@ -195,6 +203,7 @@ impl Found {
         | Self::Dependency(_, DependencyState::Unreadable(failure))
         | Self::Kind(_, _, KindState::Unreadable(failure))
         | Self::Build(_, BuildState::Failed(failure))
+        | Self::Variables(_, _, VariableState::Unusable(failure))
         | Self::DryRun {
             state: DryRun::Refused(failure),
             ..
@@ -304,6 +313,18 @@ impl Found {
             Self::Build(key, value) => {
                 let failures = in_a_row(facts.builds.get(&key), failed);
                 facts.builds.insert(
+                    key,
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Self::Variables(identity, source, value) => {
+                let key = (identity, source);
+                let failures = in_a_row(facts.variables.get(&key), failed);
+                facts.variables.insert(
                     key,
                     Fact {
                         value,
@@ -437,6 +458,9 @@ fn forget_former_account(facts: &mut Facts, name: &ServiceAccountName, state: &A
             .objects
             .retain(|identity, _, _| identity.local_account() != Some(name));
         facts.actions.forget_looks();
+        facts
+            .variables
+            .retain(|(identity, _), _| identity.local_account() != Some(name));
     }
 }
 

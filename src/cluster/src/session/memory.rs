@@ -1,14 +1,15 @@
 //! What a session doesn't keep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use stageset_core::failure::Fact;
 use stageset_core::identity::Target;
 use stageset_core::observation::{
-    BuildState, DependencyState, Facts, KubeconfigState, SourceState,
+    BuildKey, BuildState, DependencyState, Facts, KubeconfigState, SourceState,
 };
 use stageset_core::spec::StageSetReference;
+use stageset_core::time::Timestamp;
 
 use super::Session;
 use crate::ports::Ports;
@@ -53,6 +54,13 @@ impl Session {
         builds.retain(|key, fact| {
             offered.contains(&key.digest.as_str()) || matches!(fact.value, BuildState::Failed(_))
         });
+        // A build of former patches or variables: as many are kept of each path as there are stages
+        // that could want one.
+        let stages = match self.read.as_ref().map(|read| &read.spec) {
+            Some(Ok(spec)) => spec.stages.len(),
+            _ => 1,
+        };
+        forget_former_overlays(builds, stages);
         if let Some(Fact {
             value: Ok(inventories),
             ..
@@ -97,4 +105,21 @@ impl Session {
         let dependencies = &mut self.facts.dependencies;
         dependencies.retain(|stage_set, _| reached.contains(stage_set));
     }
+}
+
+/// Of each artifact and path the newest builds are kept.
+fn forget_former_overlays(builds: &mut BTreeMap<BuildKey, Fact<BuildState>>, keep: usize) {
+    let mut newest: BTreeMap<(String, String), Vec<Timestamp>> = BTreeMap::new();
+    for (key, fact) in &*builds {
+        let times = newest.entry((key.digest.clone(), key.path.clone()));
+        times.or_default().push(fact.at);
+    }
+    newest.retain(|_, times| times.len() > keep);
+    for times in newest.values_mut() {
+        times.sort_unstable();
+    }
+    builds.retain(|key, fact| {
+        let times = newest.get(&(key.digest.clone(), key.path.clone()));
+        times.is_none_or(|times| fact.at >= times[times.len() - keep])
+    });
 }

@@ -50,7 +50,11 @@ pub(super) fn gather<'a>(
     let begun = |pins: &Pins| {
         let run = run_of(spec, target, pins);
         let stages = &observation.stage_set.status.stages;
-        stages.iter().any(|stage| stage.run.as_ref() == Some(&run))
+        // A run with patches or variables has a longer name.
+        let began = |recorded: &String| recorded.starts_with(&run);
+        stages
+            .iter()
+            .any(|stage| stage.run.as_ref().is_some_and(began))
     };
     let gate = match gate {
         // Nothing stands yet that would have to be looked after.

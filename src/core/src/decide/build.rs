@@ -6,7 +6,7 @@ use stageset_api::reason::Reason;
 
 use crate::failure::Failure;
 use crate::object::Rendered;
-use crate::observation::{BuildKey, BuildState, Observation};
+use crate::observation::{BuildKey, BuildOverlay, BuildState, Observation};
 use crate::plan::Need;
 use crate::spec::Spec;
 
@@ -20,17 +20,24 @@ pub(super) fn build<'a>(
     observation: &'a Observation,
     spec: &Spec,
     base: &Base<'_>,
+    overlays: &[Arc<BuildOverlay>],
 ) -> Result<Vec<&'a Arc<Vec<Rendered>>>, Stop> {
     let mut needs = Vec::new();
     let mut built = Vec::with_capacity(spec.stages.len());
     let mut failed: Option<(usize, &Failure, crate::time::Timestamp)> = None;
-    for (index, stage) in spec.stages.iter().enumerate() {
+    for (index, (stage, overlay)) in spec.stages.iter().zip(overlays).enumerate() {
         let Some(artifact) = base.pins.get(&stage.source) else {
             continue;
         };
         let key = BuildKey {
             digest: artifact.digest.clone(),
             path: stage.path.clone(),
+            overlay: overlay.digest.clone(),
+        };
+        let need = |key| Need::Build {
+            key,
+            artifact: artifact.clone(),
+            overlay: Arc::clone(overlay),
         };
         match observation
             .facts
@@ -38,18 +45,12 @@ pub(super) fn build<'a>(
             .get(&key)
             .map(|fact| (&fact.value, fact))
         {
-            None => needs.push(Need::Build {
-                key,
-                artifact: artifact.clone(),
-            }),
+            None => needs.push(need(key)),
             Some((BuildState::Built(objects), _)) => built.push(objects),
             Some((BuildState::Failed(failure), fact)) => {
                 let until = retry_at(fact.at, failure, fact.failures);
                 if observation.now >= until {
-                    needs.push(Need::Build {
-                        key,
-                        artifact: artifact.clone(),
-                    });
+                    needs.push(need(key));
                 } else if failed.is_none() {
                     failed = Some((index, failure, until));
                 }

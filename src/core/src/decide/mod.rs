@@ -15,6 +15,7 @@ mod freshness;
 mod identities;
 mod inventories;
 mod object;
+mod overlay;
 mod prune;
 mod reconstruct;
 mod release;
@@ -63,8 +64,17 @@ fn phases(observation: &Observation) -> Result<Infallible, Stop> {
     let (base, gate) = base::gather(observation, spec, &target, &identities)?;
     whereabouts::settle(observation, spec, &target, base.inventories)?;
     actions::opened(observation, spec)?;
-    let built = build::build(observation, spec, &base)?;
-    let release = release::assemble(observation, spec, &target, &identities, &base, &built)?;
+    let overlays = overlay::gather(observation, spec, &base)?;
+    let built = build::build(observation, spec, &base, &overlays)?;
+    let release = release::assemble(
+        observation,
+        spec,
+        &target,
+        &identities,
+        &base,
+        &overlays,
+        &built,
+    )?;
     reconstruct::lost_inventories(&release)?;
     let look = stage::advance(&release, gate)?;
     let pruned = prune::finish(&release)?;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::identity::{Identity, Target};
 use crate::names::StageName;
 use crate::object::{DefinedKind, Desired, GroupVersionKind, ObjectKey, Owner, Rendered};
-use crate::observation::{KindState, Observation, StageInventory, StageStatus};
+use crate::observation::{BuildOverlay, KindState, Observation, StageInventory, StageStatus};
 use crate::plan::Need;
 use crate::spec::{Spec, Stage};
 use crate::time::Timestamp;
@@ -98,6 +98,7 @@ pub(super) fn assemble<'a>(
     target: &'a Target,
     identities: &'a [Identity],
     base: &'a Base<'a>,
+    overlays: &[Arc<BuildOverlay>],
     built: &[&'a Arc<Vec<Rendered>>],
 ) -> Result<Release<'a>, Stop> {
     let owner = Owner {
@@ -168,7 +169,7 @@ pub(super) fn assemble<'a>(
         target,
         pins: &base.pins,
         inventories: base.inventories,
-        run: run_of(spec, target, &base.pins),
+        run: overlaid(run_of(spec, target, &base.pins), overlays),
         stages,
     })
 }
@@ -321,6 +322,25 @@ pub(super) fn run_of(spec: &Spec, target: &Target, pins: &Pins) -> String {
         }
     }
     let mut run = String::with_capacity(12);
+    for byte in &hash.finalize()[..6] {
+        // Writing to a String cannot fail.
+        let _ = write!(run, "{byte:02x}");
+    }
+    run
+}
+
+/// The run with what is laid over its builds; the same where there is nothing. The name begins with
+/// that of the run without.
+fn overlaid(mut run: String, overlays: &[Arc<BuildOverlay>]) -> String {
+    if overlays.iter().all(|overlay| overlay.digest.is_empty()) {
+        return run;
+    }
+    let mut hash = Sha256::new();
+    for overlay in overlays {
+        hash.update(&overlay.digest);
+        hash.update([0]);
+    }
+    run.push('.');
     for byte in &hash.finalize()[..6] {
         // Writing to a String cannot fail.
         let _ = write!(run, "{byte:02x}");

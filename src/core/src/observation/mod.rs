@@ -10,7 +10,7 @@ use crate::failure::{Fact, Failure};
 use crate::identity::{Identity, KubeconfigReference, Target, Tenancy};
 use crate::names::{Namespace, ServiceAccountName, StageName};
 use crate::object::{ObjectKey, Rendered};
-use crate::spec::{Problem, SourceReference, Spec, StageSetReference};
+use crate::spec::{Problem, SourceReference, Spec, StageSetReference, VariableSource};
 use crate::time::Timestamp;
 
 mod actions;
@@ -19,6 +19,7 @@ mod kinds;
 mod live;
 mod objects;
 mod record;
+mod variables;
 
 pub use actions::{
     ActionFacts, ActionRecord, Answer, Attempt, BaselineValid, Completed, Failed, Ledger, Progress,
@@ -33,6 +34,8 @@ pub use objects::Objects;
 pub use record::{
     Condition, ConditionStatus, InventoryEntry, Phase, StageInventory, StageStatus, Status,
 };
+
+pub use variables::{BuildOverlay, Values, VariableState};
 
 /// The controller's own settings, as far as decisions rest on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -213,6 +216,8 @@ pub struct BuildKey {
     pub digest: String,
     /// The path inside it.
     pub path: String,
+    /// The digest of what is laid over it; empty for nothing.
+    pub overlay: String,
 }
 
 /// What a build gave.
@@ -254,6 +259,8 @@ pub struct Facts {
     pub sources: BTreeMap<SourceReference, Fact<SourceState>>,
     /// StageSets that this one depends on, directly or not.
     pub dependencies: BTreeMap<StageSetReference, Fact<DependencyState>>,
+    /// ConfigMaps and Secrets with variables, each as the identity that read it.
+    pub variables: BTreeMap<(Identity, VariableSource), Fact<VariableState>>,
     /// Builds by content.
     pub builds: BTreeMap<BuildKey, Fact<BuildState>>,
     /// What Secrets say of remote clusters.

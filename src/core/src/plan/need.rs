@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::identity::{Identity, KubeconfigReference, Target};
 use crate::names::ServiceAccountName;
 use crate::object::{Desired, GroupVersionKind, Reference};
-use crate::observation::{Artifact, BuildKey, Labelled, Question};
-use crate::spec::{SourceReference, StageSetReference};
+use crate::observation::{Artifact, BuildKey, BuildOverlay, Labelled, Question};
+use crate::spec::{SourceReference, StageSetReference, VariableSource};
 
 /// Why an object is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -56,6 +56,16 @@ pub enum Need {
         key: BuildKey,
         /// The artifact.
         artifact: Artifact,
+        /// What is laid over it. Its variables may be secret, so it is left out of what is printed.
+        #[serde(skip)]
+        overlay: Arc<BuildOverlay>,
+    },
+    /// A ConfigMap or Secret with variables, read as the tenant.
+    Variables {
+        /// As whom.
+        identity: Identity,
+        /// Which.
+        source: VariableSource,
     },
     /// What applying would do, tried as the tenant, and the live object if there is one.
     DryRun {
@@ -108,7 +118,8 @@ impl Need {
             Self::DryRun { identity, .. }
             | Self::Read { identity, .. }
             | Self::Labelled { identity, .. }
-            | Self::Look { identity, .. } => Some(identity),
+            | Self::Look { identity, .. }
+            | Self::Variables { identity, .. } => Some(identity),
             Self::Account(_)
             | Self::Namespace
             | Self::Inventories
@@ -131,7 +142,6 @@ impl Need {
             Self::Source(source) => (3, None, None, source.to_string()),
             Self::Kubeconfig(reference) => (4, None, None, reference.to_string()),
             Self::Kind { target, gvk } => (5, Some(target), None, gvk.to_string()),
-            Self::Build { key, .. } => (6, None, None, format!("{} {}", key.digest, key.path)),
             Self::Dependency(stage_set) => (9, None, None, stage_set.to_string()),
             Self::Labelled { identity, search } => (
                 10,
@@ -139,6 +149,13 @@ impl Need {
                 Some(identity),
                 format!("{search} {} {}", search.stage, search.version),
             ),
+            Self::Build { key, .. } => (
+                6,
+                None,
+                None,
+                format!("{} {} {}", key.digest, key.path, key.overlay),
+            ),
+            Self::Variables { identity, source } => (11, None, Some(identity), source.to_string()),
             Self::DryRun { identity, object } => (
                 7,
                 None,

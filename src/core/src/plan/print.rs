@@ -163,8 +163,11 @@ impl fmt::Display for Need {
                 gvk,
             } => write!(f, "does the target serve {gvk}?"),
             Self::Kind { target, gvk } => write!(f, "does {target} serve {gvk}?"),
-            Self::Build { key, artifact } => {
+            Self::Build { key, artifact, .. } => {
                 write!(f, "build {:?} of {}", key.path, artifact.revision)
+            }
+            Self::Variables { identity, source } => {
+                write!(f, "read the variables of {source} as {identity}")
             }
             Self::DryRun { identity, object } => {
                 write!(f, "dry run of {} as {identity}", object.reference.key)

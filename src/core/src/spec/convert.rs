@@ -9,6 +9,7 @@ use stageset_api::names::{
 use stageset_api::stageset as api;
 
 use super::actions::actions;
+use super::overlay;
 use super::problems::{Problems, SCHEMA, set, show};
 use super::rules::sources::is_flux_kind;
 use super::{Check, ConflictPolicy, SourceReference, Spec, Stage, StageSetReference};
@@ -189,6 +190,7 @@ fn stage(
         source: source?,
         path: path?,
         service_account: service_account?,
+        overlay: overlay::overlay(&at, stage, problems),
         prune: stage.prune.unwrap_or(true),
         timeout: positive(checks.and_then(|c| c.timeout.as_ref()))
             .or_else(|| positive(stage.timeout.as_ref())),

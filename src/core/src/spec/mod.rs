@@ -6,11 +6,13 @@
 //! - `parse` puts the steps together, `problems` collects and orders what is found.
 //! - `rules/` holds the rules of the API contract, one file a topic, each with its number.
 //! - `unsupported` is the one table of fields that this version refuses; it only ever shrinks.
-//! - `convert` makes the types below, `actions` those of a stage's steps.
+//! - `convert` makes the types below, `actions` those of a stage's steps, `overlay` those of patches
+//!   and variables.
 
 mod actions;
 mod conflicts;
 mod convert;
+mod overlay;
 mod parse;
 mod problems;
 mod references;
@@ -24,6 +26,9 @@ pub use actions::{
     Method, ObjectTarget, Patch, PatchFormat, SecretKey, Selected, Until, Verb,
 };
 pub use conflicts::{Answer, ConflictAnswer, ConflictPolicy, ConflictRule};
+pub use overlay::{
+    Overlay, OverlayPatch, VariableKind, VariableReference, VariableSource, is_variable_name,
+};
 pub use parse::parse;
 pub use references::{References, references};
 pub use unsupported::supported_fields;
@@ -71,6 +76,8 @@ pub struct Stage {
     pub path: String,
     /// The stage's own account, which wins over the StageSet's.
     pub service_account: Option<ServiceAccountName>,
+    /// Patches and variables.
+    pub overlay: Overlay,
     /// Whether objects that leave the stage are deleted.
     pub prune: bool,
     /// Verify bound from the first positive of `readyChecks.timeout`, `stages[].timeout`.

@@ -7,8 +7,7 @@
 
 use stageset_api::choice::Choice;
 use stageset_api::stageset::{
-    Dependency, OnTimeout, PostBuild, Stage, StageActions, StagePromotion, StageSetSpec,
-    WindowScope,
+    Dependency, OnTimeout, Stage, StageActions, StagePromotion, StageSetSpec, WindowScope,
 };
 
 use super::problems::{Problems, UNSUPPORTED, set};
@@ -109,11 +108,6 @@ const STAGE: &[Unsupported<Stage>] = &[
         advice: REMOVE,
     },
     Unsupported {
-        field: "postBuild",
-        used: |stage| stage.post_build.as_ref().is_some_and(has_variables),
-        advice: REMOVE,
-    },
-    Unsupported {
         field: "actions",
         used: |stage| stage.actions.as_ref().is_some_and(has_actions),
         advice: REMOVE,
@@ -157,6 +151,7 @@ pub const fn supported_fields() -> &'static [&'static str] {
         "stages[].sourceRef",
         "stages[].path",
         "stages[].serviceAccountName",
+        "stages[].postBuild",
         "stages[].prune",
         "stages[].timeout",
         "stages[].readyChecks.timeout",
@@ -169,10 +164,6 @@ pub const fn supported_fields() -> &'static [&'static str] {
 
 fn is<W: PartialEq>(choice: Option<&Choice<W>>, word: W) -> bool {
     choice.is_some_and(|choice| *choice == Choice::Known(word))
-}
-
-fn has_variables(post_build: &PostBuild) -> bool {
-    !post_build.substitute.is_empty() || !post_build.substitute_from.is_empty()
 }
 
 fn has_actions(actions: &StageActions) -> bool {

@@ -23,9 +23,10 @@ use stageset_core::identity::{Identity, KubeconfigReference, Remote, Target, Ten
 use stageset_core::names::{Namespace, SecretName, ServiceAccountName, StageName};
 use stageset_core::object::{GroupVersionKind, ObjectKey, Owner, Rendered};
 use stageset_core::observation::{
-    AccountState, Artifact, BuildState, Config, Correction, DependencyState, DryRun, Facts, Health,
-    KindState, KubeconfigState, Ledger, Live, LiveState, NamespaceState, ObjectFacts, Observation,
-    ReconcileStage, Settled, SourceState, StageInventory, StageSet, Status, Takeover,
+    AccountState, Artifact, BuildOverlay, BuildState, Config, Correction, DependencyState, DryRun,
+    Facts, Health, KindState, KubeconfigState, Ledger, Live, LiveState, NamespaceState,
+    ObjectFacts, Observation, ReconcileStage, Settled, SourceState, StageInventory, StageSet,
+    Status, Takeover, VariableState,
 };
 use stageset_core::plan::{
     ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
@@ -140,6 +141,10 @@ pub struct World {
     pub done: Vec<Done>,
     pub events: Vec<(String, String)>,
     pub gone: bool,
+    /// ConfigMaps and Secrets with variables, as `Secret name`.
+    pub variables: BTreeMap<String, VariableState>,
+    /// What each build was given, in their order.
+    pub overlays: Vec<BuildOverlay>,
     pub facts: Facts,
     pub refresh_before: Timestamp,
     pub last_plan: Option<Plan>,
@@ -226,6 +231,8 @@ impl World {
             done: Vec::new(),
             events: Vec::new(),
             gone: false,
+            variables: BTreeMap::new(),
+            overlays: Vec::new(),
             facts: Facts::default(),
             refresh_before: start,
             last_plan: None,
@@ -606,7 +613,8 @@ impl World {
                     },
                 );
             }
-            Need::Build { key, .. } => {
+            Need::Build { key, overlay, .. } => {
+                self.overlays.push((**overlay).clone());
                 let found = self
                     .artifacts
                     .get(&(key.digest.clone(), key.path.clone()))
@@ -625,6 +633,39 @@ impl World {
                 );
                 self.facts.builds.insert(
                     key.clone(),
+                    Fact {
+                        value,
+                        at,
+                        failures,
+                    },
+                );
+            }
+            Need::Variables { identity, source } => {
+                let user = identity.impersonated_user().unwrap_or_default();
+                let kind = source.kind.as_str().to_owned();
+                self.done.push(Done {
+                    at,
+                    what: format!("read {source}"),
+                    identity: identity.impersonated_user(),
+                });
+                let value = if self.denied.contains(&(user, "get".into(), kind)) {
+                    VariableState::Unusable(Failure::new(
+                        FailureClass::Denied,
+                        format!("may not get {source}"),
+                    ))
+                } else if let Some(failure) = fault {
+                    VariableState::Unusable(failure)
+                } else {
+                    let found = self.variables.get(&source.to_string()).cloned();
+                    found.unwrap_or(VariableState::Absent)
+                };
+                let key = (identity.clone(), source.clone());
+                let failures = failures_after(
+                    self.facts.variables.get(&key),
+                    matches!(value, VariableState::Unusable(_)),
+                );
+                self.facts.variables.insert(
+                    key,
                     Fact {
                         value,
                         at,
@@ -1154,6 +1195,7 @@ pub fn stage(name: &str, source: &str) -> Stage {
         },
         path: String::new(),
         service_account: None,
+        overlay: stageset_core::spec::Overlay::default(),
         prune: true,
         timeout: None,
         disable_wait: false,

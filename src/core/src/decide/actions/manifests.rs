@@ -108,12 +108,15 @@ fn rendered<'a>(this: This<'a>, manifests: &Manifests) -> Result<&'a Arc<Vec<Ren
     let key = BuildKey {
         digest: artifact.digest.clone(),
         path: manifests.path.clone(),
+        // The stage's patches and variables are for the stage's own objects.
+        overlay: String::new(),
     };
     let ask = || {
         let key = key.clone();
         Go::Stop(Stop::Ask(vec![Need::Build {
             key,
             artifact: artifact.clone(),
+            overlay: Arc::default(),
         }]))
     };
     let Some(fact) = observation.facts.builds.get(&key) else {

@@ -124,10 +124,6 @@ fn uses() -> BTreeMap<&'static str, Value> {
             stage("patches", json!([{"patch": "a"}])),
         ),
         (
-            "stages[].postBuild",
-            stage("postBuild", json!({"substitute": {"a": "b"}})),
-        ),
-        (
             "stages[].actions",
             stage("actions", json!({ "post": action })),
         ),
