@@ -16,7 +16,29 @@ pub struct Known {
 }
 
 /// All of them.
-pub const KNOWN: &[Known] = &[];
+pub const KNOWN: &[Known] = &[
+    Known {
+        name: "labels and annotations of other types",
+        reason: "the API server refuses a label or annotation that isn't a text; kustomize passes \
+                 some of them on, ours says where it stands",
+        is: |ours, _| {
+            every_problem(ours, |text| {
+                (text.contains("metadata.labels") || text.contains("metadata.annotations"))
+                    && text.contains("expected a string; put it in quotes")
+            })
+        },
+    },
+    Known {
+        name: "unknown behavior",
+        reason: "a generator's behavior that is none counts as none in kustomize, which hides a slip",
+        is: |ours, _| every_problem(ours, |text| text.contains("found the behavior")),
+    },
+];
+
+/// Whether ours failed, and all its problems are of a kind.
+fn every_problem(ours: &Outcome, is: impl Fn(&str) -> bool) -> bool {
+    matches!(ours, Outcome::Failed(problems) if problems.lines().all(is))
+}
 
 /// The first known difference that explains these outcomes.
 pub fn explains(ours: &Outcome, original: &Outcome) -> Option<&'static Known> {

@@ -30,7 +30,7 @@ pub(super) enum Scalar {
 pub(crate) enum Dialect {
     /// `true` and `false`: objects and strategic merge patches.
     Objects,
-    /// `yes`, `no`, `on` and `off` as well: kustomization files and what else kustomize reads
+    /// `y`, `n`, `yes`, `no`, `on` and `off` as well: kustomization files and what else kustomize reads
     /// with another library.
     Settings,
 }
@@ -38,10 +38,10 @@ pub(crate) enum Dialect {
 /// Resolves a plain scalar without a tag.
 pub(super) fn resolve(text: &str, dialect: Dialect) -> Scalar {
     match text {
-        "yes" | "Yes" | "YES" | "on" | "On" | "ON" if dialect == Dialect::Settings => {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" if dialect == Dialect::Settings => {
             return Scalar::Bool(true);
         }
-        "no" | "No" | "NO" | "off" | "Off" | "OFF" if dialect == Dialect::Settings => {
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" if dialect == Dialect::Settings => {
             return Scalar::Bool(false);
         }
         "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,

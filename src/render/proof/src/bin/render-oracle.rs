@@ -148,6 +148,10 @@ impl Compare {
                 .original
                 .build(&entry.case.files, &entry.case.path, true)?;
             entry.case.original = Some(recorded(&answer.yaml, answer.error.as_deref()));
+            if entry.case.differs.is_some() {
+                let ours = Outcome::ours(&entry.case.tree()?, &entry.case.path);
+                entry.case.ours = Some(in_words(&ours)?);
+            }
             let text = entry.case.print();
             if std::fs::read_to_string(&entry.file)? != text {
                 std::fs::write(&entry.file, text)?;
@@ -213,7 +217,9 @@ fn gist(error: &str) -> String {
 fn recorded(yaml: &str, error: Option<&str>) -> Recorded {
     match error {
         None => Recorded::Objects(yaml.to_owned()),
-        Some(error) => Recorded::Error(error.trim_end().replace("\n===", "\n ===")),
+        Some(error) => {
+            Recorded::Error(without_addresses(error.trim_end()).replace("\n===", "\n ==="))
+        }
     }
 }
 
@@ -223,4 +229,31 @@ fn keep(name: &str, case: &Case) -> Result<()> {
     let file = folder.join(format!("{}.case", name.replace('/', ".")));
     std::fs::write(file, case.print())?;
     Ok(())
+}
+
+/// Our own outcome as it stands in a case: JSON, a document a line, which is YAML.
+fn in_words(ours: &Outcome) -> Result<Recorded> {
+    Ok(match ours {
+        Outcome::Failed(problems) => Recorded::Error(problems.clone()),
+        Outcome::Built(objects) => {
+            let mut text = String::new();
+            for object in objects {
+                text.push_str("---\n");
+                text.push_str(&serde_json::to_string_pretty(object)?);
+                text.push('\n');
+            }
+            Recorded::Objects(text)
+        }
+    })
+}
+
+/// Some errors print pointers, which differ from run to run.
+fn without_addresses(error: &str) -> String {
+    let mut parts = error.split("0x");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str("0x");
+        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+    }
+    text
 }
