@@ -11,20 +11,22 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use stageset_api::duration::GoDuration;
 
 use crate::error::CommandError;
+use crate::live::{Get, Reconcile, Resume, Suspend};
 
 /// Commands of the contract that this version doesn't have.
-const LATER: [&str; 10] = [
-    "get",
+const LATER: [&str; 8] = [
     "build",
     "diff",
     "apply",
-    "reconcile",
     "promote",
     "lint-migrations",
     "baseline",
     "reset-ledger",
     "fleet",
 ];
+
+/// Commands that this version has.
+const COMMANDS: &str = "simulate, plan, get, reconcile, suspend and resume";
 
 /// Looks at StageSets, tries them on a simulated cluster, prints what would be done.
 #[derive(Debug, Parser)]
@@ -52,6 +54,14 @@ pub enum Command {
     ///
     /// Works offline, on a simulated copy of the cluster that the folder describes.
     Plan(Plan),
+    /// Show how StageSets of a cluster stand.
+    Get(Get),
+    /// Have a StageSet looked at now.
+    Reconcile(Reconcile),
+    /// Stop delivering a StageSet; its deletion still tears down.
+    Suspend(Suspend),
+    /// Let a suspended StageSet go on.
+    Resume(Resume),
     /// Anything else.
     #[command(external_subcommand)]
     Other(Vec<String>),
@@ -121,7 +131,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     format!("{} (commit {commit})", env!("CARGO_PKG_VERSION"))
 });
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
     duration
         .positive()
@@ -175,8 +185,8 @@ pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Requ
 fn refuse(words: &[String]) -> CommandError {
     let name = words.first().map(String::as_str).unwrap_or_default();
     CommandError::Usage(if LATER.contains(&name) {
-        format!("{name:?} is not supported by this version; it has simulate and plan")
+        format!("{name:?} is not supported by this version; it has {COMMANDS}")
     } else {
-        format!("unknown command {name:?}; it has simulate and plan, see --help")
+        format!("unknown command {name:?}; it has {COMMANDS}, see --help")
     })
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::connection::ClusterError;
 use crate::scenario::ScenarioError;
 use crate::simulation::SimulationError;
 
@@ -17,6 +18,12 @@ pub enum CommandError {
     /// The simulation can't go on: exit code 3.
     #[error(transparent)]
     Simulation(#[from] SimulationError),
+    /// The cluster can't be asked, or refused: exit code 3.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// What was asked for can't be done as things stand: exit code 3.
+    #[error("{0}")]
+    Refused(String),
     /// The output can't be written: exit code 3.
     #[error("writing the output: {0}")]
     Output(#[from] std::io::Error),
@@ -27,7 +34,11 @@ impl CommandError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Scenario(_) | Self::Simulation(_) | Self::Output(_) => ExitCode::from(3),
+            Self::Scenario(_)
+            | Self::Simulation(_)
+            | Self::Cluster(_)
+            | Self::Refused(_)
+            | Self::Output(_) => ExitCode::from(3),
         }
     }
 }

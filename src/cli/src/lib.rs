@@ -4,10 +4,13 @@
 //! - [`scenario`] a folder that describes a cluster, artifacts, StageSets and what happens when.
 //! - [`simulation`] the production controller on a simulated cluster, in virtual time.
 //! - [`timeline`] what happened, for people and as data (`stagesetctl simulate`).
+//! - [`connection`] a cluster, as the caller; [`live`] commands on StageSets of it.
 //! - [`plan`] what the next pass does, for review (`stagesetctl plan`).
 
 pub mod arguments;
+pub mod connection;
 pub mod error;
+pub mod live;
 pub mod plan;
 pub mod scenario;
 pub mod simulation;

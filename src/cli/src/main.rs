@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use stagesetctl::arguments::{self, Command, Request};
 use stagesetctl::error::CommandError;
-use stagesetctl::{plan, timeline};
+use stagesetctl::{live, plan, timeline};
 
 fn run() -> Result<ExitCode, CommandError> {
     match arguments::parse(std::env::args_os())? {
@@ -14,6 +14,10 @@ fn run() -> Result<ExitCode, CommandError> {
         }
         Request::Run(Command::Simulate(options)) => timeline::command(&options),
         Request::Run(Command::Plan(options)) => plan::command(&options),
+        Request::Run(Command::Get(options)) => live::get_command(&options),
+        Request::Run(Command::Reconcile(options)) => live::reconcile_command(&options),
+        Request::Run(Command::Suspend(options)) => live::suspend_command(&options),
+        Request::Run(Command::Resume(options)) => live::resume_command(&options),
         Request::Run(Command::Other(_)) => Ok(ExitCode::from(2)),
     }
 }

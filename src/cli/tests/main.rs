@@ -5,4 +5,5 @@ mod command_line;
 mod examples;
 mod folder;
 mod harness;
+mod live;
 mod simulate;

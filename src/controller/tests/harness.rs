@@ -52,6 +52,7 @@ pub(crate) struct World {
 
 /// A controller that runs.
 pub(crate) struct Replica {
+    pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,
     pub(crate) missing: watch::Receiver<Vec<String>>,
     stop: Option<oneshot::Sender<()>>,
@@ -257,6 +258,7 @@ impl World {
     /// Starts a controller.
     pub(crate) fn replica(&self, options: Options, user: User, identity: Option<&str>) -> Replica {
         let metrics = Metrics::new();
+        let gate = Gate::default();
         let (told, missing) = watch::channel(Vec::new());
         let candidate = identity.map(|identity| Candidate {
             namespace: "default".to_owned(),
@@ -279,7 +281,7 @@ impl World {
         let process = Process {
             metrics: metrics.clone(),
             missing: told,
-            gate: Gate::default(),
+            gate: gate.clone(),
             candidate,
         };
         let (stop, stopped) = oneshot::channel();
@@ -294,6 +296,7 @@ impl World {
         });
         Replica {
             metrics,
+            gate,
             missing,
             stop: Some(stop),
             task,

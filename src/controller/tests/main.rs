@@ -1,5 +1,6 @@
 //! The production loop on the simulated cluster, on a paused clock.
 
+mod behaviours;
 mod certificates;
 mod determinism;
 mod endings;

@@ -18,7 +18,8 @@ mod object;
 mod source;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -33,10 +34,11 @@ use stageset_core::observation::{
     Tracking, VariableState,
 };
 use stageset_core::plan::Need;
-use stageset_core::spec::{SourceReference, StageSetReference, VariableSource};
+use stageset_core::spec::{SourceReference, Spec, StageSetReference, VariableSource};
 use stageset_core::time::Timestamp;
 
 use crate::observe::Outcome;
+use crate::perform::without_managed_fields;
 use crate::ports::Ports;
 use crate::records::inventory::{Inventories, Owner, Skipped};
 use crate::requests::Requests;
@@ -54,6 +56,33 @@ pub(crate) struct Gather<'a> {
     pub key: &'a StageSetKey,
     /// uid of the StageSet.
     pub uid: &'a str,
+    /// Whose bodies are kept.
+    pub bodies: &'a Bodies,
+}
+
+/// Group and kind of the objects that expressions judge: only of these the body is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Bodies(BTreeSet<(String, String)>);
+
+impl Bodies {
+    /// Those that the expressions of a spec are about.
+    pub(crate) fn of(spec: &Spec) -> Self {
+        let stages = spec.stages.iter();
+        let expressions = stages.flat_map(|stage| &stage.expressions);
+        Self(
+            expressions
+                .map(|each| (each.group.clone(), each.kind.clone()))
+                .collect(),
+        )
+    }
+
+    /// The live object with its body, if that is one that is kept.
+    pub(crate) fn kept(&self, mut live: Live, object: &Value, key: &ObjectKey) -> Live {
+        if !self.0.is_empty() && self.0.contains(&(key.group.clone(), key.kind.clone())) {
+            live.body = Some(Arc::new(without_managed_fields(object.clone())));
+        }
+        live
+    }
 }
 
 /// What was found, before it is put among the facts.

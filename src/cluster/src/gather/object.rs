@@ -92,7 +92,16 @@ async fn try_apply(
         return Ok(DryRun::Create);
     }
     Ok(match requests.get(&target).await? {
-        Some(stands) => drift::compare(&stands, &answer.object, FIELD_MANAGER),
+        Some(stands) => {
+            let key = &object.reference.key;
+            match drift::compare(&stands, &answer.object, FIELD_MANAGER) {
+                DryRun::Unchanged { live } => DryRun::Unchanged {
+                    live: gather.bodies.kept(live, &stands, key),
+                },
+                // What changes is read again before anybody judges it.
+                other => other,
+            }
+        }
         // It went away between the two.
         None => DryRun::Create,
     })
@@ -107,7 +116,7 @@ pub(super) async fn read(gather: Gather<'_>, identity: &Identity, object: &Refer
     let state = match found {
         Ok(Some(stands)) => live::read(&stands, FIELD_MANAGER).map_or_else(
             || LiveState::Unreadable(without_uid(&object.key)),
-            LiveState::Present,
+            |live| LiveState::Present(gather.bodies.kept(live, &stands, &object.key)),
         ),
         Ok(None) => LiveState::Absent,
         Err(failure) => LiveState::Unreadable(failure),

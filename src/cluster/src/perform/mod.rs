@@ -15,9 +15,10 @@ mod ledger;
 mod record;
 mod tenant;
 
-pub(crate) use record::{Known, Recorded, record};
+pub(crate) use record::{Known, Recorded, record, without_managed_fields};
 pub(crate) use tenant::tenant;
 
+use crate::gather::Bodies;
 use crate::ports::Ports;
 use crate::records::inventory::Owner;
 use crate::requests::Requests;
@@ -30,6 +31,8 @@ pub(crate) struct Perform<'a> {
     pub key: &'a StageSetKey,
     /// uid of the StageSet.
     pub uid: &'a str,
+    /// Whose bodies are kept.
+    pub bodies: &'a Bodies,
 }
 
 impl<'a> Perform<'a> {

@@ -77,8 +77,10 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
                 Err(failure) => Err(failure),
             };
             let result = applied.and_then(|applied| {
+                let key = &object.reference.key;
                 live::read(&applied.object, FIELD_MANAGER)
-                    .ok_or_else(|| without_uid(&object.reference.key))
+                    .map(|live| perform.bodies.kept(live, &applied.object, key))
+                    .ok_or_else(|| without_uid(key))
             });
             Done::Applied {
                 identity: identity.clone(),

@@ -121,6 +121,7 @@ mod tests {
             takes_claims_along: false,
             entry: Some("e".into()),
             health: Health::Current,
+            body: None,
         };
         ObjectFacts {
             live: Some(Fact::seen(LiveState::Present(live), Timestamp::default())),

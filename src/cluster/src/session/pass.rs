@@ -16,7 +16,7 @@ use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOp
 
 use super::look::Look;
 use super::{Pass, Session, Wake};
-use crate::gather::{Found, Gather, in_a_row};
+use crate::gather::{Bodies, Found, Gather, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
 use crate::ports::Ports;
@@ -142,10 +142,12 @@ impl Session {
             return;
         }
         let (key, uid) = (self.key.clone(), self.uid());
+        let bodies = self.bodies();
         let gather = Gather {
             ports,
             key: &key,
             uid: &uid,
+            bodies: &bodies,
         };
         for (need, at, found) in gather.all(needs).await {
             let outcome = found.outcome();
@@ -188,6 +190,7 @@ impl Session {
 
     async fn perform(&mut self, ports: &Ports, step: &[Operation]) -> Step {
         let uid = self.uid();
+        let bodies = self.bodies();
         let mut end = Step::Done;
         // Records one by one, since each answer is the next one's precondition.
         for operation in step {
@@ -201,6 +204,7 @@ impl Session {
                 ports,
                 key: &self.key,
                 uid: &uid,
+                bodies: &bodies,
             };
             if let RecordOperation::Action { step, .. } = record {
                 self.facts.actions.recording(step, ports.clock.now());
@@ -257,6 +261,7 @@ impl Session {
             ports,
             key: &self.key,
             uid: &uid,
+            bodies: &bodies,
         };
         let tenants: Vec<_> = step
             .iter()
@@ -331,6 +336,12 @@ impl Session {
             until: now.plus(AFTER_DEFECT),
             refresh: false,
         }
+    }
+
+    fn bodies(&self) -> Bodies {
+        let read = self.read.as_ref();
+        let spec = read.and_then(|stage_set| stage_set.spec.as_ref().ok());
+        spec.map(|spec| Bodies::of(spec)).unwrap_or_default()
     }
 
     fn uid(&self) -> String {

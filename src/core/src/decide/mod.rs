@@ -11,6 +11,7 @@ mod checks;
 mod conflicts;
 mod dependencies;
 mod entry;
+mod expressions;
 mod freshness;
 mod identities;
 mod inventories;

@@ -542,21 +542,16 @@ fn wave_is_ready(
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        unready.push((*key, *live, said));
+        unready.push((*key, said));
     }
     if unready.is_empty() {
         return Ok(());
     }
     let waited = observation.now.since(since.unwrap_or(observation.now));
-    let look = verify::look_again(
-        release,
-        stage,
-        unready.iter().map(|(key, live, _)| (*key, *live)),
-        waited,
-    )?;
+    let look = verify::look_again(release, stage, unready.iter().map(|(key, _)| *key), waited)?;
     let list: Vec<String> = unready
         .iter()
-        .map(|(key, _, said)| format!("{key} ({said})"))
+        .map(|(key, said)| format!("{key} ({said})"))
         .collect();
     let late = if waited >= bound {
         format!(", for more than {} s now", bound.as_secs())

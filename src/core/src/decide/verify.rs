@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 
 use super::Stop;
 use super::checks;
+use super::expressions::{self, Said};
 use super::freshness::{jittered, poll_pause};
 use super::release::{Release, StageView};
 use super::report::{Report, Wait, retry_interval};
@@ -104,9 +105,7 @@ pub(super) fn ready(
     let since = since(release, stage, applied);
     let waited = observation.now.since(since);
     let mut tally = Tally::new();
-    if !stage.spec.disable_wait {
-        tally_applied(&mut tally, release, stage, settled, waited);
-    }
+    tally_applied(&mut tally, release, stage, settled, waited);
     checks::tally(&mut tally, release, stage, waited);
     let Tally {
         needs,
@@ -216,7 +215,32 @@ pub(super) fn last_written(release: &Release<'_>, stage: &StageView<'_>) -> Time
         .unwrap_or(release.observation.now)
 }
 
-/// Looks at every applied object, by the kstatus rules.
+/// How one object stands, by its kstatus and by what expressions say of it.
+enum Verdict {
+    Ready,
+    Slow(String),
+    Failed(String),
+    Unread,
+}
+
+fn verdict(stage: &StageView<'_>, key: &ObjectKey, live: &Live) -> Verdict {
+    if !stage.spec.disable_wait {
+        match &live.health {
+            Health::Current => {}
+            Health::InProgress(said) => return Verdict::Slow(said.clone()),
+            Health::Terminating => return Verdict::Slow("it is being deleted".into()),
+            Health::Failed(said) => return Verdict::Failed(said.clone()),
+        }
+    }
+    match expressions::ask(stage.spec, key, live) {
+        Said::Ready => Verdict::Ready,
+        Said::Slow(said) => Verdict::Slow(said),
+        Said::Failed(said) => Verdict::Failed(said),
+        Said::Unread => Verdict::Unread,
+    }
+}
+
+/// Looks at every applied object.
 fn tally_applied(
     tally: &mut Tally,
     release: &Release<'_>,
@@ -225,28 +249,25 @@ fn tally_applied(
     waited: Duration,
 ) {
     let now = release.observation.now;
-    tally.total += settled.len();
     for (key, live) in settled {
-        let Some(due) = due(release, stage, key, live, waited) else {
-            match &live.health {
-                Health::Current => {}
-                Health::InProgress(said) => tally.unready(key.to_string(), said.clone(), None),
-                Health::Terminating => {
-                    tally.unready(key.to_string(), "it is being deleted".into(), None);
-                }
-                Health::Failed(said) => tally.fail(key.to_string(), said.clone(), None),
-            }
+        if stage.spec.disable_wait && expressions::about(stage.spec, key).next().is_none() {
             continue;
+        }
+        tally.total += 1;
+        let verdict = verdict(stage, key, live);
+        let due = match verdict {
+            Verdict::Unread => Some(now),
+            Verdict::Ready => due(release, stage, key, true, waited),
+            Verdict::Slow(_) | Verdict::Failed(_) => due(release, stage, key, false, waited),
         };
-        if due <= now {
+        if due.is_some_and(|due| due <= now) {
             tally.needs.extend(read(stage, key));
             continue;
         }
-        match &live.health {
-            Health::Current => tally.look_at(Some(due)),
-            Health::InProgress(said) => tally.slow(key.to_string(), said.clone(), due),
-            Health::Terminating => tally.slow(key.to_string(), "it is being deleted".into(), due),
-            Health::Failed(said) => tally.fail(key.to_string(), said.clone(), Some(due)),
+        match verdict {
+            Verdict::Ready | Verdict::Unread => tally.look_at(due),
+            Verdict::Slow(said) => tally.unready(key.to_string(), said, due),
+            Verdict::Failed(said) => tally.fail(key.to_string(), said, due),
         }
     }
 }
@@ -257,7 +278,7 @@ fn due(
     release: &Release<'_>,
     stage: &StageView<'_>,
     key: &ObjectKey,
-    live: &Live,
+    ready: bool,
     waited: Duration,
 ) -> Option<Timestamp> {
     let observation = release.observation;
@@ -267,13 +288,16 @@ fn due(
         .get(stage.identity, key)
         .map_or(Tracking::Polled, |facts| facts.tracking);
     let at = seen(release, stage, key).map(|(_, at)| at);
-    match (&live.health, tracking) {
-        (Health::Current, Tracking::Moved) if can_regress(key) => {
+    let judged = || expressions::about(stage.spec, key).next().is_some();
+    match (ready, tracking) {
+        (true, Tracking::Moved) if can_regress(key) || judged() => {
             Some(at.map_or(observation.now, |at| at.plus(SECOND_LOOK)))
         }
-        (Health::Current, _) | (_, Tracking::Watched) => None,
-        (_, Tracking::Moved) => Some(observation.now),
-        (_, Tracking::Polled) => Some(at.map_or(observation.now, |at| at.plus(poll_pause(waited)))),
+        (true, _) | (_, Tracking::Watched) => None,
+        (false, Tracking::Moved) => Some(observation.now),
+        (false, Tracking::Polled) => {
+            Some(at.map_or(observation.now, |at| at.plus(poll_pause(waited))))
+        }
     }
 }
 
@@ -292,14 +316,14 @@ fn read(stage: &StageView<'_>, key: &ObjectKey) -> Option<Need> {
 pub(super) fn look_again<'a>(
     release: &Release<'_>,
     stage: &StageView<'_>,
-    unready: impl Iterator<Item = (&'a ObjectKey, &'a Live)>,
+    unready: impl Iterator<Item = &'a ObjectKey>,
     waited: Duration,
 ) -> Result<Timestamp, Stop> {
     let observation = release.observation;
     let mut needs = Vec::new();
     let mut next = observation.now.plus(observation.config.default_interval);
-    for (key, live) in unready {
-        match due(release, stage, key, live, waited) {
+    for key in unready {
+        match due(release, stage, key, false, waited) {
             None => {}
             Some(due) if due <= observation.now => needs.extend(read(stage, key)),
             Some(due) => next = next.min(due),

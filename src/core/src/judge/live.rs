@@ -45,6 +45,7 @@ pub fn read(object: &Value, field_manager: &str) -> Option<Live> {
             .is_some_and(|when| when == "Delete"),
         entry: entry_of_metadata(metadata, field_manager),
         health: health::judge(object),
+        body: None,
     })
 }
 
@@ -158,6 +159,7 @@ mod tests {
                 finalizers: Vec::new(),
                 takes_claims_along: false,
                 entry: Some(entry),
+                body: None,
                 health: Health::Current,
             }
         );

@@ -49,6 +49,8 @@ pub struct Live {
     pub entry: Option<String>,
     /// Its readiness.
     pub health: Health,
+    /// The object itself, without managed fields: kept only for kinds that expressions judge.
+    pub body: Option<Arc<Value>>,
 }
 
 /// What a read found.

@@ -12,8 +12,11 @@ use super::actions::actions;
 use super::overlay;
 use super::problems::{Problems, SCHEMA, set, show};
 use super::rules::sources::is_flux_kind;
-use super::{Check, ConflictPolicy, SourceReference, Spec, Stage, StageSetReference};
+use super::{
+    Check, ConflictPolicy, ReadyExpressions, SourceReference, Spec, Stage, StageSetReference,
+};
 use crate::identity::KubeconfigReference;
+use crate::judge::cel::Expression;
 use crate::names::{InvalidName, Namespace, SecretName, ServiceAccountName, StageName};
 use crate::object::GroupVersionKind;
 
@@ -196,9 +199,23 @@ fn stage(
             .or_else(|| positive(stage.timeout.as_ref())),
         disable_wait: checks.and_then(|c| c.disable_wait).unwrap_or(false),
         checks: checks.map_or_else(Vec::new, |c| c.checks.iter().map(check).collect()),
+        expressions: checks.map_or_else(Vec::new, |c| c.exprs.iter().map(expressions).collect()),
         conflicts: ConflictPolicy::from_api(stage.force, stage.conflict_policy.as_ref()),
         actions: actions?,
     })
+}
+
+/// Expressions; V29 has seen to what doesn't compile.
+fn expressions(found: &api::ReadyExpression) -> ReadyExpressions {
+    let compiled =
+        |text: &Option<String>| set(text.as_ref()).and_then(|text| Expression::compile(text).ok());
+    ReadyExpressions {
+        group: GroupVersionKind::from_manifest(&found.api_version, "").group,
+        kind: found.kind.clone(),
+        current: compiled(&found.current),
+        in_progress: compiled(&found.in_progress),
+        failed: compiled(&found.failed),
+    }
 }
 
 /// A check; V29 has seen to kind and name.

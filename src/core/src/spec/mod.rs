@@ -39,6 +39,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::identity::KubeconfigReference;
+use crate::judge::cel::Expression;
 use crate::names::{Namespace, ServiceAccountName, StageName};
 use crate::object::GroupVersionKind;
 
@@ -86,10 +87,27 @@ pub struct Stage {
     pub disable_wait: bool,
     /// `readyChecks.checks`: further objects that must be ready.
     pub checks: Vec<Check>,
+    /// `readyChecks.exprs`: what applied objects have to say themselves.
+    pub expressions: Vec<ReadyExpressions>,
     /// `conflictPolicy` and `force`.
     pub conflicts: ConflictPolicy,
     /// Steps around it.
     pub actions: Actions,
+}
+
+/// Expressions that judge the applied objects of a group and kind; the version plays no part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadyExpressions {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Holds when the object is ready.
+    pub current: Option<Expression>,
+    /// Holds while the object is on its way.
+    pub in_progress: Option<Expression>,
+    /// Holds when the object has failed.
+    pub failed: Option<Expression>,
 }
 
 /// A further object that a stage waits for.

@@ -113,16 +113,6 @@ const STAGE: &[Unsupported<Stage>] = &[
         advice: REMOVE,
     },
     Unsupported {
-        field: "readyChecks.exprs",
-        used: |stage| {
-            stage
-                .ready_checks
-                .as_ref()
-                .is_some_and(|c| !c.exprs.is_empty())
-        },
-        advice: REMOVE,
-    },
-    Unsupported {
         field: "promotion",
         used: |stage| stage.promotion.as_ref().is_some_and(has_gates),
         advice: REMOVE,
@@ -157,6 +147,7 @@ pub const fn supported_fields() -> &'static [&'static str] {
         "stages[].readyChecks.timeout",
         "stages[].readyChecks.disableWait",
         "stages[].readyChecks.checks",
+        "stages[].readyChecks.exprs",
         "stages[].force",
         "stages[].conflictPolicy",
     ]

@@ -280,21 +280,10 @@ impl World {
     fn store(&mut self, key: &ObjectKey, owner: Owner, takes: Duration, content: &str) {
         self.uids += 1;
         let (uid, ready_at) = (format!("uid-{}", self.uids), self.now.plus(takes));
-        let stored = self.objects.entry(key.clone()).or_insert_with(|| Stored {
-            uid,
-            version: 0,
-            owner: None,
-            stage: String::new(),
-            content: String::new(),
-            entry: String::new(),
-            prune_disabled: false,
-            deleting: false,
-            deleted_at: None,
-            takes_claims_along: false,
-            former: Vec::new(),
-            ready_at,
-            finalizer: false,
-        });
+        let stored = self
+            .objects
+            .entry(key.clone())
+            .or_insert_with(|| Stored::foreign(&uid, ready_at));
         stored.version += 1;
         stored.owner = Some(owner);
         stored.ready_at = ready_at;

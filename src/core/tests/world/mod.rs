@@ -26,7 +26,7 @@ use stageset_core::observation::{
     AccountState, Artifact, BuildOverlay, BuildState, Config, Correction, DependencyState, DryRun,
     Facts, Health, KindState, KubeconfigState, Ledger, Live, LiveState, NamespaceState,
     ObjectFacts, Observation, ReconcileStage, Settled, SourceState, StageInventory, StageSet,
-    Status, Takeover, VariableState,
+    Status, Takeover, Tracking, VariableState,
 };
 use stageset_core::plan::{
     ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
@@ -63,6 +63,8 @@ pub struct Stored {
     pub takes_claims_along: bool,
     /// The content that its managers' fields hold besides ours.
     pub former: Vec<String>,
+    /// Its `status`, for expressions.
+    pub status: Value,
     pub ready_at: Timestamp,
     pub finalizer: bool,
 }
@@ -82,6 +84,7 @@ impl Stored {
             deleted_at: None,
             takes_claims_along: false,
             former: Vec::new(),
+            status: json!({}),
             ready_at,
             finalizer: false,
         }
@@ -794,6 +797,7 @@ impl World {
                     facts.live.as_ref(),
                     matches!(value, LiveState::Unreadable(_)),
                 );
+                facts.tracking = Tracking::Polled;
                 facts.live = Some(Fact {
                     value,
                     at,
@@ -849,6 +853,9 @@ impl World {
             finalizers: Vec::new(),
             takes_claims_along: stored.takes_claims_along,
             entry: Some(stored.entry.clone()),
+            body: Some(Arc::new(json!({
+                "spec": { "content": stored.content }, "status": stored.status,
+            }))),
             health: if stored.deleting {
                 Health::Terminating
             } else if self.now >= stored.ready_at {
@@ -1200,6 +1207,7 @@ pub fn stage(name: &str, source: &str) -> Stage {
         timeout: None,
         disable_wait: false,
         checks: Vec::new(),
+        expressions: Vec::new(),
         conflicts: ConflictPolicy::default(),
         actions: Actions::default(),
     }

@@ -1,9 +1,10 @@
-//! Explicit readiness checks (V29). Expressions aren't compiled yet: their field is unsupported.
+//! Explicit readiness checks, and expressions that have to compile (V29).
 
 use stageset_api::stageset::StageSetSpec;
 
 use super::super::problems::{Problems, set, show};
 use super::sources::is_api_version;
+use crate::judge::cel::Expression;
 
 pub(super) fn check(spec: &StageSetSpec, problems: &mut Problems) {
     for (stage_index, stage) in spec.stages.iter().enumerate() {
@@ -31,6 +32,25 @@ pub(super) fn check(spec: &StageSetSpec, problems: &mut Problems) {
             }
         }
         for (index, expr) in checks.exprs.iter().enumerate() {
+            if expr.kind.is_empty() {
+                let message = format!("stage {stage}: expression {index} needs a kind");
+                problems.add("V29", format!("{at}.exprs[{index}].kind"), message);
+            }
+            let texts = [
+                ("current", &expr.current),
+                ("inProgress", &expr.in_progress),
+                ("failed", &expr.failed),
+            ];
+            for (field, text) in texts {
+                let Some(text) = set(text.as_ref()) else {
+                    continue;
+                };
+                if let Err(error) = Expression::compile(text) {
+                    let message =
+                        format!("stage {stage}: expression {index} {}: {error}", show(text));
+                    problems.add("V29", format!("{at}.exprs[{index}].{field}"), message);
+                }
+            }
             if !is_api_version(&expr.api_version) {
                 let message = format!(
                     "stage {stage}: expression {index} has apiVersion {}, which is neither version nor group/version",

@@ -128,13 +128,6 @@ fn uses() -> BTreeMap<&'static str, Value> {
             stage("actions", json!({ "post": action })),
         ),
         (
-            "stages[].readyChecks.exprs",
-            stage(
-                "readyChecks",
-                json!({"exprs": [{"apiVersion": "v1", "kind": "K"}]}),
-            ),
-        ),
-        (
             "stages[].promotion",
             stage("promotion", json!({"requireManualPromotion": true})),
         ),

@@ -1,0 +1,334 @@
+//! Checks on further objects, expressions, and objects that stop being ready.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stageset_core::judge::cel::Expression;
+use stageset_core::names::Namespace;
+use stageset_core::object::GroupVersionKind;
+use stageset_core::observation::{Phase, Tracking};
+use stageset_core::plan::Need;
+use stageset_core::spec::{Check, ReadyExpressions};
+
+use crate::world::{Stored, World, shop};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
+
+fn check(kind: &str, name: &str) -> Check {
+    let api_version = if kind == "Deployment" {
+        "apps/v1"
+    } else {
+        "v1"
+    };
+    Check {
+        gvk: GroupVersionKind::from_manifest(api_version, kind),
+        namespace: None,
+        name: name.into(),
+    }
+}
+
+fn checked(check: Check) -> World {
+    let mut world = shop();
+    world.edit_spec(|spec| spec.stages[0].checks = vec![check]);
+    world
+}
+
+fn appears(world: &mut World, kind: &str, name: &str, ready_in: Duration) {
+    let key = world.key(kind, name);
+    let stored = Stored::foreign("u-other", world.now.plus(ready_in));
+    world.objects.insert(key, stored);
+}
+
+#[test]
+fn a_stage_waits_for_objects_of_others_and_only_looks_at_them() {
+    let mut world = checked(check("ConfigMap", "theirs"));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False StageProgressing");
+    assert!(
+        world
+            .message()
+            .contains("ConfigMap payments/theirs (it doesn't exist)"),
+        "{}",
+        world.message()
+    );
+    assert!(
+        world.object("Service", "web").is_none(),
+        "the next stage began"
+    );
+    appears(&mut world, "ConfigMap", "theirs", Duration::from_secs(20));
+    world.settle(Duration::from_secs(10));
+    assert_eq!(world.ready(), "False StageProgressing");
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    for word in ["create", "change", "delete", "take over"] {
+        let touched = world.done_with(word);
+        assert!(
+            !touched.iter().any(|what| what.contains("theirs")),
+            "{touched:?}"
+        );
+    }
+    let recorded = world
+        .inventories
+        .values()
+        .flat_map(|inventory| inventory.entries.keys());
+    assert!(
+        recorded.into_iter().all(|key| key.name != "theirs"),
+        "it was recorded"
+    );
+}
+
+#[test]
+fn a_check_that_may_not_be_read_is_reported_as_denied_and_heals() {
+    let mut world = checked(check("Secret", "theirs"));
+    world
+        .denied
+        .insert((DEPLOYER.into(), "get".into(), "Secret".into()));
+    let before = world.requests;
+    world.settle(Duration::from_secs(300));
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(
+        world
+            .message()
+            .contains("check Secret payments/theirs can't be read")
+    );
+    assert!(world.requests - before < 60, "{}", world.requests - before);
+    appears(&mut world, "Secret", "theirs", Duration::ZERO);
+    world.denied.clear();
+    world.settle(Duration::from_secs(120));
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn a_check_of_an_unknown_kind_and_one_out_of_bounds_are_told() {
+    let mut unknown = checked(Check {
+        gvk: GroupVersionKind::from_manifest("example.org/v1", "Nothing"),
+        ..check("ConfigMap", "x")
+    });
+    unknown.settle(MINUTE);
+    assert_eq!(unknown.ready(), "False RBACDenied");
+    assert!(
+        unknown
+            .message()
+            .contains("doesn't serve example.org/v1 Nothing")
+    );
+
+    let mut outside = checked(Check {
+        namespace: Some("vault".into()),
+        ..check("ConfigMap", "x")
+    });
+    outside
+        .config
+        .watch_namespaces
+        .insert(Namespace::new("payments").unwrap());
+    for _ in 0..60 {
+        let plan = outside.turn();
+        let foreign = |need: &Need| matches!(need, Need::Read { object, .. } if object.key.namespace.as_deref() == Some("vault"));
+        assert!(!plan.needs.iter().any(foreign), "{plan}");
+    }
+    assert_eq!(outside.ready(), "False RBACDenied");
+    assert!(
+        outside.message().contains("--watch-namespaces"),
+        "{}",
+        outside.message()
+    );
+}
+
+#[test]
+fn what_was_seen_of_a_check_before_the_stage_was_written_opens_nothing() {
+    let mut world = checked(check("ConfigMap", "theirs"));
+    appears(&mut world, "ConfigMap", "theirs", Duration::ZERO);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    // The new revision makes it unready; what was read for the old one is still in memory.
+    let later = world.now.plus(Duration::from_secs(30));
+    for (key, stored) in &mut world.objects {
+        if key.name == "theirs" {
+            stored.ready_at = later;
+        }
+    }
+    world.publish(
+        "config",
+        "r2",
+        &["ConfigMap/settings=2", "Deployment/cache=2"],
+    );
+    world.publish("app", "r2", &["Deployment/web=2", "Service/web=1"]);
+    world.now = world.now.plus(Duration::from_secs(1));
+    world.settle(Duration::from_secs(15));
+    assert_eq!(
+        world.ready(),
+        "False StageProgressing",
+        "{}",
+        world.message()
+    );
+    assert!(world.message().contains("theirs"), "{}", world.message());
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+fn judged(current: Option<&str>, in_progress: Option<&str>, failed: Option<&str>) -> World {
+    let mut world = shop();
+    let compiled = |text: Option<&str>| text.map(|text| Expression::compile(text).unwrap());
+    world.edit_spec(|spec| {
+        spec.stages[0].expressions = vec![ReadyExpressions {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            current: compiled(current),
+            in_progress: compiled(in_progress),
+            failed: compiled(failed),
+        }];
+    });
+    world
+}
+
+fn settings_say(world: &mut World, status: &serde_json::Value) {
+    for (key, stored) in &mut world.objects {
+        if key.name == "settings" {
+            stored.status = status.clone();
+        }
+    }
+}
+
+#[test]
+fn expressions_decide_when_an_object_is_ready() {
+    let mut world = judged(
+        Some("has(status.phase) && status.phase == 'Done'"),
+        Some("has(status.phase) && status.phase == 'Busy'"),
+        Some("has(status.phase) && status.phase == 'Broken'"),
+    );
+    world.settle(Duration::from_secs(30));
+    assert_eq!(world.ready(), "False StageProgressing");
+    assert!(
+        world.message().contains("doesn't hold yet"),
+        "{}",
+        world.message()
+    );
+    settings_say(&mut world, &json!({ "phase": "Busy" }));
+    world.settle(Duration::from_secs(30));
+    assert_eq!(world.ready(), "False StageProgressing");
+    settings_say(&mut world, &json!({ "phase": "Broken" }));
+    world.settle(Duration::from_secs(30));
+    assert_eq!(world.ready(), "False StageFailed", "{}", world.message());
+    settings_say(&mut world, &json!({ "phase": "Done" }));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn an_expression_that_errs_is_not_ready_and_says_why_without_the_object_s_content() {
+    let mut world = judged(Some("status.phase == 'Done'"), None, None);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False StageProgressing");
+    assert!(
+        world.message().contains("there is no field \"phase\""),
+        "{}",
+        world.message()
+    );
+    settings_say(&mut world, &json!({ "phase": "Done" }));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn a_status_of_an_older_generation_satisfies_no_expression() {
+    let mut world = judged(
+        Some("has(status.phase) && status.phase == 'Done'"),
+        None,
+        None,
+    );
+    world.settle(Duration::from_secs(5));
+    // Objects of this world are at generation 1.
+    settings_say(
+        &mut world,
+        &json!({ "phase": "Done", "observedGeneration": 0 }),
+    );
+    world.settle(Duration::from_secs(30));
+    assert_eq!(
+        world.ready(),
+        "False StageProgressing",
+        "{}",
+        world.message()
+    );
+    assert!(
+        world.message().contains("generation 0 of 1"),
+        "{}",
+        world.message()
+    );
+    settings_say(
+        &mut world,
+        &json!({ "phase": "Done", "observedGeneration": 1 }),
+    );
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn disable_wait_skips_kstatus_but_neither_checks_nor_expressions() {
+    let mut world = judged(
+        Some("has(status.phase) && status.phase == 'Done'"),
+        None,
+        None,
+    );
+    world.edit_spec(|spec| spec.stages[0].disable_wait = true);
+    world
+        .slow
+        .insert("Deployment".into(), Duration::from_secs(36_000));
+    world.settle(Duration::from_secs(30));
+    assert!(
+        world.message().contains("0 of 1 objects ready"),
+        "{}",
+        world.message()
+    );
+    settings_say(&mut world, &json!({ "phase": "Done" }));
+    world.settle(Duration::from_secs(30));
+    assert!(
+        world.object("Service", "web").is_some(),
+        "{}",
+        world.message()
+    );
+}
+
+#[test]
+fn an_object_that_stops_being_ready_is_noticed_when_its_watch_tells_that_it_moved() {
+    let mut world = shop();
+    world.edit_spec(|spec| spec.timeout = Some(MINUTE));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    world.now = world.now.plus(Duration::from_secs(200));
+    let later = world.now.plus(Duration::from_secs(40));
+    for (key, stored) in &mut world.objects {
+        if key.kind == "Deployment" && key.name == "cache" {
+            stored.ready_at = later;
+            stored.version += 1;
+        }
+    }
+    let before = world.requests;
+    world.pass();
+    assert_eq!(world.requests, before, "nobody told");
+    let moved = |world: &mut World| {
+        for (_, _, facts) in world.facts.objects.iter_mut() {
+            facts.tracking = Tracking::Moved;
+        }
+    };
+    moved(&mut world);
+    world.pass();
+    assert_eq!(world.ready(), "False StageProgressing");
+    assert_eq!(world.status.stages[0].phase, Phase::Verifying);
+    let since = world.status.stages[0].verifying_since;
+    assert_eq!(
+        since,
+        Some(world.now),
+        "its bound begins when it was noticed"
+    );
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    // Busy objects cost one read each now and then, not one for each event.
+    let before = world.requests;
+    for _ in 0..100 {
+        moved(&mut world);
+        world.pass();
+        world.now = world.now.plus(Duration::from_millis(100));
+    }
+    assert!(world.requests - before <= 6, "{}", world.requests - before);
+    assert_eq!(world.ready(), "True Succeeded");
+}
