@@ -14,8 +14,7 @@ use crate::error::CommandError;
 use crate::live::{Get, Reconcile, Resume, Suspend};
 
 /// Commands of the contract that this version doesn't have.
-const LATER: [&str; 8] = [
-    "build",
+const LATER: [&str; 7] = [
     "diff",
     "apply",
     "promote",
@@ -26,7 +25,7 @@ const LATER: [&str; 8] = [
 ];
 
 /// Commands that this version has.
-const COMMANDS: &str = "simulate, plan, get, reconcile, suspend and resume";
+const COMMANDS: &str = "simulate, plan, build, get, reconcile, suspend and resume";
 
 /// Looks at StageSets, tries them on a simulated cluster, prints what would be done.
 #[derive(Debug, Parser)]
@@ -62,6 +61,10 @@ pub enum Command {
     Suspend(Suspend),
     /// Let a suspended StageSet go on.
     Resume(Resume),
+    /// Print the objects that a folder builds, as the controller builds them.
+    ///
+    /// Works offline; the folder stands for an artifact. Values of Secrets are not shown.
+    Build(Build),
     /// Anything else.
     #[command(external_subcommand)]
     Other(Vec<String>),
@@ -103,6 +106,26 @@ pub struct Plan {
     /// Let the controller act as itself for StageSets that name no ServiceAccount.
     #[arg(long)]
     pub single_tenant: bool,
+}
+
+/// `stagesetctl build`.
+#[derive(Debug, Args)]
+pub struct Build {
+    /// StageSets of a cluster; not supported by this version.
+    #[arg(value_name = "NAME", hide = true)]
+    pub names: Vec<String>,
+    /// The folder that stands for an artifact.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// The path inside it, as in stages[].path.
+    #[arg(long, value_name = "PATH", default_value = "")]
+    pub path: String,
+    /// Show the values of Secrets.
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Build the same with the kustomize of the PATH, and say what differs; 1 if anything does.
+    #[arg(long)]
+    pub diff_with_kustomize: bool,
 }
 
 /// When to colour.
@@ -167,6 +190,13 @@ pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Requ
             command: Command::Plan(Plan { dir: None, .. }),
         }) => Err(CommandError::Usage(
             "plan needs --dir DIR, a scenario folder".to_owned(),
+        )),
+        Ok(Arguments {
+            command: Command::Build(build),
+        }) if !build.names.is_empty() => Err(CommandError::Usage(
+            "builds of StageSets in a cluster are not supported by this version; \
+                 use --dir DIR for a folder"
+                .to_owned(),
         )),
         Ok(Arguments { command }) => Ok(Request::Run(command)),
         Err(error) if !error.use_stderr() => Ok(Request::Print(error.to_string())),

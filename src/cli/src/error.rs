@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::build::BuildError;
 use crate::connection::ClusterError;
 use crate::scenario::ScenarioError;
 use crate::simulation::SimulationError;
@@ -15,6 +16,9 @@ pub enum CommandError {
     /// The folder can't be used: exit code 3.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// The folder can't be built: exit code 3.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The simulation can't go on: exit code 3.
     #[error(transparent)]
     Simulation(#[from] SimulationError),
@@ -35,6 +39,7 @@ impl CommandError {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Scenario(_)
+            | Self::Build(_)
             | Self::Simulation(_)
             | Self::Cluster(_)
             | Self::Refused(_)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use stagesetctl::arguments::{self, Command, Request};
 use stagesetctl::error::CommandError;
-use stagesetctl::{live, plan, timeline};
+use stagesetctl::{build, live, plan, timeline};
 
 fn run() -> Result<ExitCode, CommandError> {
     match arguments::parse(std::env::args_os())? {
@@ -18,6 +18,7 @@ fn run() -> Result<ExitCode, CommandError> {
         Request::Run(Command::Reconcile(options)) => live::reconcile_command(&options),
         Request::Run(Command::Suspend(options)) => live::suspend_command(&options),
         Request::Run(Command::Resume(options)) => live::resume_command(&options),
+        Request::Run(Command::Build(options)) => build::command(&options),
         Request::Run(Command::Other(_)) => Ok(ExitCode::from(2)),
     }
 }

@@ -191,3 +191,60 @@ async fn a_changed_secret_is_applied() {
         })
         .await;
 }
+
+/// `stages[].patches`: over plain manifests and over a kustomization, before variables.
+#[tokio::test(start_paused = true)]
+async fn patches_of_a_stage_are_laid_over() {
+    let manifest =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  key: one\n";
+    let kustomization = "resources: [a.yaml]\nnamePrefix: my-\npatches:\n- patch: |\n    apiVersion: v1\n    \
+                         kind: ConfigMap\n    metadata: {name: settings}\n    data: {key: own}\n";
+    for (files, name) in [
+        (vec![("a.yaml", manifest)], "settings"),
+        (
+            vec![("a.yaml", manifest), ("kustomization.yaml", kustomization)],
+            "my-settings",
+        ),
+    ] {
+        let mut world = World::new().await;
+        world.publish("app", "r1", &files);
+        let mut set = world.stage_set("web", &["app"]);
+        set["spec"]["stages"][0]["patches"] = json!([{
+            "patch": "- op: replace\n  path: /data/key\n  value: ${v}\n",
+            "target": { "kind": "ConfigMap" },
+        }]);
+        set["spec"]["stages"][0]["postBuild"] = json!({ "substitute": { "v": "patched" } });
+        world.apply(&json!({
+            "apiVersion": set["apiVersion"], "kind": set["kind"],
+            "metadata": { "namespace": "shop", "name": "web" }, "spec": set["spec"],
+        }));
+        world.until_ready("web").await;
+        assert_eq!(world.config_map(name).unwrap()["data"]["key"], "patched");
+    }
+}
+
+/// A patch that can't be laid over names the stage and itself.
+#[tokio::test(start_paused = true)]
+async fn a_patch_that_does_not_fit_is_named() {
+    let mut world = World::new().await;
+    let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n";
+    world.publish("app", "r1", &[("a.yaml", manifest)]);
+    let mut set = world.stage_set("web", &["app"]);
+    set["spec"]["stages"][0]["patches"] = json!([{
+        "patch": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settnigs\ndata: {a: b}\n",
+    }]);
+    world.apply(&json!({
+        "apiVersion": set["apiVersion"], "kind": set["kind"],
+        "metadata": { "namespace": "shop", "name": "web" }, "spec": set["spec"],
+    }));
+    world
+        .run_until("web", Duration::from_secs(60), |world| {
+            world.ready("web") == "False StageFailed"
+        })
+        .await;
+    let message = world.message("web");
+    assert!(
+        message.contains("stage app") && message.contains("settnigs"),
+        "{message}"
+    );
+}

@@ -38,7 +38,7 @@ mod tree;
 mod unpack;
 pub mod yaml;
 
-pub use build::{Object, ObjectFault, Origin, Problem, build};
+pub use build::{Object, ObjectFault, Origin, OuterPatch, Problem, build, build_patched};
 pub use digest::{Digest, DigestError};
 pub use limits::Limits;
 pub use pack::pack;

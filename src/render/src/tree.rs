@@ -85,6 +85,13 @@ impl Tree {
         }
     }
 
+    /// This tree with one file more, or another one in its place. The path is known to be plain.
+    pub(crate) fn with(&self, path: String, bytes: &[u8]) -> Self {
+        let mut files = BTreeMap::clone(&self.files);
+        files.insert(path, Arc::from(bytes));
+        Self::from_checked(files)
+    }
+
     /// The bytes of the file at `path`.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         self.files.get(path).map(AsRef::as_ref)

@@ -54,7 +54,7 @@ pub(super) fn names(path: &Path) -> Result<Vec<String>, ScenarioError> {
 }
 
 /// All files below a folder with their paths inside it, in order.
-pub(super) fn files(root: &Path) -> Result<Vec<(String, Vec<u8>)>, ScenarioError> {
+pub(crate) fn files(root: &Path) -> Result<Vec<(String, Vec<u8>)>, ScenarioError> {
     let mut found = Vec::new();
     collect(root, "", &mut found)?;
     Ok(found)

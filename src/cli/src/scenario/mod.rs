@@ -24,6 +24,7 @@ mod load;
 mod settings;
 mod sources;
 
+pub(crate) use folder::files;
 pub use sources::SourceObject;
 
 /// Why a folder can't be used. Every message names the file, and the line where there is one.

@@ -1,5 +1,6 @@
 //! Builds: downloaded anonymously, checked, unpacked and built in memory, once for each artifact.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::object::Rendered;
 use stageset_core::observation::{Artifact, BuildKey, BuildOverlay, BuildState};
 use stageset_core::plan::Need;
+use stageset_core::spec::OverlayPatch;
 use stageset_core::time::Timestamp;
-use stageset_render::{Digest, Limits, Tree, Variables};
+use stageset_render::{Digest, Limits, OuterPatch, Tree, Variables};
 
 use super::{Found, Gather};
 use crate::ports::Renderer;
@@ -99,8 +101,9 @@ fn rendered(
     overlay: &BuildOverlay,
     limits: &Limits,
 ) -> Result<Vec<Rendered>, Failure> {
-    let mut objects =
-        stageset_render::build(tree, path, limits).map_err(|problems| several(&problems))?;
+    let patches: Vec<OuterPatch> = overlay.patches.iter().map(outer).collect();
+    let mut objects = stageset_render::build_patched(tree, path, &patches, limits)
+        .map_err(|problems| several(&problems))?;
     let mut variables = Variables::default();
     for (name, value) in overlay.variables.iter() {
         variables
@@ -120,6 +123,19 @@ fn rendered(
             })
         })
         .collect()
+}
+
+fn outer(patch: &OverlayPatch) -> OuterPatch {
+    let members = |target: &BTreeMap<&'static str, String>| {
+        let pairs = target
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        pairs.collect()
+    };
+    OuterPatch {
+        patch: patch.patch.clone(),
+        target: patch.target.as_ref().map(members),
+    }
 }
 
 /// Some problems in one message.

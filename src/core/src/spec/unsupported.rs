@@ -103,11 +103,6 @@ const STAGE: &[Unsupported<Stage>] = &[
         advice: "with the value false; set it to true or remove it",
     },
     Unsupported {
-        field: "patches",
-        used: |stage| !stage.patches.is_empty(),
-        advice: REMOVE,
-    },
-    Unsupported {
         field: "actions",
         used: |stage| stage.actions.as_ref().is_some_and(has_actions),
         advice: REMOVE,
@@ -141,6 +136,7 @@ pub const fn supported_fields() -> &'static [&'static str] {
         "stages[].sourceRef",
         "stages[].path",
         "stages[].serviceAccountName",
+        "stages[].patches",
         "stages[].postBuild",
         "stages[].prune",
         "stages[].timeout",

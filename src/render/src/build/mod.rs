@@ -18,6 +18,7 @@
 
 mod files;
 mod object;
+mod patched;
 mod problem;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +29,7 @@ use self::files::Selection;
 pub(crate) use self::files::{folder, is_json};
 use self::object::Checked;
 pub(crate) use self::object::{check_identity, check_object};
+pub use self::patched::{OuterPatch, build_patched};
 pub use self::problem::{ObjectFault, Origin, Problem};
 use crate::kustomize::{self, Options};
 use crate::yaml::{Data, Node, json_nodes, yaml_nodes};

@@ -120,10 +120,6 @@ fn uses() -> BTreeMap<&'static str, Value> {
             stage("applyHelmHookResources", json!(false)),
         ),
         (
-            "stages[].patches",
-            stage("patches", json!([{"patch": "a"}])),
-        ),
-        (
             "stages[].actions",
             stage("actions", json!({ "post": action })),
         ),
