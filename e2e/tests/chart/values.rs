@@ -107,7 +107,7 @@ fn what_is_missing_is_refused_unless_it_is_off() {
         ),
         (
             "controller.allowedActionHosts={a.example}",
-            "controller.allowedActionHosts={}",
+            "controller.allowedActionHosts=null",
         ),
         (
             "controller.requirePinnedMigrationSources=true",
