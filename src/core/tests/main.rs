@@ -10,6 +10,7 @@ mod dependencies;
 mod faults;
 mod order;
 mod pruning;
+mod races;
 mod readiness;
 mod remote;
 mod tenancy;

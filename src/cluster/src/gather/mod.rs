@@ -477,12 +477,15 @@ pub(crate) fn in_a_row<T>(before: Option<&Fact<T>>, failed: bool) -> u32 {
 /// A recreated account is another one: nothing that the former one saw answers it (A07).
 fn forget_former_account(facts: &mut Facts, name: &ServiceAccountName, state: &AccountState) {
     let before = facts.accounts.get(name).map(|fact| &fact.value);
-    let (Some(AccountState::Exists { uid: before }), AccountState::Exists { uid: now }) =
-        (before, state)
-    else {
-        return;
+    let same = match (before, state) {
+        (Some(AccountState::Exists { uid: before }), AccountState::Exists { uid: now }) => {
+            before == now
+        }
+        // In between it may have been another one.
+        (Some(_), AccountState::Exists { .. }) | (_, AccountState::Absent) => false,
+        (None, AccountState::Exists { .. }) | (_, AccountState::Unreadable(_)) => true,
     };
-    if before != now {
+    if !same {
         facts
             .objects
             .retain(|identity, _, _| identity.local_account() != Some(name));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use stageset_api::names::FIELD_MANAGER;
-use stageset_core::failure::{Fact, Failure};
+use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::Identity;
 use stageset_core::judge::live;
 use stageset_core::object::{ObjectKey, Reference};
@@ -120,12 +120,14 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
             identity,
             object,
             uid,
+            version,
             stage: _,
             why: _,
         } => {
             let target = Target::object(object);
+            let version = Some(version.as_str()).filter(|version| !version.is_empty());
             let result = match requests(identity) {
-                Ok(requests) => requests.delete(&target, uid, None).await.map(drop),
+                Ok(requests) => requests.delete(&target, uid, version).await.map(drop),
                 Err(failure) => Err(failure),
             };
             Done::Deleted {
@@ -203,8 +205,11 @@ impl Done {
                 }
                 Err(failure) => {
                     failed(facts, &identity, &object.key, digest, failure, at);
-                    // Whatever it tried, the world isn't what it was tried on.
-                    facts.objects.entry(&identity, &object.key).dry_run = None;
+                    // Whatever it tried, the world isn't what it was tried on; and it may have taken
+                    // effect although its answer says nothing of that.
+                    let facts = facts.objects.entry(&identity, &object.key);
+                    facts.dry_run = None;
+                    facts.live = None;
                 }
             },
             Self::Deleted {
@@ -220,6 +225,10 @@ impl Done {
                     facts.write_failure = None;
                 }
                 Err(failure) => {
+                    if failure.class == FailureClass::Conflict {
+                        // It isn't as it was seen: only another look decides.
+                        facts.objects.entry(&identity, &object.key).live = None;
+                    }
                     failed(facts, &identity, &object.key, String::new(), failure, at);
                 }
             },

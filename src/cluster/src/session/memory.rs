@@ -18,6 +18,19 @@ use crate::ports::Ports;
 const KEEP_STRAYS: Duration = Duration::from_secs(3600);
 
 impl Session {
+    /// A clock that was set back makes every remembered time wrong: what was seen would seem to be of
+    /// the future, and asking again would never make it fresh. So it is all had again.
+    pub(super) fn follow_clock(&mut self, now: Timestamp) {
+        if now < self.decided {
+            self.facts = Facts::default();
+            self.refresh_before = now;
+        } else if self.decided == Timestamp::default() {
+            // A first decision rests on nothing old, and the first interval begins with it.
+            self.refresh_before = now;
+        }
+        self.decided = now;
+    }
+
     /// Drops what nothing asks for any more: builds of artifacts that no source offers, and objects
     /// that left all inventories.
     pub(super) fn forget(&mut self, ports: &Ports) {

@@ -97,6 +97,8 @@ pub struct Session {
     facts: Facts,
     /// Facts older than this are looked at again, unless a watch vouches for them.
     refresh_before: Timestamp,
+    /// The time of the last decision.
+    decided: Timestamp,
     /// The last `requestedAt` that made facts old.
     requested: Option<String>,
     known: Option<Known>,
@@ -113,6 +115,7 @@ impl Session {
             key,
             facts: Facts::default(),
             refresh_before: Timestamp::default(),
+            decided: Timestamp::default(),
             requested: None,
             known: None,
             read: None,

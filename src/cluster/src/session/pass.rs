@@ -11,7 +11,7 @@ use serde_json::Value;
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::{Identity, Target};
 use stageset_core::object::Reference;
-use stageset_core::observation::{Facts, Observation, Progress, StageSet};
+use stageset_core::observation::{Facts, KindState, Observation, Progress, StageSet};
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 
 use super::look::Look;
@@ -113,6 +113,7 @@ impl Session {
                 });
             }
         };
+        self.follow_clock(now);
         let requested = stage_set.requested_at.clone();
         if requested != stage_set.status.last_handled_reconcile_at && requested != self.requested {
             self.refresh_before = now;
@@ -298,6 +299,9 @@ impl Session {
             }
             if let Some((identity, reference)) = addressed(tenant) {
                 after(&outcome, &mut self.facts, ports, identity, reference);
+                if matches!(tenant, TenantOperation::Apply { .. }) {
+                    ask_again_whether_served(&mut self.facts, ports, identity, reference);
+                }
                 self.refer(identity, reference);
             }
             done.record(&mut self.facts, at);
@@ -393,17 +397,37 @@ fn after(
     if let Outcome::Failed(failure) = outcome
         && failure.class == FailureClass::UnknownKind
     {
-        let target = identity.target();
-        match target {
-            Target::Local => ports.discovery.forget(&reference.key.group),
-            Target::Remote(remote) => {
-                // One that isn't connected to any more is discovered anew anyway.
-                if let Ok(cluster) = ports.remotes.reach(remote) {
-                    cluster.discovery().forget(&reference.key.group);
-                }
+        discover_anew(facts, ports, identity.target(), reference);
+    }
+}
+
+fn discover_anew(facts: &mut Facts, ports: &Ports, target: &Target, reference: &Reference) {
+    match target {
+        Target::Local => ports.discovery.forget(&reference.key.group),
+        Target::Remote(remote) => {
+            // One that isn't connected to any more is discovered anew anyway.
+            if let Ok(cluster) = ports.remotes.reach(remote) {
+                cluster.discovery().forget(&reference.key.group);
             }
         }
-        facts.kinds.remove(target, &reference.gvk());
+    }
+    facts.kinds.remove(target, &reference.gvk());
+}
+
+/// An object of a kind that wasn't served was written, so its definition, of the same release, must
+/// stand by now. Were "not served" believed any longer, the object would be taken for gone (D1).
+fn ask_again_whether_served(
+    facts: &mut Facts,
+    ports: &Ports,
+    identity: &Identity,
+    reference: &Reference,
+) {
+    let served = facts
+        .kinds
+        .get(identity.target(), &reference.gvk())
+        .is_none_or(|fact| matches!(fact.value, KindState::Served { .. }));
+    if !served {
+        discover_anew(facts, ports, identity.target(), reference);
     }
 }
 

@@ -17,6 +17,8 @@ use super::freshness::retry_at;
 
 /// A deletion is decided on nothing older than this.
 const LOOK: Duration = Duration::from_secs(10);
+/// So often in a row a deletion that met a changed object is tried again at once.
+const HURRIES: u32 = 3;
 
 /// What becomes of a recorded object.
 pub(super) enum Fate<'a> {
@@ -139,6 +141,7 @@ impl<'a> Removal<'a> {
             identity: self.identity.clone(),
             object: reference.clone(),
             uid: live.uid.clone(),
+            version: live.resource_version.clone(),
             stage: self.stage.clone(),
             why: self.why,
         });
@@ -149,10 +152,10 @@ impl<'a> Removal<'a> {
     fn after_failure(&self, facts: &'a ObjectFacts) -> Option<Fate<'a>> {
         let (digest, fact) = facts.write_failure.as_ref()?;
         let until = retry_at(fact.at, &fact.value, fact.failures);
-        // A conflict means that the object isn't the one we saw: look again rather than wait.
-        let waits = digest.is_empty()
-            && fact.value.class != FailureClass::Conflict
-            && self.observation.now < until;
+        // A conflict means that the object isn't as we saw it: look again rather than wait, unless it
+        // changes faster than we can look.
+        let hurry = fact.value.class == FailureClass::Conflict && fact.failures <= HURRIES;
+        let waits = digest.is_empty() && !hurry && self.observation.now < until;
         waits.then_some(Fate::Blocked(Cow::Borrowed(&fact.value), until))
     }
 

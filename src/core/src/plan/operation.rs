@@ -157,7 +157,8 @@ pub enum TenantOperation {
         #[serde(skip)]
         managed_fields: Arc<Value>,
     },
-    /// Delete, in the background, with the uid as precondition (K23).
+    /// Delete, in the background, with uid and version as preconditions (K23): whoever took our
+    /// labels off since we looked keeps the object (I8).
     Delete {
         /// As whom.
         identity: Identity,
@@ -165,6 +166,8 @@ pub enum TenantOperation {
         object: Reference,
         /// The uid that was recorded or seen.
         uid: String,
+        /// `metadata.resourceVersion` of what was seen; empty if it had none.
+        version: String,
         /// The stage it belongs to.
         stage: StageName,
         /// Why.

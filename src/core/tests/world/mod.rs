@@ -995,6 +995,7 @@ impl World {
                         },
                     ));
                     facts.dry_run = None;
+                    facts.live = None;
                     return false;
                 }
                 self.note(operation.to_string(), Some(identity));
@@ -1034,6 +1035,11 @@ impl World {
                     let fields = fields.clone();
                     facts.corrected(Correction { at, fields });
                 }
+                let (target, gvk) = (identity.target(), object.reference.gvk());
+                let known = self.facts.kinds.get(target, &gvk);
+                if known.is_some_and(|fact| fact.value == KindState::Unknown) {
+                    self.facts.kinds.remove(target, &gvk);
+                }
                 true
             }
             TenantOperation::TakeOver {
@@ -1063,11 +1069,21 @@ impl World {
                 identity,
                 object,
                 uid,
+                version,
                 ..
             } => {
-                let refusal = self.refuses(identity, "delete", &object.key);
+                let moved = self
+                    .objects
+                    .get(&object.key)
+                    .is_some_and(|stored| stored.version.to_string() != *version);
+                let refusal = self.refuses(identity, "delete", &object.key).or_else(|| {
+                    moved.then(|| Failure::new(FailureClass::Conflict, "version mismatch"))
+                });
                 if let Some(failure) = fault.or(refusal) {
                     let facts = self.entry(identity, &object.key);
+                    if failure.class == FailureClass::Conflict {
+                        facts.live = None;
+                    }
                     let failures =
                         failures_after(facts.write_failure.as_ref().map(|(_, fact)| fact), true);
                     facts.write_failure = Some((

@@ -358,10 +358,8 @@ impl Report {
         let spec = observation.stage_set.spec.as_ref().ok();
         let interval = steady_interval(observation, spec.map(AsRef::as_ref));
         let spread = jittered(interval, &observation.stage_set.uid);
-        let mut tick = observation.refresh_before.plus(spread);
-        if tick <= observation.now {
-            tick = observation.now.plus(spread);
-        }
+        // A tick that is overdue is due now: put off, shorter waits would put it off for ever.
+        let tick = observation.refresh_before.plus(spread);
         let until = match self.wait {
             Wait::Change => {
                 return Next::Rest {

@@ -1,0 +1,230 @@
+//! The request log: what was asked of the server, as whom, and what came of it. Written by the
+//! server's side of each level; checkers read nothing else but this and the cluster itself.
+
+use std::fmt;
+
+use stageset_core::object::ObjectKey;
+use stageset_core::time::Timestamp;
+
+use crate::event::Event;
+
+/// An object as it stands in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// What its annotation [`crate::setup::CONTENT`] says.
+    pub content: String,
+    /// `namespace/name` of the StageSet that its labels name.
+    pub owner: Option<String>,
+    /// A deletion was asked for.
+    pub deleting: bool,
+    /// Whether it is ready by the kstatus rules.
+    pub ready: bool,
+    /// `stages.metio.wtf/prune: disabled`.
+    pub keep: bool,
+}
+
+/// As whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    /// The controller as itself.
+    Controller,
+    /// An impersonated user.
+    User(String),
+    /// Nobody: a download without credentials.
+    Anonymous,
+    /// Something that the run did to the world.
+    World,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// An account was read; its uid if it exists.
+    Account(String, Option<String>),
+    /// The StageSet's namespace was read.
+    Namespace,
+    /// The inventories were listed.
+    Inventories,
+    /// A source was read; the revision that it offered.
+    Source(String, Option<u8>),
+    /// Discovery.
+    Kind(String),
+    /// A download.
+    Fetch,
+    /// A dry run of an apply, and what it showed of the object as it stands.
+    DryRun(ObjectKey, Option<Sight>),
+    /// A read, and what it showed.
+    Get(ObjectKey, Option<Sight>),
+    /// An apply: before and after.
+    Apply(ObjectKey, Option<Sight>, Option<Sight>),
+    /// A deletion, with the uid that it was limited to.
+    Delete(ObjectKey, Option<Sight>, Option<String>),
+    /// Our finalizer was put on (true) or taken off.
+    Finalizer(bool),
+    /// A write of the status: all its texts.
+    Status(String),
+    /// A write of an inventory: the entries before and after.
+    Inventory(String, Vec<ObjectKey>, Vec<ObjectKey>),
+    /// An event told people something.
+    Announce(String, String),
+    /// Another request of the controller: method and path.
+    Other(String),
+    /// Not a request: what the run did.
+    World(Event),
+    /// Not a request: faults end here, the second act begins.
+    Healed,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Which request boundary.
+    pub number: u64,
+    /// The true time.
+    pub at: Timestamp,
+    /// Which process.
+    pub process: usize,
+    /// Which life of the process: a restarted one remembers nothing.
+    pub life: u32,
+    /// As whom.
+    pub who: Who,
+    /// What.
+    pub what: What,
+    /// HTTP status that the server answered with; 0 when it didn't get to answer.
+    pub code: u16,
+    /// Whether the process got the answer.
+    pub delivered: bool,
+    /// Whether something changed.
+    pub effect: bool,
+    /// For writes of our own records: the version that it was based on, and the one that stood.
+    pub versions: Option<(Option<u64>, u64)>,
+}
+
+impl Entry {
+    /// A request of a process that went well and was answered.
+    pub fn succeeded(&self) -> bool {
+        self.delivered && (200..300).contains(&self.code)
+    }
+
+    /// The object of a request to the tenant's world.
+    pub fn tenant_key(&self) -> Option<&ObjectKey> {
+        match &self.what {
+            What::DryRun(key, _)
+            | What::Get(key, _)
+            | What::Apply(key, ..)
+            | What::Delete(key, ..) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The verb that RBAC knows it by.
+    pub fn verb(&self) -> &'static str {
+        match &self.what {
+            What::DryRun(..) | What::Apply(..) => "patch",
+            What::Delete(..) => "delete",
+            _ => "get",
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Controller => "controller",
+            Self::User(user) => user.rsplit(':').next().unwrap_or(user),
+            Self::Anonymous => "anonymous",
+            Self::World => "world",
+        })
+    }
+}
+
+struct Seen<'a>(&'a Option<Sight>);
+
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(sight) = self.0 else {
+            return f.write_str("nothing");
+        };
+        write!(f, "{} {}", sight.uid, sight.content)?;
+        if let Some(owner) = &sight.owner {
+            write!(f, " of {owner}")?;
+        }
+        for (says, word) in [
+            (sight.ready, " ready"),
+            (sight.deleting, " deleting"),
+            (sight.keep, " keep"),
+        ] {
+            if says {
+                f.write_str(word)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(name, Some(uid)) => write!(f, "read account {name}: {uid}"),
+            Self::Account(name, None) => write!(f, "read account {name}: absent"),
+            Self::Namespace => f.write_str("read the namespace"),
+            Self::Inventories => f.write_str("list inventories"),
+            Self::Source(name, Some(revision)) => write!(f, "read source {name}: {revision}"),
+            Self::Source(name, None) => write!(f, "read source {name}: nothing usable"),
+            Self::Kind(kind) => write!(f, "discover {kind}"),
+            Self::Fetch => f.write_str("download"),
+            Self::DryRun(key, sight) => write!(f, "dry run of {key}; it is {}", Seen(sight)),
+            Self::Get(key, sight) => write!(f, "get {key}: {}", Seen(sight)),
+            Self::Apply(key, before, after) => {
+                write!(f, "apply {key}: {} -> {}", Seen(before), Seen(after))
+            }
+            Self::Delete(key, before, uid) => write!(
+                f,
+                "delete {key} (uid {}): it was {}",
+                uid.as_deref().unwrap_or("any"),
+                Seen(before)
+            ),
+            Self::Finalizer(true) => f.write_str("add the finalizer"),
+            Self::Finalizer(false) => f.write_str("remove the finalizer"),
+            Self::Status(text) => write!(f, "status: {text}"),
+            Self::Inventory(stage, before, after) => write!(
+                f,
+                "inventory of {stage}: {} -> {} objects",
+                before.len(),
+                after.len()
+            ),
+            Self::Announce(reason, message) => write!(f, "event {reason}: {message}"),
+            Self::Other(path) => f.write_str(path),
+            Self::World(event) => write!(f, "{event}"),
+            Self::Healed => f.write_str("all faults end; from here on it must converge"),
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>4} {}",
+            self.number,
+            self.at.as_millis() % 1_000_000_000
+        )?;
+        if self.who == Who::World {
+            return write!(f, " *** {}", self.what);
+        }
+        write!(
+            f,
+            " p{}.{} {:<10} {} {}",
+            self.process, self.life, self.who, self.code, self.what
+        )?;
+        if !self.delivered {
+            f.write_str(" [no answer]")?;
+        }
+        if self.effect {
+            f.write_str(" [changed]")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! What must hold, one file a promise, each written apart from the code that it checks: checkers see
+//! the request log with its identities and the cluster itself, never the controller's own opinion.
+//!
+//! The numbers are those of ARCHITECTURE.md. [`all`] lists them; every one looks at every entry of
+//! every run. Promises about the end of a run (L1, L2, L3) are judged by [`rest`].
+
+mod d1_nothing_lost;
+mod d2_once;
+mod d3_versions;
+mod i1_own_tenant;
+mod i2_no_account;
+mod i3_own_rights;
+mod i4_denied;
+mod i5_fails_closed;
+mod i6_own_business;
+mod i7_own_sight;
+mod i8_owned_deletes;
+mod i9_secrets;
+mod l4_order;
+pub mod rest;
+
+use std::fmt;
+
+use crate::log::Entry;
+use crate::scene::Scene;
+use crate::schedule::Level;
+
+/// One promise.
+pub trait Property {
+    /// Its number.
+    fn name(&self) -> &'static str;
+    /// Looks at what just happened; the error says how the promise was broken.
+    fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String>;
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number, e.g. `D1`.
+    pub property: &'static str,
+    /// How it was broken.
+    pub said: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.property, self.said)
+    }
+}
+
+/// All promises about single steps, fresh for a run at a level.
+pub fn all(level: Level) -> Vec<Box<dyn Property>> {
+    vec![
+        Box::new(i1_own_tenant::OwnTenant),
+        Box::new(i2_no_account::NoAccount),
+        Box::new(i3_own_rights::OwnRights),
+        Box::new(i4_denied::Denied::default()),
+        Box::new(i5_fails_closed::FailsClosed::new(level)),
+        Box::new(i6_own_business::OwnBusiness),
+        Box::new(i7_own_sight::OwnSight::default()),
+        Box::new(i8_owned_deletes::OwnedDeletes::default()),
+        Box::new(i9_secrets::Secrets),
+        Box::new(l4_order::Order::default()),
+        Box::new(d1_nothing_lost::NothingLost::default()),
+        Box::new(d2_once::Once::default()),
+        Box::new(d3_versions::Versions),
+    ]
+}
+
+/// Whether an owner label names the StageSet of the trials.
+fn is_ours(owner: Option<&str>) -> bool {
+    owner == Some(concat!("payments", "/", "shop"))
+}

@@ -1,0 +1,163 @@
+//! The end of a run: once inputs and faults stop changing, the StageSet gets to what is desired and
+//! stays there (L1), at a bounded rate of requests (L2); a deletion always ends (L3).
+
+use std::collections::BTreeSet;
+
+use stageset_core::object::ObjectKey;
+
+use super::is_ours;
+use crate::event::{Edit, Event};
+use crate::scene::Scene;
+use crate::setup::{Accounts, Setup};
+
+/// Why a release may stand still although nothing is broken. A test lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Excuse {
+    /// Nobody may act: no account is named (I2).
+    NoAccount,
+    /// Another StageSet's labels stand on an object of the release (K13).
+    ForeignOwner(ObjectKey),
+}
+
+/// What others did to objects and records: what is left because of that isn't our fault.
+#[derive(Debug, Default)]
+pub struct Excused {
+    objects: BTreeSet<String>,
+    stages: BTreeSet<usize>,
+}
+
+impl Excused {
+    /// Takes note of an event.
+    pub fn note(&mut self, event: &Event) {
+        match event {
+            Event::Forget(object) | Event::Keep(object) | Event::Replace(object) => {
+                self.objects.insert(object.clone());
+            }
+            Event::DropInventory(stage) | Event::Spec(Edit::Unprune(stage)) => {
+                self.stages.insert(*stage);
+            }
+            _ => {}
+        }
+    }
+
+    fn covers(&self, key: &ObjectKey, scene: &dyn Scene) -> bool {
+        self.objects.contains(&format!("{}/{}", key.kind, key.name))
+            || scene
+                .table()
+                .holders(key)
+                .iter()
+                .any(|stage| self.stages.contains(stage))
+    }
+}
+
+/// The reason for which this release may legitimately stand still, if there is one.
+pub fn excuse(scene: &dyn Scene) -> Option<Excuse> {
+    if scene.setup().accounts == Accounts::None {
+        return Some(Excuse::NoAccount);
+    }
+    desired(scene)
+        .into_iter()
+        .map(|(key, _)| key)
+        .find(|key| {
+            let owner = scene.object(key).and_then(|object| object.owner);
+            owner.is_some() && !is_ours(owner.as_deref())
+        })
+        .map(Excuse::ForeignOwner)
+}
+
+/// Every object of the release as it should be now, with its content.
+fn desired(scene: &dyn Scene) -> Vec<(ObjectKey, String)> {
+    let (setup, table) = (scene.setup(), scene.table());
+    let mut all = Vec::new();
+    for stage in scene.variant().stages(setup) {
+        if let Some(revision) = scene.offered(setup.source(stage)) {
+            let contents = table.contents(stage, revision);
+            all.extend(contents.iter().map(|(k, c)| (k.clone(), c.clone())));
+        }
+    }
+    all
+}
+
+/// What is still missing to the desired state, if anything (L1).
+pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
+    let Some(stage_set) = scene.stage_set() else {
+        return gone(scene, excused, false);
+    };
+    if stage_set.observed_generation != stage_set.generation {
+        return Err(format!(
+            "the status speaks of generation {}, the spec is of {}",
+            stage_set.observed_generation, stage_set.generation
+        ));
+    }
+    if let Some(excuse) = excuse(scene) {
+        return if stage_set.ready.starts_with("False") && !stage_set.message.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{excuse:?}, but Ready is {}", stage_set.ready))
+        };
+    }
+    if stage_set.ready != "True Succeeded" {
+        return Err(format!(
+            "Ready is {}: {}",
+            stage_set.ready, stage_set.message
+        ));
+    }
+    let desired = desired(scene);
+    for (key, content) in &desired {
+        match scene.object(key) {
+            None => return Err(format!("{key} isn't there")),
+            Some(object) if object.content != *content => {
+                return Err(format!("{key} is {:?}, not {content:?}", object.content));
+            }
+            Some(object) if !is_ours(object.owner.as_deref()) => {
+                return Err(format!("{key} doesn't carry our labels"));
+            }
+            Some(object) if object.deleting => return Err(format!("{key} is being deleted")),
+            Some(_) => {}
+        }
+        if !scene.recorded(key) {
+            return Err(format!("no inventory holds {key}"));
+        }
+    }
+    let wanted: BTreeSet<&ObjectKey> = desired.iter().map(|(key, _)| key).collect();
+    for (stage, keys) in scene.inventories() {
+        if let Some(key) = keys.iter().find(|key| !wanted.contains(key)) {
+            return Err(format!("the inventory of {stage} still holds {key}"));
+        }
+    }
+    leftover(scene, excused, &wanted)
+}
+
+fn leftover(
+    scene: &dyn Scene,
+    excused: &Excused,
+    wanted: &BTreeSet<&ObjectKey>,
+) -> Result<(), String> {
+    for (key, object) in scene.objects() {
+        if is_ours(object.owner.as_deref())
+            && !wanted.contains(&key)
+            && !object.keep
+            && !excused.covers(&key, scene)
+        {
+            return Err(format!("{key} left the release, and is still there"));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of a deleted StageSet is left (L3), unless it was forced off.
+pub fn gone(scene: &dyn Scene, excused: &Excused, forced: bool) -> Result<(), String> {
+    if scene.stage_set().is_some() {
+        return Err("the StageSet is still there".to_owned());
+    }
+    if forced {
+        return Ok(());
+    }
+    leftover(scene, excused, &BTreeSet::new())
+}
+
+/// Most requests of one interval at rest where nothing is watched (L2): one look at each account,
+/// source and object, and one list.
+pub fn most_requests_at_rest(setup: &Setup, objects: usize) -> u64 {
+    (setup.account_names().len() + setup.sources().len() + objects + 4) as u64
+}

@@ -1,0 +1,113 @@
+//! The requests that a process can make of the pure server, and their answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stageset_core::failure::{Failure, FailureClass};
+use stageset_core::identity::Identity;
+use stageset_core::names::StageName;
+use stageset_core::object::{Desired, GroupVersionKind, Reference};
+use stageset_core::observation::{
+    BuildKey, BuildState, DryRun, KindState, Live, SourceState, StageInventory, Status,
+};
+
+use crate::event::Failing;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(super) enum Call {
+    /// As the controller: does the account exist?
+    Account(String),
+    /// As the controller: is the namespace going?
+    Namespace,
+    /// As the controller: all inventories.
+    Inventories,
+    /// As the controller: a source.
+    Source(String),
+    /// As the controller: discovery.
+    Kind(GroupVersionKind),
+    /// Anonymously: download and build.
+    Build(BuildKey),
+    /// As the tenant.
+    DryRun(Identity, Arc<Desired>),
+    /// As the tenant.
+    Get(Identity, Reference),
+    /// As the tenant.
+    Apply(Identity, Arc<Desired>, Option<String>),
+    /// As the tenant.
+    Delete(Identity, Reference, String, Option<u64>),
+    /// As the controller, with the version that it rests on.
+    Finalizer(bool, Option<u64>),
+    /// As the controller, with the version that it rests on.
+    Status(Box<Status>, Option<u64>),
+    /// As the controller, with the version that it rests on; `None` creates.
+    Inventory(StageName, StageInventory, Option<u64>),
+    /// As the controller, with the version that it rests on.
+    DropInventory(StageName, Option<u64>),
+    /// As the controller.
+    Announce(String, String),
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    /// The account's uid, if it exists.
+    Account(Option<String>),
+    /// Whether the namespace is going.
+    Namespace(bool),
+    /// All inventories with their versions.
+    Inventories(BTreeMap<StageName, (u64, StageInventory)>),
+    /// What the source says.
+    Source(SourceState),
+    /// What discovery says.
+    Kind(KindState),
+    /// What was built.
+    Built(BuildState),
+    /// What an apply would do.
+    DryRun(DryRun),
+    /// The object.
+    Live(Option<Live>),
+    /// The object after an apply.
+    Applied(Live),
+    /// A deletion was accepted, or there was nothing to delete.
+    Deleted,
+    /// The record's new version.
+    Written(u64),
+    /// The StageSet is gone.
+    Gone,
+}
+
+/// A failure as the wire would show it: a status, and what the driver makes of that.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    /// HTTP status; 0 without an answer.
+    pub(super) code: u16,
+    /// What the driver's classifier makes of it.
+    pub(super) failure: Failure,
+}
+
+impl Refusal {
+    /// A refusal of the server.
+    pub(super) fn new(code: u16, class: FailureClass, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            failure: Failure::new(class, message),
+        }
+    }
+}
+
+/// What the driver's classifier makes of an injected failure; its own tests say the same.
+pub(super) fn injected(failing: Failing) -> Refusal {
+    let (code, class) = match failing {
+        Failing::Code(code @ (401 | 403)) => (code, FailureClass::Denied),
+        Failing::Code(409) => (409, FailureClass::Conflict),
+        Failing::Code(422) => (422, FailureClass::Rejected),
+        Failing::Code(429) => {
+            let retry_after = Some(std::time::Duration::from_secs(7));
+            (429, FailureClass::Transient { retry_after })
+        }
+        Failing::Code(code) => (code, FailureClass::Transient { retry_after: None }),
+        Failing::Timeout | Failing::Reset => (0, FailureClass::Transient { retry_after: None }),
+    };
+    Refusal::new(code, class, format!("injected: {failing}"))
+}

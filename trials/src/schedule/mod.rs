@@ -1,0 +1,57 @@
+//! A schedule: what a run begins with, and everything that will happen to it. Drawn from a seed, or
+//! read from a replay file; a run looks at nothing else.
+
+mod draw;
+mod file;
+mod shrink;
+
+pub use file::{FileError, VERSION, read, write};
+pub use shrink::shrink;
+
+use crate::event::Event;
+use crate::random::Random;
+use crate::setup::Setup;
+
+/// Where a schedule runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The pure core against a world in memory.
+    Core,
+    /// The production loop and adapter on the simulated API server.
+    Wire,
+}
+
+impl Level {
+    /// As written in files and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Wire => "wire",
+        }
+    }
+}
+
+/// Everything that a run rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// What decides the rest: order of two processes, uids.
+    pub seed: u64,
+    /// What it begins with.
+    pub setup: Setup,
+    /// Events by boundary, in order.
+    pub events: Vec<(u64, Event)>,
+}
+
+impl Schedule {
+    /// The schedule of a seed at a level.
+    pub fn draw(seed: u64, level: Level) -> Self {
+        let random = Random::new(seed);
+        let setup = Setup::draw(&mut random.child(1));
+        let events = draw::events(&setup, &random, level);
+        Self {
+            seed,
+            setup,
+            events,
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! What a run begins with: the StageSet, its stages, what each revision of its sources holds.
+//!
+//! Checkers take from here what is right; the controller never sees it.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+use stageset_core::object::ObjectKey;
+
+use crate::random::Random;
+
+/// Namespace of the StageSet.
+pub const NAMESPACE: &str = "payments";
+/// Its name.
+pub const NAME: &str = "shop";
+/// A namespace that some releases bring along.
+pub const EXTRA: &str = "extra";
+/// The annotation that says which content an object has; ours, so that editing it is drift.
+pub const CONTENT: &str = "trials.metio.wtf/content";
+/// What must never be seen outside of the manifests (I9).
+pub const CANARY: &str = "canary-5ecre7";
+/// Stage names in order.
+pub const STAGES: [&str; 3] = ["base", "app", "edge"];
+/// How many revisions each source has.
+pub const REVISIONS: u8 = 5;
+/// Longest wait of a teardown in the trials.
+pub const MAX_TEARDOWN_SECONDS: u64 = 1800;
+/// Steady interval of the StageSet.
+pub const INTERVAL_SECONDS: u64 = 600;
+
+/// As whom stages are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounts {
+    /// One account for all stages.
+    Shared,
+    /// Each stage names its own.
+    Each,
+    /// None is named: refused.
+    None,
+}
+
+/// What the release is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// ConfigMaps, Secrets, Deployments, Services.
+    Plain,
+    /// The first stage brings a definition and a namespace, the second one uses them.
+    Platform,
+}
+
+/// What a run begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// How many stages, 1 to 3.
+    pub stages: usize,
+    /// How many objects each stage has, 2 to 6.
+    pub objects: u8,
+    /// As whom.
+    pub accounts: Accounts,
+    /// One source for all stages, or each its own.
+    pub one_source: bool,
+    /// What of.
+    pub flavour: Flavour,
+    /// Seconds until a Deployment is ready.
+    pub slow: u64,
+    /// Whether what stands in the way of a deletion stays there after the break (L3).
+    pub obstinate: bool,
+    /// How many request boundaries the break lasts.
+    pub boundaries: u64,
+}
+
+impl Setup {
+    /// The plain release that benches and most tests use: 2 stages of 4 objects.
+    pub fn plain() -> Self {
+        Self {
+            stages: 2,
+            objects: 4,
+            accounts: Accounts::Shared,
+            one_source: false,
+            flavour: Flavour::Plain,
+            slow: 5,
+            obstinate: false,
+            boundaries: 80,
+        }
+    }
+
+    /// What a seed begins with.
+    pub fn draw(random: &mut Random) -> Self {
+        Self {
+            stages: *random.pick(&[1, 2, 2, 2, 2, 3]),
+            objects: *random.pick(&[2, 3, 4, 4, 4, 5]),
+            accounts: match random.below(20) {
+                0 => Accounts::None,
+                1..=8 => Accounts::Each,
+                _ => Accounts::Shared,
+            },
+            one_source: random.per_mille(400),
+            flavour: if random.per_mille(250) {
+                Flavour::Platform
+            } else {
+                Flavour::Plain
+            },
+            slow: *random.pick(&[0, 0, 5, 5, 30, 1200]),
+            obstinate: random.per_mille(500),
+            boundaries: random.between(30, 140),
+        }
+    }
+
+    /// The account that delivers a stage.
+    pub fn account(&self, stage: usize) -> Option<&'static str> {
+        match self.accounts {
+            Accounts::Shared => Some("deployer"),
+            Accounts::Each => Some(["deployer", "operator", "edger"][stage.min(2)]),
+            Accounts::None => None,
+        }
+    }
+
+    /// All accounts that the spec names.
+    pub fn account_names(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = (0..self.stages).filter_map(|s| self.account(s)).collect();
+        names.dedup();
+        names
+    }
+
+    /// The source that a stage is delivered from.
+    pub fn source(&self, stage: usize) -> &'static str {
+        if self.one_source {
+            "all"
+        } else {
+            STAGES[stage]
+        }
+    }
+
+    /// All sources.
+    pub fn sources(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = (0..self.stages).map(|stage| self.source(stage)).collect();
+        names.dedup();
+        names
+    }
+
+    /// The spec as a user would write it.
+    pub fn spec(&self, variant: &Variant) -> Value {
+        let mut stages: Vec<Value> = (0..self.stages)
+            .filter(|stage| variant.dropped != Some(*stage))
+            .map(|stage| {
+                let mut spec = json!({
+                    "name": STAGES[stage],
+                    "sourceRef": { "name": self.source(stage) },
+                    "path": STAGES[stage],
+                });
+                if self.accounts == Accounts::Each
+                    && let Some(account) = self.account(stage)
+                {
+                    spec["serviceAccountName"] = account.into();
+                }
+                if variant.unpruned == Some(stage) {
+                    spec["prune"] = false.into();
+                }
+                spec
+            })
+            .collect();
+        if variant.reversed {
+            stages.reverse();
+        }
+        let mut spec = json!({ "interval": format!("{INTERVAL_SECONDS}s"), "stages": stages });
+        if self.accounts == Accounts::Shared {
+            spec["serviceAccountName"] = "deployer".into();
+        }
+        if variant.suspended {
+            spec["suspend"] = true.into();
+        }
+        if variant.invalid {
+            spec["interval"] = "soon".into();
+        }
+        spec
+    }
+
+    /// What a stage holds at a revision (1 to [`REVISIONS`]).
+    ///
+    /// 1 is the beginning; 2 changes every other object; 3 drops one, brings one, changes all;
+    /// 4 moves the first object of the first stage to the second one (one source only, since the
+    /// move must be seen as one); 5 keeps one object only.
+    pub fn items(&self, stage: usize, revision: u8) -> Vec<Item> {
+        let n = self.objects;
+        let numbers: Vec<u8> = match revision {
+            3 => (1..n).chain([n + 1]).collect(),
+            5 => vec![1],
+            _ => (1..=n).collect(),
+        };
+        let mut items: Vec<Item> = numbers
+            .into_iter()
+            .map(|number| self.item(stage, number, revision))
+            .collect();
+        if revision == 4 && self.one_source && self.stages > 1 {
+            match stage {
+                0 => {
+                    items.remove(0);
+                }
+                1 => items.push(self.item(0, 1, revision)),
+                _ => {}
+            }
+        }
+        items
+    }
+
+    fn item(&self, stage: usize, number: u8, revision: u8) -> Item {
+        let content = match revision {
+            1 => 1,
+            2 if number % 2 == 1 => 2,
+            2 => 1,
+            other => other,
+        };
+        let (kind, namespace) = match (self.flavour, stage, number) {
+            (Flavour::Platform, 0, 1) => ("CustomResourceDefinition", None),
+            (Flavour::Platform, 0, 2) => ("Namespace", None),
+            (Flavour::Platform, 1, 1) => ("Widget", Some(NAMESPACE)),
+            (Flavour::Platform, 1, 2) => ("ConfigMap", Some(EXTRA)),
+            (_, _, number) => (
+                ["ConfigMap", "Deployment", "Secret", "Service"][usize::from(number - 1) % 4],
+                Some(NAMESPACE),
+            ),
+        };
+        let name = match kind {
+            "CustomResourceDefinition" => "widgets.example.org".to_owned(),
+            "Namespace" => EXTRA.to_owned(),
+            _ => format!("{}-{number}", STAGES[stage]),
+        };
+        Item {
+            kind,
+            namespace,
+            content: format!("{name}@{content}"),
+            // One object that is to stay whatever happens to the release.
+            keep: stage == 0 && number == 4,
+            name,
+        }
+    }
+
+    /// Every object that any revision holds.
+    pub fn all_items(&self) -> Vec<(usize, Item)> {
+        let mut all: Vec<(usize, Item)> = Vec::new();
+        for stage in 0..self.stages {
+            for number in 1..=self.objects + 1 {
+                all.push((stage, self.item(stage, number, 1)));
+            }
+        }
+        all
+    }
+
+    /// The stages that hold an object at any revision.
+    pub fn holders(&self, key: &ObjectKey) -> Vec<usize> {
+        (0..self.stages)
+            .filter(|stage| {
+                (1..=REVISIONS).any(|revision| {
+                    let items = self.items(*stage, revision);
+                    items.iter().any(|item| item.key() == *key)
+                })
+            })
+            .collect()
+    }
+}
+
+/// How the user has changed the spec since.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Variant {
+    /// A stage that was taken out.
+    pub dropped: Option<usize>,
+    /// A stage with `prune: false`.
+    pub unpruned: Option<usize>,
+    /// The stages in reverse order.
+    pub reversed: bool,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// A spec that breaks a rule.
+    pub invalid: bool,
+}
+
+impl Variant {
+    /// Indices of the stages that it has, in its order.
+    pub fn stages(&self, setup: &Setup) -> Vec<usize> {
+        let mut stages: Vec<usize> = (0..setup.stages)
+            .filter(|stage| self.dropped != Some(*stage))
+            .collect();
+        if self.reversed {
+            stages.reverse();
+        }
+        stages
+    }
+}
+
+/// One manifest of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Kind.
+    pub kind: &'static str,
+    /// Namespace, unless cluster-scoped.
+    pub namespace: Option<&'static str>,
+    /// Name.
+    pub name: String,
+    /// What the annotation [`CONTENT`] says.
+    pub content: String,
+    /// `stages.metio.wtf/prune: disabled`.
+    pub keep: bool,
+}
+
+impl Item {
+    /// Which object it is.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey {
+            name: self.name.clone(),
+            kind: self.kind.to_owned(),
+            namespace: self.namespace.map(str::to_owned),
+            group: group(self.kind).to_owned(),
+        }
+    }
+
+    /// The manifest, valid on a real API server too. `slow` seconds make a Deployment wait.
+    pub fn manifest(&self, slow: u64) -> Value {
+        let mut annotations = json!({ CONTENT: self.content });
+        if self.keep {
+            annotations["stages.metio.wtf/prune"] = "disabled".into();
+        }
+        let mut metadata = json!({ "name": self.name, "annotations": annotations });
+        if self.namespace == Some(EXTRA) {
+            metadata["namespace"] = EXTRA.into();
+        }
+        let mut body = json!({
+            "apiVersion": api_version(self.kind), "kind": self.kind, "metadata": metadata,
+        });
+        match self.kind {
+            "ConfigMap" => body["data"] = json!({ "content": self.content }),
+            "Secret" => body["stringData"] = json!({ "password": CANARY }),
+            "Service" => {
+                body["spec"] = json!({
+                    "selector": { "app": self.name }, "ports": [{ "port": 80 }],
+                });
+            }
+            "Deployment" => {
+                body["metadata"]["annotations"]["sim.stages.metio.wtf/workload"] =
+                    format!("ready-after={slow}s").into();
+                body["spec"] = json!({
+                    "replicas": 1,
+                    "selector": { "matchLabels": { "app": self.name } },
+                    "template": {
+                        "metadata": {
+                            "labels": { "app": self.name },
+                            "annotations": { CONTENT: self.content },
+                        },
+                        "spec": { "containers": [{ "name": "main", "image": "example.org/app:1" }] },
+                    },
+                });
+            }
+            "CustomResourceDefinition" => body["spec"] = definition(),
+            "Widget" => body["spec"] = json!({ "content": self.content }),
+            _ => {}
+        }
+        body
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+fn definition() -> Value {
+    json!({
+        "group": "example.org", "scope": "Namespaced",
+        "names": {
+            "kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList",
+        },
+        "versions": [{
+            "name": "v1", "served": true, "storage": true,
+            "schema": { "openAPIV3Schema": {
+                "type": "object",
+                "properties": { "spec": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                }},
+            }},
+        }],
+    })
+}
+
+/// API group of a kind of the trials.
+pub fn group(kind: &str) -> &'static str {
+    api_version(kind)
+        .split_once('/')
+        .map_or("", |(group, _)| group)
+}
+
+/// API version of a kind of the trials.
+pub fn api_version(kind: &str) -> &'static str {
+    match kind {
+        "Deployment" => "apps/v1",
+        "CustomResourceDefinition" => "apiextensions.k8s.io/v1",
+        "Widget" => "example.org/v1",
+        _ => "v1",
+    }
+}
+
+/// All kinds of the trials with their plural names and whether they are namespaced.
+pub const KINDS: [(&str, &str, bool); 7] = [
+    ("ConfigMap", "configmaps", true),
+    ("Secret", "secrets", true),
+    ("Service", "services", true),
+    ("Deployment", "deployments", true),
+    ("Namespace", "namespaces", false),
+    (
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        false,
+    ),
+    ("Widget", "widgets", true),
+];
+
+/// The user name of an account of the StageSet's namespace.
+pub fn user(account: &str) -> String {
+    format!("system:serviceaccount:{NAMESPACE}:{account}")
+}

@@ -1,0 +1,70 @@
+//! What each stage holds at each revision, looked up a thousand times a run.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use stageset_core::object::ObjectKey;
+
+use crate::setup::{Flavour, REVISIONS, Setup};
+
+/// The contents of a release by stage and revision.
+#[derive(Debug)]
+pub struct Table {
+    /// By stage and revision: each object with its content.
+    contents: Vec<Vec<BTreeMap<ObjectKey, String>>>,
+    /// By object: the stages that hold it at any revision.
+    holders: BTreeMap<ObjectKey, Vec<usize>>,
+}
+
+type Shape = (usize, u8, bool, bool);
+
+thread_local! {
+    static TABLES: RefCell<BTreeMap<Shape, Rc<Table>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+impl Table {
+    /// The table of a setup; setups of one shape share it.
+    pub fn of(setup: &Setup) -> Rc<Self> {
+        let shape = (
+            setup.stages,
+            setup.objects,
+            setup.one_source,
+            setup.flavour == Flavour::Platform,
+        );
+        TABLES.with_borrow_mut(|tables| {
+            let table = tables
+                .entry(shape)
+                .or_insert_with(|| Rc::new(Self::new(setup)));
+            Rc::clone(table)
+        })
+    }
+
+    fn new(setup: &Setup) -> Self {
+        let contents = (0..setup.stages)
+            .map(|stage| {
+                (1..=REVISIONS)
+                    .map(|revision| {
+                        let items = setup.items(stage, revision).into_iter();
+                        items.map(|item| (item.key(), item.content)).collect()
+                    })
+                    .collect()
+            })
+            .collect();
+        let all = setup.all_items().into_iter();
+        let holders = all
+            .map(|(_, item)| (item.key(), setup.holders(&item.key())))
+            .collect();
+        Self { contents, holders }
+    }
+
+    /// Everything that a stage holds at a revision.
+    pub fn contents(&self, stage: usize, revision: u8) -> &BTreeMap<ObjectKey, String> {
+        &self.contents[stage][usize::from(revision.clamp(1, REVISIONS)) - 1]
+    }
+
+    /// The stages that hold an object at any revision; empty for objects of others.
+    pub fn holders(&self, key: &ObjectKey) -> &[usize] {
+        self.holders.get(key).map_or(&[], Vec::as_slice)
+    }
+}
