@@ -115,6 +115,31 @@ render-oracle seed="1" count="2000": (tools "kustomize")
 render-record *names: (tools "kustomize")
     cargo run --package stageset-render-proof --features oracle --bin render-oracle -- record {{ names }}
 
+# Run schedules of faults from seeds and hold every promise against every step (level: core, wire; seeds: N or FIRST..END).
+[group('trials')]
+sim level="core" seeds="10000" *args:
+    cargo run --profile trials --package stageset-trials -- run {{ level }} {{ seeds }} {{ args }}
+
+# Run a saved failure again, step by step (docs/trials.md).
+[group('trials')]
+replay file *args:
+    cargo run --profile trials --package stageset-trials -- replay {{ file }} {{ args }}
+
+# Which promise catches which deliberate bug, and how many seeds that takes.
+[group('trials')]
+saboteurs seeds="2000":
+    cargo run --profile trials --package stageset-trials -- saboteurs --seeds {{ seeds }}
+
+# Schedules a second, at each level.
+[group('trials')]
+bench-trials seconds="20":
+    cargo run --profile trials --package stageset-trials -- bench --seconds {{ seconds }}
+
+# Mutants of the decision that no test of the core notices (needs `cargo install cargo-mutants`; hours).
+[group('slow')]
+mutants *args:
+    cargo mutants --package stageset-core --file 'src/core/src/decide/**' --file 'src/core/src/identity/**' --timeout 120 {{ args }}
+
 # What it costs, printed next to what it must reach; nothing is asserted.
 [group('slow')]
 bench count="100": tools

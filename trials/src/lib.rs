@@ -13,6 +13,7 @@ pub mod log;
 pub mod property;
 pub mod pure;
 pub mod random;
+pub mod saboteurs;
 pub mod scene;
 pub mod schedule;
 pub mod setup;

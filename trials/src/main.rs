@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use stageset_trials::property::Violation;
+use stageset_trials::pure;
+use stageset_trials::saboteurs::{Saboteur, catch};
 use stageset_trials::schedule::{Level, Schedule, read, shrink, write};
 use stageset_trials::sweep::{Sweep, Swept, run};
 
@@ -52,6 +54,18 @@ enum Command {
         /// Show only whether it still breaks.
         #[arg(long)]
         quiet: bool,
+    },
+    /// Prints which promise catches which deliberate bug, and how many seeds that takes.
+    Saboteurs {
+        /// Most seeds for each.
+        #[arg(long, default_value_t = 2000)]
+        seeds: u64,
+    },
+    /// Prints how many schedules a core runs in a second, at each level.
+    Bench {
+        /// How long to measure, in seconds of CPU time.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
     },
     /// Prints the trace of a seed: the same on every machine.
     Trace {
@@ -117,6 +131,8 @@ fn main() -> ExitCode {
             sweep_and_tell(&sweep, &save)
         }
         Command::Replay { file, all, quiet } => replay(&file, all, quiet),
+        Command::Saboteurs { seeds } => saboteurs(seeds),
+        Command::Bench { seconds } => bench(seconds),
         Command::Trace { level, seed } => {
             let outcome = run(&Schedule::draw(seed, level), level, true);
             for entry in &outcome.log {
@@ -242,6 +258,85 @@ fn replay(file: &Path, all: bool, quiet: bool) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn saboteurs(most: u64) -> ExitCode {
+    println!("{:<30} {:<8} {:>5}  it …", "saboteur", "caught", "seeds");
+    let mut free = 0;
+    for saboteur in Saboteur::ALL {
+        let (property, seeds) = match catch(*saboteur, 0, most) {
+            Some(caught) => (caught.property, caught.seeds),
+            None => {
+                free += 1;
+                ("NOT", most)
+            }
+        };
+        println!(
+            "{:<30} {property:<8} {seeds:>5}  {}",
+            saboteur.to_string(),
+            saboteur.what()
+        );
+    }
+    println!("{} saboteurs, {free} not caught", Saboteur::ALL.len());
+    if free == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Per second of CPU time, so that other programs on the machine don't count.
+#[expect(clippy::cast_precision_loss, reason = "printed without digits")]
+fn bench(seconds: u64) -> ExitCode {
+    let most = Duration::from_secs(seconds);
+    let measure = |what: &str, target: &str, one: &mut dyn FnMut(u64) -> u64| {
+        let (cpu, mut count, mut requests) = (cpu_time(), 0_u64, 0);
+        while cpu_time().saturating_sub(cpu) < most {
+            for _ in 0..5 {
+                requests += one(count);
+                count += 1;
+            }
+        }
+        let took = cpu_time().saturating_sub(cpu).as_secs_f64();
+        println!(
+            "{what}: {:.0} per second and core ({count} in {took:.1} s of CPU time, {requests} \
+             requests); wanted: {target}",
+            count as f64 / took
+        );
+    };
+    measure(
+        "level core, faulty rollouts of 2 stages x 4 objects up to convergence",
+        "1000",
+        &mut |seed| {
+            let mut schedule = Schedule::draw(seed, Level::Core);
+            schedule.setup.stages = 2;
+            schedule.setup.objects = 4;
+            pure::rollout(&schedule).requests
+        },
+    );
+    measure(
+        "level core, whole trials (with the look at the rest after it, and a restart)",
+        "-",
+        &mut |seed| pure::run(&Schedule::draw(seed, Level::Core), false).requests,
+    );
+    measure("level wire, whole trials", "150", &mut |seed| {
+        run(&Schedule::draw(seed, Level::Wire), Level::Wire, false).requests
+    });
+    ExitCode::SUCCESS
+}
+
+/// User and system time of this process, from `/proc/self/stat`; zero where there is none.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    // The kernel counts in hundredths of a second wherever this runs.
+    Duration::from_millis(ticks * 10)
 }
 
 fn go_on() -> bool {

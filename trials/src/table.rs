@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use stageset_core::object::ObjectKey;
 
@@ -20,12 +20,12 @@ pub struct Table {
 type Shape = (usize, u8, bool, bool);
 
 thread_local! {
-    static TABLES: RefCell<BTreeMap<Shape, Rc<Table>>> = const { RefCell::new(BTreeMap::new()) };
+    static TABLES: RefCell<BTreeMap<Shape, Arc<Table>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 impl Table {
     /// The table of a setup; setups of one shape share it.
-    pub fn of(setup: &Setup) -> Rc<Self> {
+    pub fn of(setup: &Setup) -> Arc<Self> {
         let shape = (
             setup.stages,
             setup.objects,
@@ -35,8 +35,8 @@ impl Table {
         TABLES.with_borrow_mut(|tables| {
             let table = tables
                 .entry(shape)
-                .or_insert_with(|| Rc::new(Self::new(setup)));
-            Rc::clone(table)
+                .or_insert_with(|| Arc::new(Self::new(setup)));
+            Arc::clone(table)
         })
     }
 

@@ -1,1 +1,6 @@
-//! Tests of the trials themselves.
+//! Tests of the trials themselves: that they pass, that they can fail, that they repeat.
+
+mod excuses;
+mod files;
+mod repeat;
+mod seeds;

@@ -26,7 +26,7 @@ impl Property for OwnedDeletes {
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
         if let What::World(event) = &entry.what {
             use crate::event::Event;
-            self.tampered |= matches!(event, Event::Forget(_) | Event::DropInventory(_));
+            self.tampered |= matches!(event, Event::Forget(_));
         }
         if !entry.effect {
             return Ok(());

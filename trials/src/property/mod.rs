@@ -26,7 +26,7 @@ use crate::scene::Scene;
 use crate::schedule::Level;
 
 /// One promise.
-pub trait Property {
+pub trait Property: Send {
     /// Its number.
     fn name(&self) -> &'static str;
     /// Looks at what just happened; the error says how the promise was broken.

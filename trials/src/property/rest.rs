@@ -33,7 +33,7 @@ impl Excused {
             Event::Forget(object) | Event::Keep(object) | Event::Replace(object) => {
                 self.objects.insert(object.clone());
             }
-            Event::DropInventory(stage) | Event::Spec(Edit::Unprune(stage)) => {
+            Event::Spec(Edit::Unprune(stage)) => {
                 self.stages.insert(*stage);
             }
             _ => {}

@@ -44,6 +44,9 @@ pub(super) enum Call {
     Inventory(StageName, StageInventory, Option<u64>),
     /// As the controller, with the version that it rests on.
     DropInventory(StageName, Option<u64>),
+    /// As the controller: our finalizers on inventories go. They stand until then in this world, so
+    /// whoever deletes an inventory only marks it.
+    ReleaseInventories,
     /// As the controller.
     Announce(String, String),
 }

@@ -159,7 +159,11 @@ impl Server {
             }
             Event::DropInventory(stage) => {
                 if let Ok(name) = StageName::new(STAGES[*stage % STAGES.len()]) {
-                    self.inventories.remove(&name);
+                    // Our finalizer keeps it until its entries have moved.
+                    if let Some((stood, inventory)) = self.inventories.get_mut(&name) {
+                        inventory.deleting = true;
+                        *stood = version;
+                    }
                 }
             }
             Event::Plant(stage) => {

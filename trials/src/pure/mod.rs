@@ -24,6 +24,7 @@ use crate::log::{Entry, What, Who};
 use crate::property::rest::{self, Excused};
 use crate::property::{Property, Violation, all};
 use crate::random::Random;
+use crate::saboteurs::Saboteur;
 use crate::schedule::{Level, Schedule};
 use crate::setup::{Flavour, INTERVAL_SECONDS, MAX_TEARDOWN_SECONDS, Variant};
 
@@ -42,9 +43,25 @@ const MOST_REQUESTS: u64 = 4000;
 
 /// Runs a schedule. With `keep`, the log and the pictures of every step are kept.
 pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
+    acts(schedule, keep, None, false)
+}
+
+/// The same with a deliberate bug.
+pub fn sabotaged(schedule: &Schedule, saboteur: Saboteur) -> Outcome {
+    acts(schedule, false, Some(saboteur), false)
+}
+
+/// The same up to convergence: a faulty rollout and nothing else, for measuring.
+pub fn rollout(schedule: &Schedule) -> Outcome {
+    acts(schedule, false, None, true)
+}
+
+fn acts(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>, hasty: bool) -> Outcome {
+    let server = Server::new(&schedule.setup);
     let mut run = Run {
-        server: Server::new(&schedule.setup),
-        processes: vec![Process::new(0, 0, Server::new(&schedule.setup).now)],
+        processes: vec![Process::new(0, 0, server.now, saboteur)],
+        server,
+        saboteur,
         properties: all(Level::Core),
         order: Random::new(schedule.seed).child(9),
         events: &schedule.events,
@@ -54,6 +71,7 @@ pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
         effects: 0,
         excused: Excused::default(),
         faults: true,
+        hasty,
         keep,
         log: Vec::new(),
         pictures: Vec::new(),
@@ -72,6 +90,7 @@ pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
 }
 
 struct Run<'a> {
+    saboteur: Option<Saboteur>,
     server: Server,
     processes: Vec<Process>,
     properties: Vec<Box<dyn Property>>,
@@ -84,6 +103,8 @@ struct Run<'a> {
     effects: u64,
     excused: Excused,
     faults: bool,
+    /// Ends with convergence, without a look at the rest after it: for measuring.
+    hasty: bool,
     keep: bool,
     log: Vec<Entry>,
     pictures: Vec<String>,
@@ -107,7 +128,7 @@ impl Run<'_> {
         }
         self.heal(schedule)?;
         self.converge(schedule)?;
-        if self.server.stage_set.is_some() {
+        if self.server.stage_set.is_some() && !self.hasty {
             self.rest()?;
         }
         Ok(())
@@ -140,7 +161,8 @@ impl Run<'_> {
         } else {
             *self.order.pick(&ready)
         };
-        let mut process = std::mem::replace(&mut self.processes[index], Process::new(0, 0, now));
+        let mut process =
+            std::mem::replace(&mut self.processes[index], Process::new(0, 0, now, None));
         let result = self.one(&mut process);
         self.processes[index] = process;
         result.map(|()| true)
@@ -265,7 +287,7 @@ impl Run<'_> {
                 }
             }
             Event::SecondLeader if self.processes.len() == 1 => {
-                self.processes.push(Process::new(1, 0, now));
+                self.processes.push(Process::new(1, 0, now, self.saboteur));
             }
             event => {
                 let hints = self.server.happen(event);
@@ -444,7 +466,9 @@ impl Run<'_> {
                 return Ok(());
             }
             if self.requests > most || !self.step(bound)? {
-                let missing = self.converged(schedule).err().unwrap_or_default();
+                let Err(missing) = self.converged(schedule) else {
+                    return Ok(());
+                };
                 let spent = if self.requests > most {
                     format!("after {MOST_REQUESTS} requests without a fault")
                 } else {
@@ -490,7 +514,7 @@ impl Run<'_> {
                 self.until(now.plus(Duration::from_secs(60)))?;
             }
             let (effects, requests) = (self.effects, self.requests);
-            let intervals = 3;
+            let intervals = 1;
             let end = self
                 .server
                 .now
@@ -541,6 +565,8 @@ impl Run<'_> {
 
     fn until(&mut self, end: Timestamp) -> Result<(), Violation> {
         while self.server.now < end && self.step(end)? {}
+        // A pass that has begun comes to its end.
+        while self.processes.iter().any(Process::is_busy) && self.step(end.plus(BOUND))? {}
         self.server.now = self.server.now.max(end);
         Ok(())
     }
@@ -572,6 +598,10 @@ fn blank(call: &Call) -> Trace {
         ),
         Call::Finalizer(add, _) => (Who::Controller, What::Finalizer(*add)),
         Call::Status(..) => (Who::Controller, What::Status(String::new())),
+        Call::ReleaseInventories => (
+            Who::Controller,
+            What::Inventory("every stage".into(), Vec::new(), Vec::new()),
+        ),
         Call::Inventory(stage, ..) | Call::DropInventory(stage, _) => (
             Who::Controller,
             What::Inventory(stage.to_string(), Vec::new(), Vec::new()),

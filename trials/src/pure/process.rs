@@ -18,6 +18,7 @@ use stageset_core::time::Timestamp;
 
 use super::call::{Answer, Call};
 use super::server::{Server, Shelf, StageSetRecord};
+use crate::saboteurs::Saboteur;
 use crate::setup::{MAX_TEARDOWN_SECONDS, NAME, NAMESPACE};
 
 /// Something still to be done of a plan.
@@ -65,10 +66,17 @@ pub(super) struct Process {
     pub(super) gone: bool,
     /// The last plan, for people and for the check that it ends empty.
     pub(super) last_plan: Option<Plan>,
+    /// A deliberate bug.
+    saboteur: Option<Saboteur>,
 }
 
 impl Process {
-    pub(super) fn new(number: usize, life: u32, now: Timestamp) -> Self {
+    pub(super) fn new(
+        number: usize,
+        life: u32,
+        now: Timestamp,
+        saboteur: Option<Saboteur>,
+    ) -> Self {
         Self {
             number,
             life,
@@ -90,13 +98,14 @@ impl Process {
             decisions: 0,
             gone: false,
             last_plan: None,
+            saboteur,
         }
     }
 
     /// It dies, and comes back with nothing in its memory.
     pub(super) fn crash(&mut self, now: Timestamp) {
         let (skew, lag_until) = (self.skew, self.lag_until);
-        *self = Self::new(self.number, self.life + 1, now);
+        *self = Self::new(self.number, self.life + 1, now, self.saboteur);
         self.skew = skew;
         self.lag_until = lag_until;
         // A pod takes a moment to come back.
@@ -134,12 +143,6 @@ impl Process {
         if !self.hints.contains(hint) {
             self.hints.push(hint.clone());
         }
-    }
-
-    /// Looks again at everything, as an interval tick does.
-    pub(super) fn tick(&mut self, now: Timestamp) {
-        self.wake = Some(self.clock(now));
-        self.refresh_then = true;
     }
 
     /// The next request that it has to make; decides as often as that takes. `None` when it rests,
@@ -262,6 +265,10 @@ impl Process {
         if shown.version <= known.version {
             return false;
         }
+        if shown.deletion != known.deletion {
+            // What is torn down rests on what the inventories hold now.
+            self.facts.inventories = None;
+        }
         let news = shown.generation != known.generation
             || shown.deletion != known.deletion
             || shown.requested != known.requested;
@@ -295,7 +302,7 @@ impl Process {
             self.refresh_before = now;
         }
         self.requested.clone_from(&known.requested);
-        let observation = Observation {
+        let mut observation = Observation {
             now,
             refresh_before: self.refresh_before,
             config: config(),
@@ -313,7 +320,15 @@ impl Process {
             },
             facts: std::mem::take(&mut self.facts),
         };
-        let plan = stageset_core::reconcile(&observation);
+        let plan = match self.saboteur {
+            None => stageset_core::reconcile(&observation),
+            Some(saboteur) => {
+                let kept = observation.facts.clone();
+                let plan = saboteur.decide(&mut observation);
+                observation.facts = kept;
+                plan
+            }
+        };
         let judged = super::plan::check(&observation, &plan);
         self.facts = observation.facts;
         judged?;
@@ -377,7 +392,12 @@ impl Process {
     }
 
     fn record_call(&self, record: &RecordOperation) -> Call {
-        let version = self.known.as_ref().map(|known| known.version);
+        let blind = self.saboteur == Some(Saboteur::OverwriteRecords);
+        let version = self
+            .known
+            .as_ref()
+            .map(|known| known.version)
+            .filter(|_| !blind);
         match record {
             RecordOperation::AddFinalizer => Call::Finalizer(true, version),
             RecordOperation::RemoveFinalizer => Call::Finalizer(false, version),
@@ -393,6 +413,7 @@ impl Process {
                 stage.clone(),
                 self.shelf.get(stage).map(|(version, _)| *version),
             ),
+            RecordOperation::ReleaseInventories => Call::ReleaseInventories,
             RecordOperation::Announce(event) => {
                 Call::Announce(event.reason.clone(), event.message.clone())
             }
@@ -554,6 +575,7 @@ impl Process {
                             .insert(stage.clone(), (version, inventory.clone()));
                         self.facts.inventories = Some(Fact::seen(Ok(observed(&self.shelf)), at));
                     }
+                    RecordOperation::ReleaseInventories => {}
                     RecordOperation::DropInventory { stage } => {
                         self.shelf.remove(stage);
                         self.facts.inventories = Some(Fact::seen(Ok(observed(&self.shelf)), at));

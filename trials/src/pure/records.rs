@@ -25,6 +25,10 @@ impl Server {
                 self.inventory_write(stage, Some(inventory), *based)
             }
             Call::DropInventory(stage, based) => self.inventory_write(stage, None, *based),
+            Call::ReleaseInventories => {
+                let what = What::Inventory("every stage".into(), Vec::new(), Vec::new());
+                (Ok(Answer::Written(0)), trace(what, 200, false, None))
+            }
             Call::Announce(reason, message) => {
                 self.told.push(reason.clone());
                 let what = What::Announce(reason.clone(), message.clone());
@@ -103,8 +107,9 @@ impl Server {
         let version = self.bump();
         match inventory {
             Some(inventory) => {
-                self.inventories
-                    .insert(stage.clone(), (version, inventory.clone()));
+                let mut inventory = inventory.clone();
+                inventory.deleting = false;
+                self.inventories.insert(stage.clone(), (version, inventory));
             }
             None => {
                 self.inventories.remove(stage);

@@ -2,7 +2,6 @@
 //! answers every request; what it did is told as an entry of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,7 +68,7 @@ pub(super) type Shelf = BTreeMap<StageName, (u64, StageInventory)>;
 /// The state of the cluster.
 pub(super) struct Server {
     pub(super) setup: Setup,
-    pub(super) table: Rc<Table>,
+    pub(super) table: Arc<Table>,
     pub(super) variant: Variant,
     pub(super) now: Timestamp,
     pub(super) version: u64,
@@ -190,6 +189,7 @@ impl Server {
             | Call::Status(..)
             | Call::Inventory(..)
             | Call::DropInventory(..)
+            | Call::ReleaseInventories
             | Call::Announce(..) => self.record(call),
             _ => self.read(call, stale),
         }

@@ -57,11 +57,14 @@ pub(super) async fn namespace(gather: Gather<'_>) -> Found {
 }
 
 /// As the controller, from the watch if there is one. A watch that lags does no harm: every write
-/// of an inventory carries the version that it is based on (D3).
+/// of an inventory carries the version that it is based on (D3). A teardown has no such write to bounce:
+/// what it takes for gone is gone for good, so it asks the server itself.
 pub(super) async fn inventories(gather: Gather<'_>) -> Found {
     let namespace = &gather.key.namespace;
     let kind = GroupVersionKind::from_manifest(API_VERSION, KIND_STAGE_INVENTORY);
-    if let WatchedList::Synced(objects) = gather.ports.watched.list(&kind, namespace) {
+    if !gather.deleting
+        && let WatchedList::Synced(objects) = gather.ports.watched.list(&kind, namespace)
+    {
         let objects = objects.iter().map(std::convert::AsRef::as_ref);
         return Found::Inventories(Ok(Inventories::read(objects, gather.owner())));
     }

@@ -58,6 +58,8 @@ pub(crate) struct Gather<'a> {
     pub uid: &'a str,
     /// Whose bodies are kept.
     pub bodies: &'a Bodies,
+    /// Whether the StageSet is being deleted.
+    pub deleting: bool,
 }
 
 /// Group and kind of the objects that expressions judge: only of these the body is kept.

@@ -64,7 +64,15 @@ impl Session {
                     self.adopt(object);
                     return Look::News;
                 }
-                news |= decides_anew(self.known.as_ref().map(|known| &*known.object), &object);
+                let known = self.known.as_ref().map(|known| &*known.object);
+                news |= decides_anew(known, &object);
+                let deletion =
+                    |object: &Value| object.pointer("/metadata/deletionTimestamp").cloned();
+                if known.is_some_and(|known| deletion(known) != deletion(&object)) {
+                    // What is torn down rests on what the inventories hold now: another replica may
+                    // have written to them since we looked.
+                    self.facts.inventories = None;
+                }
                 self.adopt(object);
             }
             Watched::NotWatched => {}

@@ -149,6 +149,7 @@ impl Session {
             key: &key,
             uid: &uid,
             bodies: &bodies,
+            deleting: self.is_deleting(),
         };
         for (need, at, found) in gather.all(needs).await {
             let outcome = found.outcome();
@@ -346,6 +347,15 @@ impl Session {
         let read = self.read.as_ref();
         let spec = read.and_then(|stage_set| stage_set.spec.as_ref().ok());
         spec.map(|spec| Bodies::of(spec)).unwrap_or_default()
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| {
+            known
+                .object
+                .pointer("/metadata/deletionTimestamp")
+                .is_some()
+        })
     }
 
     fn uid(&self) -> String {

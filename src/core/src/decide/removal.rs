@@ -99,9 +99,16 @@ impl<'a> Removal<'a> {
             LiveState::Absent | LiveState::Present(_) if now.since(seen.at) > LOOK => self
                 .after_failure(facts)
                 .unwrap_or_else(|| self.read(reference)),
+            // Seen before the inventory said that it is there: another replica may have written both.
+            LiveState::Absent if self.recorded_since(seen.at) => self.read(reference),
             LiveState::Absent => Fate::Gone,
             LiveState::Present(live) => self.present(facts, live, reference),
         }
+    }
+
+    fn recorded_since(&self, seen: Timestamp) -> bool {
+        let inventories = self.observation.facts.inventories.as_ref();
+        inventories.is_some_and(|fact| fact.at > seen)
     }
 
     /// Neither touched nor forgotten: the list of namespaces was shortened under it (A14).

@@ -1,0 +1,76 @@
+//! Some seeds hold every promise, and bugs don't get through: many more are run by `just sim` and
+//! `just saboteurs`.
+
+use stageset_trials::saboteurs::{Saboteur, catch};
+use stageset_trials::schedule::{Level, Schedule, shrink};
+use stageset_trials::sweep::{Sweep, run};
+
+fn sweep(level: Level, count: u64) {
+    let sweep = Sweep {
+        level,
+        first: 0,
+        count,
+        time: None,
+        threads: 1,
+        failures: 1,
+    };
+    let swept = sweep.run(&|_, _| {});
+    assert_eq!(swept.runs, count);
+    assert!(swept.failures.is_empty(), "{:?}", swept.failures);
+    assert!(swept.events > count, "things do go wrong: {}", swept.events);
+}
+
+#[test]
+fn the_core_keeps_every_promise() {
+    sweep(Level::Core, 150);
+}
+
+/// One for each promise that can be broken within few seeds; `just saboteurs` runs them all.
+#[test]
+fn bugs_are_caught() {
+    for (saboteur, property) in [
+        (Saboteur::PruneAsController, "I1"),
+        (Saboteur::NoAccountMeansController, "I1"),
+        (Saboteur::HotRetry, "I4"),
+        (Saboteur::UnreadableAccountIsFine, "I5"),
+        (Saboteur::DeleteKept, "I8"),
+        (Saboteur::TellSecrets, "I9"),
+        (Saboteur::InventoryAfterApply, "D1"),
+        (Saboteur::OverwriteRecords, "D3"),
+        (Saboteur::IgnoreDeletion, "L3"),
+        (Saboteur::NoWait, "L4"),
+        (Saboteur::StatusEveryTime, "L1"),
+        (Saboteur::HoldInThePast, "G13"),
+    ] {
+        let caught = catch(saboteur, 0, 300);
+        let by = caught.as_ref().map(|caught| caught.property);
+        assert_eq!(by, Some(property), "{saboteur}: {}", saboteur.what());
+    }
+}
+
+#[test]
+fn a_failing_schedule_is_shrunk_to_the_events_that_matter() {
+    use stageset_trials::pure::sabotaged;
+
+    let breaks = |schedule: &Schedule| {
+        sabotaged(schedule, Saboteur::ShrinkEarly)
+            .violation
+            .is_some_and(|violation| violation.property == "D1")
+    };
+    let (drawn, short) = (0..2000)
+        .map(|seed| Schedule::draw(seed, Level::Core))
+        .find(|schedule| schedule.events.len() > 8 && breaks(schedule))
+        .map(|drawn| {
+            let short = shrink(&drawn, breaks);
+            (drawn, short)
+        })
+        .expect("2,000 seeds catch it");
+    assert!(breaks(&short));
+    assert!(short.events.len() < drawn.events.len());
+    assert!(
+        short.events.len() <= 4,
+        "an object that is held and a deletion are enough: {:?}",
+        short.events
+    );
+    assert!(run(&short, Level::Core, false).violation.is_none());
+}
