@@ -206,7 +206,12 @@ impl Server {
             }
             Call::Namespace => (Answer::Namespace(false), What::Namespace),
             Call::Inventories => {
-                let shelf = if stale {
+                // A teardown asks the server itself, not a watch that may lag.
+                let deleting = self
+                    .stage_set
+                    .as_ref()
+                    .is_some_and(|stage_set| stage_set.deletion.is_some());
+                let shelf = if stale && !deleting {
                     &self.inventories_before
                 } else {
                     &self.inventories
@@ -341,7 +346,12 @@ impl Server {
                         DryRun::Unchanged { live }
                     } else {
                         let fields = vec!["spec".to_owned()];
-                        DryRun::Change { fields, live }
+                        DryRun::Change {
+                            fields,
+                            live,
+                            by: None,
+                            takeover: None,
+                        }
                     }
                 }
             })
@@ -617,6 +627,13 @@ impl Server {
             owner: stored.owner.clone(),
             prune_disabled: stored.keep,
             deleting: stored.deleting,
+            deletion_timestamp: stored.deleting.then_some(self.now),
+            finalizers: if stored.held {
+                vec!["example.org/held".to_owned()]
+            } else {
+                Vec::new()
+            },
+            takes_claims_along: false,
             entry: stored.entry.map(|entry| entry.to_string()),
             health: match stored.health {
                 _ if stored.deleting => Health::Terminating,

@@ -102,6 +102,7 @@ pub(super) fn immutable<'a>(
             identity: delivery.identity.clone(),
             object: object.reference.clone(),
             uid: live.uid.clone(),
+            version: live.resource_version.clone(),
             stage: object.stage.clone(),
             why: DeleteReason::Recreated,
         }),
