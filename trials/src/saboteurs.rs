@@ -16,7 +16,8 @@ use stageset_core::observation::{
     AccountState, DryRun, Health, Live, LiveState, ObjectFacts, Observation,
 };
 use stageset_core::plan::{
-    Event, EventKind, Need, Next, Operation, Plan, Purpose, RecordOperation, TenantOperation,
+    ApplyReason, Event, EventKind, Need, Next, Operation, Plan, Purpose, RecordOperation,
+    TenantOperation,
 };
 use stageset_core::time::Timestamp;
 
@@ -162,7 +163,6 @@ impl Saboteur {
                     observation.stage_set.spec = Ok(Arc::new(spec));
                 }
             }
-            Self::OthersCache => share(observation),
             _ => {
                 let mut objects = std::mem::take(&mut observation.facts.objects);
                 for (_, _, facts) in objects.iter_mut() {
@@ -257,6 +257,7 @@ impl Saboteur {
                     )
                 })
             }),
+            Self::OthersCache => answer_from_others(observation, plan),
             Self::ShrinkEarly => shrink_early(observation, plan),
             Self::ReplaceInventory => replace_inventory(plan),
             Self::KeepOldUid => keep_old_uid(observation, plan),
@@ -381,29 +382,31 @@ fn live(fact: &mut Option<stageset_core::failure::Fact<LiveState>>) -> Option<&m
     }
 }
 
-/// Everybody is shown what anybody was shown.
-fn share(observation: &mut Observation) {
-    let all: Vec<(Identity, ObjectKey, ObjectFacts)> = observation
-        .facts
-        .objects
-        .iter()
-        .map(|(identity, key, facts)| (identity.clone(), key.clone(), facts.clone()))
-        .collect();
-    let accounts: Vec<Identity> = observation
-        .facts
-        .accounts
-        .keys()
-        .filter_map(|account| {
-            let namespace = &observation.stage_set.namespace;
-            Identity::resolve(Tenancy::Multi, namespace, Some(account), &Target::Local).ok()
-        })
-        .collect();
-    for (_, key, facts) in &all {
-        for account in &accounts {
-            if observation.facts.objects.get(account, key).is_none() {
-                *observation.facts.objects.entry(account, key) = facts.clone();
-            }
+/// What anybody was shown answers everybody: no dry run of one's own.
+fn answer_from_others(observation: &Observation, plan: &mut Plan) {
+    let shown = |needed: &Need| match needed {
+        Need::DryRun { identity, object } => {
+            let key = &object.reference.key;
+            let other = observation
+                .facts
+                .objects
+                .iter()
+                .any(|(who, of, facts)| who != identity && of == key && facts.live.is_some());
+            let own = observation.facts.objects.get(identity, key).is_some();
+            (other && !own).then(|| {
+                Operation::Tenant(TenantOperation::Apply {
+                    identity: identity.clone(),
+                    object: Arc::clone(object),
+                    uid: None,
+                    why: ApplyReason::Create,
+                })
+            })
         }
+        _ => None,
+    };
+    let writes: Vec<Operation> = plan.needs.iter().filter_map(shown).collect();
+    if !writes.is_empty() {
+        *plan = Plan::act(vec![writes]);
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Process {
     pub(super) paused_until: Timestamp,
     /// Decisions since the last rest.
     pub(super) decisions: u32,
+    /// Rests in a row that no request came between.
+    rests: u32,
     pub(super) gone: bool,
     /// The last plan, for people and for the check that it ends empty.
     pub(super) last_plan: Option<Plan>,
@@ -96,6 +98,7 @@ impl Process {
             lag_until: Timestamp::default(),
             paused_until: Timestamp::default(),
             decisions: 0,
+            rests: 0,
             gone: false,
             last_plan: None,
             saboteur,
@@ -162,6 +165,7 @@ impl Process {
                     }
                 }
                 Some(todo) => {
+                    self.rests = 0;
                     return match self.call(&todo) {
                         Some(call) => Ok(Some((todo, call))),
                         None => Err(format!(
@@ -200,6 +204,7 @@ impl Process {
         self.wake = wake;
         self.refresh_then = refresh;
         self.decisions = 0;
+        self.rests += 1;
     }
 
     fn abandon(&mut self) {
@@ -337,6 +342,11 @@ impl Process {
         self.facts = observation.facts;
         judged?;
         self.decisions += 1;
+        if self.rests > 500 {
+            return Err(format!(
+                "500 rests in a row with nothing done in between:\n{plan}"
+            ));
+        }
         if self.decisions > 400 {
             return Err(format!(
                 "400 decisions without a rest; the last one:\n{plan}"
