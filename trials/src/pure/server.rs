@@ -634,6 +634,7 @@ impl Server {
                 Vec::new()
             },
             takes_claims_along: false,
+            body: None,
             entry: stored.entry.map(|entry| entry.to_string()),
             health: match stored.health {
                 _ if stored.deleting => Health::Terminating,
