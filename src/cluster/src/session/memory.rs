@@ -35,6 +35,9 @@ impl Session {
     /// that left all inventories.
     pub(super) fn forget(&mut self, ports: &Ports) {
         self.forget_dependencies();
+        let refreshed = self.refresh_before;
+        // Looked for once, when an inventory was lost.
+        self.facts.labelled.retain(|_, fact| fact.at >= refreshed);
         let Facts {
             sources,
             builds,
