@@ -11,9 +11,8 @@ pub(crate) fn decode(content_type: &str, body: &Bytes, kind: &str) -> Result<Val
         "" | "application/json" => serde_json::from_slice::<Value>(body)
             .map_err(|error| unrecognized(kind, body, &syntax(&error)))?,
         "application/yaml" => yaml(body)?,
-        "application/vnd.kubernetes.protobuf" => {
-            return Err(ApiError::not_modelled("protobuf request bodies"));
-        }
+        "application/vnd.kubernetes.protobuf" => crate::protobuf::decode(body)
+            .ok_or_else(|| ApiError::not_modelled("protobuf request bodies of this kind"))?,
         other => {
             return Err(ApiError::unsupported_media_type(format!(
                 "the body of the request was in an unknown format - accepted media types include: \

@@ -67,7 +67,7 @@ pub(crate) fn serve(
         ["apis", name, version] if registry.serves(name, version) => {
             resource_list(registry, name, version)
         }
-        ["openapi", ..] => return Err(ApiError::not_modelled("OpenAPI")),
+        ["openapi", rest @ ..] => crate::openapi::serve(registry, rest)?,
         ["metrics"] => return Err(ApiError::not_modelled("metrics")),
         _ => return Err(ApiError::plain_not_found()),
     };

@@ -17,16 +17,17 @@
 //!
 //! # What is not modelled
 //!
-//! Answered 501: OpenAPI, metrics, `scale`, `eviction`, `binding`, `token`, `exec` and the other
-//! subresources beside `status` and `finalize`; groups `autoscaling/v1`, `apiregistration`,
+//! Answered 501: OpenAPI v2, metrics, `scale`, `eviction`, `binding`, `exec` and the other
+//! subresources beside `status`, `finalize` and `token`; groups `autoscaling/v1`, `apiregistration`,
 //! `flowcontrol`, `resource.k8s.io`, `storagemigration`; protobuf, CBOR, YAML and table answers;
 //! conversion webhooks; CEL rules with functions of Kubernetes' own libraries,
 //! `messageExpression` or `optionalOldSelf`.
 //!
-//! Absent without a 501, because nothing asks for them by name: admission webhooks and policies,
-//! quota, limit ranges, KEP-5284's constrained impersonation, priority and fairness, pods made by
-//! controllers, projected token volumes of pods. Validation of built-in kinds covers metadata,
-//! selectors, containers and immutable fields; types are those of the real OpenAPI.
+//! Absent without a 501, because nothing asks for them by name: admission policies, limit ranges,
+//! priority and fairness, pods made by controllers. A webhook is called where a handler is
+//! registered for its service or URL. Validation of built-in kinds covers what people get wrong;
+//! types are those of the real OpenAPI, whose documents are served without schemas.
+//! `docs/simulator.md` says it in full, and how it is compared with a real server.
 
 mod admission;
 mod audit;
@@ -45,7 +46,9 @@ mod kinds;
 mod managed;
 mod namespaces;
 mod object;
+mod openapi;
 mod patch;
+mod protobuf;
 mod rbac;
 mod reactions;
 mod request;

@@ -22,6 +22,7 @@ fn table() -> StoreKey {
 pub(crate) fn delete(
     server: &mut Server,
     old: &Arc<Value>,
+    propagate: impl FnOnce(&mut Value),
     dry_run: bool,
 ) -> Result<(Arc<Value>, bool), ApiError> {
     let name = object::name(old).to_owned();
@@ -32,6 +33,7 @@ pub(crate) fn delete(
     let mut new = old.as_ref().clone();
     if !object::is_deleting(old) {
         object::set_meta(&mut new, "deletionTimestamp", rfc3339(server.now));
+        propagate(&mut new);
     }
     object::child(&mut new, "status").insert("phase".into(), "Terminating".into());
     if dry_run || new == **old {

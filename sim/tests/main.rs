@@ -5,6 +5,8 @@ mod apply;
 mod client;
 mod crud;
 mod custom;
+#[cfg(feature = "serve")]
+mod kubectl;
 mod lifecycle;
 mod rights;
 mod world;

@@ -80,6 +80,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
             template(spec, "Always");
         }
         "StatefulSet" => {
+            counted(new, &["replicas", "availableReplicas"]);
             let spec = object::child(new, "spec");
             under(
                 spec,
@@ -129,6 +130,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 .or_insert_with(|| "0".into());
         }
         "ReplicaSet" => {
+            counted(new, &["replicas"]);
             let spec = object::child(new, "spec");
             under(spec, json!({ "replicas": 1 }));
             template(spec, "Always");
@@ -451,8 +453,22 @@ fn secret(secret: &mut Map<String, Value>) {
     }
 }
 
+/// Counters that a status shows even when they are zero.
+fn counted(new: &mut Value, fields: &[&str]) {
+    if let Some(Value::Object(status)) = new.get_mut("status") {
+        for field in fields {
+            status.entry(*field).or_insert_with(|| json!(0));
+        }
+    }
+}
+
 /// What the store adds to a new object; nobody owns it.
-pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Value) {
+pub(crate) fn on_create(
+    server: &mut Server,
+    resource: &Resource,
+    subresource: &str,
+    new: &mut Value,
+) {
     match resource.kind.as_str() {
         "Namespace" => {
             // A generated name wasn't known when defaults were laid.
@@ -472,8 +488,11 @@ pub(crate) fn on_create(server: &mut Server, resource: &Resource, new: &mut Valu
         }
         "Service" => {
             object::child(new, "status").insert("loadBalancer".into(), json!({}));
-            cluster_ip(server, object::child(new, "spec"));
-            node_ports(server, object::child(new, "spec"));
+            // Created through its status, a service is given nothing.
+            if subresource.is_empty() {
+                cluster_ip(server, object::child(new, "spec"));
+                node_ports(server, object::child(new, "spec"));
+            }
         }
         "Ingress" => {
             object::child(new, "status").insert("loadBalancer".into(), json!({}));
@@ -724,6 +743,10 @@ fn update_service(server: &mut Server, old: &Value, new: &mut Map<String, Value>
         if !addressed(old) {
             cluster_ip(server, new);
         }
+        under(
+            new,
+            json!({ "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack" }),
+        );
     } else if addressed(old) {
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             if new.get(field) == old.get(field) {

@@ -86,7 +86,7 @@ fn take(
 
 fn conflict_error(conflicts: &[(Manager, FieldSet)]) -> ApiError {
     let mut conflicts = conflicts.to_vec();
-    conflicts.sort_by_key(|(manager, _)| manager.printed());
+    conflicts.sort_by_key(|(manager, _)| manager.sorted_by());
     let mut causes = Vec::new();
     let mut lines = Vec::new();
     for (manager, fields) in &conflicts {

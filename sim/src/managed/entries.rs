@@ -24,6 +24,22 @@ impl Manager {
     }
 
     /// The manager as conflict messages name it.
+    /// What conflicts are sorted by: the entry's identity as JSON.
+    pub(crate) fn sorted_by(&self) -> String {
+        let (mut version, mut subresource) = (String::new(), String::new());
+        if !self.apply {
+            version = format!(",\"apiVersion\":{:?}", self.api_version);
+        }
+        if !self.subresource.is_empty() {
+            subresource = format!(",\"subresource\":{:?}", self.subresource);
+        }
+        let operation = if self.apply { "Apply" } else { "Update" };
+        format!(
+            "{{\"manager\":{:?},\"operation\":\"{operation}\"{version}{subresource}}}",
+            self.name
+        )
+    }
+
     pub(crate) fn printed(&self) -> String {
         let mut text = format!("{:?}", self.name);
         if !self.subresource.is_empty() {

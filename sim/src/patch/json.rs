@@ -37,7 +37,7 @@ fn step(target: &mut Value, operation: &Value) -> Result<(), String> {
                 *slot = value()?;
                 Ok(())
             }
-            None => add(target, path, value()?),
+            None => replace_missing(target, path, value()?),
         },
         "move" => {
             let moved = remove(target, text("from")?)?;
@@ -100,6 +100,17 @@ fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
         }
         _ => Err(missing()),
     }
+}
+
+/// A replacement creates a missing member of an object, never an item of a list.
+fn replace_missing(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    if target.pointer(parent).is_some_and(Value::is_array) {
+        return Err(format!(
+            "replace operation does not apply: doc is missing key: {path}: missing value"
+        ));
+    }
+    add(target, path, value)
 }
 
 fn remove(target: &mut Value, path: &str) -> Result<Value, String> {

@@ -116,8 +116,13 @@ fn merge_lists(
         Some(key) => a.get(key).is_some() && a.get(key) == b.get(key),
         None => a == b,
     };
-    let mut out = target.as_array().cloned().unwrap_or_default();
-    for item in items {
+    // Deletions come first, wherever in the patch they stand.
+    let deletes = |item: &Value| item.get("$patch").and_then(Value::as_str) == Some("delete");
+    let mut before = target.as_array().cloned().unwrap_or_default();
+    before.retain(|old| !items.iter().any(|item| deletes(item) && same(old, item)));
+    let items: Vec<Value> = items.iter().filter(|i| !deletes(i)).cloned().collect();
+    let mut out = before.clone();
+    for item in &items {
         let place = out.iter().position(|old| same(old, item));
         let merged = merge(place.map_or(&Value::Null, |i| &out[i]), item, item_schema);
         match (place, merged) {
@@ -129,19 +134,18 @@ fn merge_lists(
             (None, None) => {}
         }
     }
-    let wanted = order.map_or(items, Vec::as_slice);
-    Value::Array(ordered(&out, target, wanted, &same))
+    let wanted = order.map_or(items.as_slice(), Vec::as_slice);
+    Value::Array(ordered(&out, &before, wanted, &same))
 }
 
 /// Items that the patch names in its order, all others in the order they had; a new item comes
 /// before what was there.
 fn ordered(
     merged: &[Value],
-    target: &Value,
+    old: &[Value],
     wanted: &[Value],
     same: &dyn Fn(&Value, &Value) -> bool,
 ) -> Vec<Value> {
-    let old = target.as_array().map_or(&[][..], Vec::as_slice);
     let place = |list: &[Value], item: &Value| list.iter().position(|other| same(other, item));
     let (mut named, rest): (Vec<&Value>, Vec<&Value>) = merged
         .iter()

@@ -191,7 +191,7 @@ pub(crate) fn finish(
     if resource.status {
         object::members(&mut new).remove("status");
     }
-    admission::defaults::on_create(server, resource, &mut new);
+    admission::defaults::on_create(server, resource, &call.info.subresource, &mut new);
     admission::defaults::forget_empty_rules(&mut new);
     admission::validation::check(resource, None, &new)?;
     if let Some(custom) = resource.custom() {

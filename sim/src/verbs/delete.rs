@@ -164,7 +164,14 @@ fn remove(
     webhooks::validate(server, asked, None)?;
     check_preconditions(resource, old, options)?;
     if resource.is("", "namespaces") {
-        return crate::namespaces::delete(server, old, options.dry_run);
+        return crate::namespaces::delete(
+            server,
+            old,
+            |namespace| {
+                set_propagation(namespace, options.propagation.as_deref());
+            },
+            options.dry_run,
+        );
     }
     if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
         return Ok(crate::crd::lifecycle::delete(server, old, options.dry_run));
@@ -183,15 +190,35 @@ fn remove(
     } else {
         0
     };
+    if options.resource_version.is_some()
+        && !waits
+        && !object::finalizers(old).is_empty()
+        && !resource.is("", "pods")
+    {
+        // The real server forgets the version it was given when it takes a finalizer away.
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
+             AdditionalErrorMsg: Precondition failed: ResourceVersion in precondition: , \
+             ResourceVersion in object meta: {}",
+            resource.storage_key(
+                &crate::store::object_key(object::namespace(old), name),
+                options.dry_run
+            ),
+            object::resource_version(old)
+        );
+        return Err(ApiError::conflict(resource, name, &why));
+    }
     if !waits && grace == 0 {
         if resource.is("", "pods") && !object::is_deleting(old) {
-            // The answer shows a pod as it was just before it went.
+            // A pod is marked first, and shown as it was when it went.
             mark(server, &mut new, 0);
-            if !options.dry_run {
-                let key = crate::store::object_key(object::namespace(old), name);
-                server.erase(&resource.store, &key);
+            if options.dry_run {
+                return Ok((Arc::new(new), true));
             }
-            return Ok((Arc::new(new), true));
+            let key = crate::store::object_key(object::namespace(old), name);
+            let marked = server.commit(&resource.store, new);
+            let last = server.erase(&resource.store, &key);
+            return Ok((last.unwrap_or(marked), true));
         }
         if !options.dry_run {
             let key = crate::store::object_key(object::namespace(old), name);

@@ -157,6 +157,9 @@ impl Call {
                 .and_then(Value::as_object_mut)
             {
                 annotations.remove(crate::admission::defaults::TEMPLATE_GENERATION);
+                if annotations.is_empty() {
+                    object::members(&mut metadata).remove("annotations");
+                }
             }
         }
         metadata

@@ -51,7 +51,16 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             let sent = object::resource_version(&new).to_owned();
             object::remove_meta(&mut new, "resourceVersion");
             let live = super::create::empty(call);
-            own(server, resource, call.manager(), "", &live, &mut new, true);
+            let through = call.info.subresource.as_str();
+            own(
+                server,
+                resource,
+                call.manager(),
+                through,
+                &live,
+                &mut new,
+                true,
+            );
             let mut created = super::create::finish(server, call, new)?;
             // A dry run stores nothing, so nothing replaces the version that was sent.
             if call.dry_run && !sent.is_empty() {

@@ -4,6 +4,7 @@
 //! people get wrong. What isn't covered is accepted.
 
 mod config;
+mod counters;
 mod metadata;
 mod pod;
 mod policies;
@@ -26,10 +27,13 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Re
     let mut causes = metadata::check(resource, old, new);
     match resource.custom() {
         Some(custom) => structural::validate(custom, old, new, &mut causes)?,
-        None => causes.extend(kind(resource, new)),
+        None => causes.extend(kind(resource, old, new)),
     }
     if let Some(old) = old {
         causes.extend(immutable::check(resource, old, new));
+        if resource.custom().is_none() {
+            causes.extend(counters::check(&resource.kind, new));
+        }
         if resource.is("", "pods") {
             causes.extend(pod::update(old, new));
         }
@@ -46,14 +50,14 @@ pub(crate) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Re
 }
 
 /// What makes sense in an object of a kind.
-fn kind(resource: &Resource, new: &Value) -> Vec<Cause> {
+fn kind(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<Cause> {
     match resource.kind.as_str() {
         "ConfigMap" => config::config_map(new),
         "Secret" => config::secret(new),
         "Pod" => pod::pod(new),
         "Deployment" => workload::deployment(new),
         "ReplicaSet" => workload::replica_set(new),
-        "StatefulSet" => workload::stateful_set(new),
+        "StatefulSet" => workload::stateful_set(old, new),
         "DaemonSet" => workload::daemon_set(new),
         "Job" => workload::job("spec", at(new, "spec"), true),
         "CronJob" => workload::cron_job(new),

@@ -25,6 +25,10 @@ pub(super) fn check(new: &Value) -> Vec<Cause> {
         "ExternalName" => external_name(spec, &mut causes),
         _ => {}
     }
+    let selects = spec.get("selector").is_some_and(|s| !is_empty(s));
+    if selects || !headless {
+        one_family(spec, &mut causes);
+    }
     let mut port_names = BTreeSet::new();
     for (i, entry) in ports.iter().enumerate() {
         let path = format!("spec.ports[{i}]");
@@ -119,6 +123,25 @@ fn service_port<'a>(
             }
         }
         other => port(&format!("{path}.targetPort"), other, causes),
+    }
+}
+
+/// The cluster has addresses of one family.
+fn one_family(spec: &Value, causes: &mut Vec<Cause>) {
+    for (i, family) in list(spec, "ipFamilies").iter().enumerate() {
+        if family == "IPv6" {
+            let path = format!("spec.ipFamilies[{i}]");
+            causes.push(Cause::invalid(
+                path,
+                family,
+                "not configured on this cluster",
+            ));
+        }
+    }
+    let policy = at(spec, "ipFamilyPolicy");
+    if policy == "RequireDualStack" {
+        let what = "this cluster is not configured for dual-stack services";
+        causes.push(Cause::invalid("spec.ipFamilyPolicy", policy, what));
     }
 }
 

@@ -159,7 +159,7 @@ pub(super) fn replica_set(new: &Value) -> Vec<Cause> {
     causes
 }
 
-pub(super) fn stateful_set(new: &Value) -> Vec<Cause> {
+pub(super) fn stateful_set(old: Option<&Value>, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let spec = at(new, "spec");
     let management = text(spec, "podManagementPolicy");
@@ -184,13 +184,18 @@ pub(super) fn stateful_set(new: &Value) -> Vec<Cause> {
         _ => {}
     }
     for (i, claim) in list(spec, "volumeClaimTemplates").iter().enumerate() {
+        // No update may change them, so none is told what is wrong with them.
+        if old.is_some() {
+            break;
+        }
         let path = format!("spec.volumeClaimTemplates[{i}].spec");
         causes.extend(pod::claim(&path, at(claim, "spec")));
     }
     nonnegative("spec", spec, "replicas", &mut causes);
     nonnegative("spec", spec, "minReadySeconds", &mut causes);
     let service = text(spec, "serviceName");
-    if !service.is_empty() {
+    // Names that were let in once may stay; no update may change them anyway.
+    if !service.is_empty() && old.is_none() {
         label_name("spec.serviceName", service, &mut causes);
     }
     chooses(spec, "statefulset", true, &mut causes);
