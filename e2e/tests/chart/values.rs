@@ -106,10 +106,6 @@ fn what_is_missing_is_refused_unless_it_is_off() {
             "controller.objectLevelKMS=false",
         ),
         (
-            "controller.allowedActionHosts={a.example}",
-            "controller.allowedActionHosts=null",
-        ),
-        (
             "controller.requirePinnedMigrationSources=true",
             "controller.requirePinnedMigrationSources=false",
         ),

@@ -7,6 +7,7 @@
     reason = "tests stop where they fail"
 )]
 
+mod actions;
 mod delivery;
 mod faults;
 mod odd_objects;

@@ -21,7 +21,7 @@ use serde_json::Value;
 use stageset_core::identity::Identity;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{ObjectKey, Reference};
-use stageset_core::observation::{Facts, StageSet};
+use stageset_core::observation::{Facts, ReconcileStage, StageSet};
 use stageset_core::plan::Next;
 use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
@@ -101,6 +101,8 @@ pub struct Session {
     decided: Timestamp,
     /// The last `requestedAt` that made facts old.
     requested: Option<String>,
+    /// The last `reconcile-stage` that made facts old.
+    stage_asked: Option<ReconcileStage>,
     known: Option<Known>,
     /// What [`Known::object`] says; `None` after it changed.
     read: Option<StageSet>,
@@ -117,6 +119,7 @@ impl Session {
             refresh_before: Timestamp::default(),
             decided: Timestamp::default(),
             requested: None,
+            stage_asked: None,
             known: None,
             read: None,
             references: BTreeMap::new(),

@@ -119,6 +119,11 @@ impl Session {
             self.refresh_before = now;
         }
         self.requested = requested;
+        let asked = stage_set.reconcile_stage.clone();
+        if asked != self.stage_asked && asked.is_some() {
+            self.refresh_before = now;
+        }
+        self.stage_asked = asked;
         self.renew_tracking(ports);
         let observation = Observation {
             now,

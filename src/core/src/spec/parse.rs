@@ -13,8 +13,8 @@ use super::{Problem, Spec, convert, rules, unsupported};
 /// checked where the flag is known).
 ///
 /// Two rules are judged by shape alone, because the fields they speak of are refused as
-/// unsupported for now: CEL expressions aren't compiled (V29, G4), and a time zone must look like
-/// an IANA name, but need not exist (V30).
+/// unsupported for now: the CEL expressions of ready checks aren't compiled (V29), and a time zone
+/// must look like an IANA name, but need not exist (V30).
 ///
 /// # Errors
 /// Everything that is wrong: shape, V1 to V31, G1 to G10, unsupported fields, in this order (K26).

@@ -7,7 +7,7 @@
 
 use stageset_api::choice::Choice;
 use stageset_api::stageset::{
-    Dependency, OnTimeout, Stage, StageActions, StagePromotion, StageSetSpec, WindowScope,
+    Dependency, OnTimeout, Stage, StagePromotion, StageSetSpec, WindowScope,
 };
 
 use super::problems::{Problems, UNSUPPORTED, set};
@@ -103,11 +103,6 @@ const STAGE: &[Unsupported<Stage>] = &[
         advice: "with the value false; set it to true or remove it",
     },
     Unsupported {
-        field: "actions",
-        used: |stage| stage.actions.as_ref().is_some_and(has_actions),
-        advice: REMOVE,
-    },
-    Unsupported {
         field: "promotion",
         used: |stage| stage.promotion.as_ref().is_some_and(has_gates),
         advice: REMOVE,
@@ -140,6 +135,7 @@ pub const fn supported_fields() -> &'static [&'static str] {
         "stages[].postBuild",
         "stages[].prune",
         "stages[].timeout",
+        "stages[].actions",
         "stages[].readyChecks.timeout",
         "stages[].readyChecks.disableWait",
         "stages[].readyChecks.checks",
@@ -151,10 +147,6 @@ pub const fn supported_fields() -> &'static [&'static str] {
 
 fn is<W: PartialEq>(choice: Option<&Choice<W>>, word: W) -> bool {
     choice.is_some_and(|choice| *choice == Choice::Known(word))
-}
-
-fn has_actions(actions: &StageActions) -> bool {
-    !(actions.pre.is_empty() && actions.post.is_empty() && actions.on_failure.is_empty())
 }
 
 fn has_gates(promotion: &StagePromotion) -> bool {

@@ -51,8 +51,8 @@ fn not_one_target(at: &str, who: &str, target: &PatchTarget, problems: &mut Prob
     }
 }
 
-/// G4: exactly one of a duration, or a target with an expression. The expression isn't compiled
-/// yet (its field is unsupported).
+/// G4: exactly one of a duration, or a target with an expression. The expression is compiled where
+/// the spec is converted.
 fn neither_pause_nor_expression(at: &str, who: &str, wait: &WaitAction, problems: &mut Problems) {
     let expression = set(wait.expr.as_ref()).is_some();
     let watches = wait.target.is_some() || expression;

@@ -120,10 +120,6 @@ fn uses() -> BTreeMap<&'static str, Value> {
             stage("applyHelmHookResources", json!(false)),
         ),
         (
-            "stages[].actions",
-            stage("actions", json!({ "post": action })),
-        ),
-        (
             "stages[].promotion",
             stage("promotion", json!({"requireManualPromotion": true})),
         ),

@@ -6,6 +6,7 @@
     reason = "rows hand over literals, which read best without references"
 )]
 
+mod action_values;
 mod actions;
 mod gates;
 mod promotions;
