@@ -71,12 +71,7 @@ pub(crate) fn run(world: &World) -> Result<()> {
     })?;
 
     // All that is wrong is said, as kubectl shows it.
-    let all = [
-        "spec.serviceAccountName",
-        "spec.interval",
-        "spec.stages[1]",
-        "app",
-    ];
+    let all = ["spec.stages[1]", "JsonnetSnippet", "not-a-version"];
     refused(world, &stage_set("bad", &bad()), &all)?;
     ensure!(
         kubectl.raw(&path(NAMESPACE, "bad"))?.is_none(),

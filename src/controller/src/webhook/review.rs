@@ -164,7 +164,7 @@ fn status(request: &AdmissionRequest, verdict: &Verdict) -> Option<Value> {
             "status": "Failure", "code": 400, "reason": "BadRequest", "message": message,
         })),
         Verdict::Invalid(problems) => {
-            // What a client shows of a 422 are the causes; others show the message.
+            // kubectl shows the causes of a 422, each with its field in front; others the message.
             let causes: Vec<Value> = problems
                 .iter()
                 .take(LISTED)
@@ -172,7 +172,7 @@ fn status(request: &AdmissionRequest, verdict: &Verdict) -> Option<Value> {
                     json!({
                         "reason": "FieldValueInvalid",
                         "field": problem.field,
-                        "message": problem.to_string(),
+                        "message": problem.message,
                     })
                 })
                 .collect();

@@ -80,7 +80,7 @@ fn a08_all_that_the_reconciler_would_say_is_said() {
         for (problem, cause) in problems.iter().zip(causes) {
             assert!(message.contains(&problem.to_string()), "{message}");
             assert_eq!(cause["field"], problem.field);
-            assert_eq!(cause["message"], problem.to_string());
+            assert_eq!(cause["message"], problem.message);
         }
     }
 }
