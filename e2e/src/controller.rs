@@ -46,6 +46,7 @@ impl Controller {
             format!("--health-probe-bind-address={health}"),
             format!("--metrics-bind-address={metrics}"),
             "--allow-artifact-addresses=127.0.0.0/8".to_owned(),
+            "--allow-remote-addresses=127.0.0.0/8".to_owned(),
             "--log-format=text".to_owned(),
             "--log-level=debug".to_owned(),
             "--enable-webhook=false".to_owned(),

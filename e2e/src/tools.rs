@@ -27,6 +27,13 @@ pub fn home(tool: &str) -> Result<PathBuf> {
     Ok(home)
 }
 
+/// A program of this workspace that was built beside the controller, if it was.
+pub fn built(name: &str) -> Option<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| repository_root().join("target"), PathBuf::from);
+    Some(target.join("debug").join(name)).filter(|path| path.exists())
+}
+
 /// The program `name` of the built tool `tool`.
 ///
 /// # Errors

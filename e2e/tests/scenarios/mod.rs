@@ -12,6 +12,8 @@ mod leader;
 mod missing_right;
 mod modes;
 mod no_account;
+mod only_edit;
+mod remote_cluster;
 mod webhook;
 
 use anyhow::Result;
@@ -67,7 +69,9 @@ const fn alone_and_local(name: &'static str, run: fn(&World) -> Result<()>) -> S
 
 /// All of them, the longest first.
 pub(crate) const SCENARIOS: &[Scenario] = &[
+    local("remote_cluster", remote_cluster::run),
     shared("missing_right", missing_right::run),
+    shared("only_edit", only_edit::run),
     local("git_release", git_release::run),
     shared("external_artifact", external_artifact::run),
     shared("no_account", no_account::run),

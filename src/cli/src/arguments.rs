@@ -25,7 +25,7 @@ const LATER: [&str; 7] = [
 ];
 
 /// Commands that this version has.
-const COMMANDS: &str = "simulate, plan, build, get, reconcile, suspend and resume";
+const COMMANDS: &str = "simulate, plan, build, get, reconcile, suspend, resume and why";
 
 /// Looks at StageSets, tries them on a simulated cluster, prints what would be done.
 #[derive(Debug, Parser)]
@@ -65,6 +65,11 @@ pub enum Command {
     ///
     /// Works offline; the folder stands for an artifact. Values of Secrets are not shown.
     Build(Build),
+    /// Say why a StageSet isn't Ready, and print the roles that its accounts lack, ready to apply.
+    ///
+    /// Of a cluster by NAME, or offline of a folder by --dir. Exit code 0 if nothing is in the way, 1
+    /// otherwise.
+    Why(Why),
     /// Anything else.
     #[command(external_subcommand)]
     Other(Vec<String>),
@@ -126,6 +131,25 @@ pub struct Build {
     /// Build the same with the kustomize of the PATH, and say what differs; 1 if anything does.
     #[arg(long)]
     pub diff_with_kustomize: bool,
+}
+
+/// `stagesetctl why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The StageSet in the cluster of the current kubeconfig; its accounts are impersonated, so that
+    /// you need that right.
+    #[arg(
+        value_name = "NAME",
+        required_unless_present = "dir",
+        conflicts_with = "dir"
+    )]
+    pub name: Option<String>,
+    /// Namespace of the StageSet (default: the context's).
+    #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "dir")]
+    pub namespace: Option<String>,
+    /// A scenario folder instead.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// When to colour.

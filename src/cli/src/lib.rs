@@ -6,6 +6,7 @@
 //! - [`timeline`] what happened, for people and as data (`stagesetctl simulate`).
 //! - [`build`] what a folder builds (`stagesetctl build`).
 //! - [`connection`] a cluster, as the caller; [`live`] commands on StageSets of it.
+//! - [`why`] why a release stands still, and what would let it go on (`stagesetctl why`).
 //! - [`plan`] what the next pass does, for review (`stagesetctl plan`).
 
 pub mod arguments;
@@ -17,3 +18,4 @@ pub mod plan;
 pub mod scenario;
 pub mod simulation;
 pub mod timeline;
+pub mod why;

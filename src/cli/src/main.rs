@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use stagesetctl::arguments::{self, Command, Request};
 use stagesetctl::error::CommandError;
-use stagesetctl::{build, live, plan, timeline};
+use stagesetctl::{build, live, plan, timeline, why};
 
 fn run() -> Result<ExitCode, CommandError> {
     match arguments::parse(std::env::args_os())? {
@@ -19,6 +19,7 @@ fn run() -> Result<ExitCode, CommandError> {
         Request::Run(Command::Suspend(options)) => live::suspend_command(&options),
         Request::Run(Command::Resume(options)) => live::resume_command(&options),
         Request::Run(Command::Build(options)) => build::command(&options),
+        Request::Run(Command::Why(options)) => why::command(&options),
         Request::Run(Command::Other(_)) => Ok(ExitCode::from(2)),
     }
 }

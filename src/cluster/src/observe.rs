@@ -2,6 +2,7 @@
 //! manifest, a token or an artifact's content (I9): needs and operations are shown by their
 //! `Display`, which names objects and fields only.
 
+use stageset_core::Lacking;
 use stageset_core::failure::Failure;
 use stageset_core::plan::{Need, Operation, Plan};
 use stageset_core::time::Timestamp;
@@ -34,6 +35,9 @@ pub trait Observer: Send + Sync {
         _outcome: &Outcome,
     ) {
     }
+
+    /// Accounts lack rights for what would be delivered; told with each decision that says so anew.
+    fn lacking(&self, _at: Timestamp, _stage_set: &StageSetKey, _lacking: &[Lacking]) {}
 
     /// Inventory entries with malformed ids were left out.
     fn skipped_entries(

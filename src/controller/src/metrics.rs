@@ -109,6 +109,7 @@ pub struct Metrics {
     webhook_requests: Family<OfOutcome, Counter>,
     webhook_renewal_failures: Counter,
     tenant_watches: Gauge,
+    handled_elsewhere: Gauge,
     leader: Gauge,
     queue_depth: Gauge,
     pass_seconds: Histogram,
@@ -202,6 +203,12 @@ impl Metrics {
             "Failures to make, publish or load the webhook's certificate",
             webhook_renewal_failures.clone(),
         );
+        let handled_elsewhere = Gauge::default();
+        registry.register(
+            "stageset_handled_elsewhere",
+            "StageSets in sight that another release of the controller handles",
+            handled_elsewhere.clone(),
+        );
         let tenant_watches = Gauge::default();
         registry.register(
             "stageset_tenant_watches",
@@ -250,6 +257,7 @@ impl Metrics {
             webhook_requests,
             webhook_renewal_failures,
             tenant_watches,
+            handled_elsewhere,
             leader,
             queue_depth,
             pass_seconds,
@@ -392,6 +400,12 @@ impl Metrics {
     /// How many watches are held as tenants.
     pub fn tenant_watches(&self, count: usize) {
         self.tenant_watches
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// How many StageSets another release handles (K24).
+    pub fn handled_elsewhere(&self, count: usize) {
+        self.handled_elsewhere
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 

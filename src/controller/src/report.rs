@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stageset_cluster::{Observer, Outcome, Pass};
-use stageset_core::observation::{Phase, Question, Status};
+use stageset_core::Lacking;
+use stageset_core::observation::{ControllerRelease, Phase, Question, Status};
 use stageset_core::plan::{
     ActionStep, ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
 };
@@ -36,6 +37,8 @@ struct Told {
     ours: bool,
     /// Operations since the last pass ended.
     operations: usize,
+    /// Another release of the controller that handles it.
+    elsewhere: Option<ControllerRelease>,
 }
 
 /// Listens to sessions; passes everything on to another listener.
@@ -85,6 +88,34 @@ impl Report {
         })
     }
 
+    /// Whether another release of the controller handles it (K24): said in the log once, and counted.
+    pub fn handled_elsewhere(&self, key: &Key, other: Option<ControllerRelease>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = told.entry(key.clone()).or_default();
+        if entry.elsewhere != other {
+            let (namespace, name) = (&key.namespace, &key.name);
+            match &other {
+                Some(release) => warn!(
+                    namespace,
+                    name,
+                    %release,
+                    "another release of the controller handles this StageSet; doing nothing. Let the \
+                     lists of --watch-namespaces not overlap, or start one with --take-over"
+                ),
+                None => info!(
+                    namespace,
+                    name, "no other release handles this StageSet any more"
+                ),
+            }
+            entry.elsewhere = other;
+        }
+        let count = told
+            .values()
+            .filter(|told| told.elsewhere.is_some())
+            .count();
+        self.metrics.handled_elsewhere(count);
+    }
+
     /// A pass has ended.
     pub fn passed(&self, key: &Key, pass: &Pass, took: Duration) {
         let (reason, operations) = self.with(key, |told| {
@@ -117,10 +148,14 @@ impl Report {
 
     /// The StageSet is gone.
     pub fn forget(&self, key: &Key) {
-        self.told
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.remove(key);
+        let count = told
+            .values()
+            .filter(|told| told.elsewhere.is_some())
+            .count();
+        drop(told);
+        self.metrics.handled_elsewhere(count);
         self.metrics.forget(key);
     }
 
@@ -254,6 +289,10 @@ impl Observer for Report {
             }
         }
         self.next.operation(at, stage_set, operation, outcome);
+    }
+
+    fn lacking(&self, at: Timestamp, stage_set: &Key, lacking: &[Lacking]) {
+        self.next.lacking(at, stage_set, lacking);
     }
 
     fn skipped_entries(&self, at: Timestamp, stage_set: &Key, stage: &str, count: usize) {

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stageset_api::names;
 use stageset_cluster::connection::Count;
 use stageset_cluster::{Connection, Ports, RequestIdentity};
-use stageset_core::observation::Config;
+use stageset_core::observation::{Config, ControllerRelease};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
@@ -271,6 +272,20 @@ impl InOffice {
     }
 }
 
+/// The release that this process belongs to.
+fn release(options: &Options) -> Option<ControllerRelease> {
+    // Each release has a lease of its own; its name says which release it is.
+    let suffix = format!(".{}", names::GROUP);
+    let name = options
+        .lease
+        .strip_suffix(&suffix)
+        .unwrap_or(&options.lease);
+    (!options.release_namespace.is_empty()).then(|| ControllerRelease {
+        namespace: options.release_namespace.clone(),
+        name: name.to_owned(),
+    })
+}
+
 /// The flags, as far as decisions rest on them.
 fn config(options: &Options) -> Config {
     Config {
@@ -278,6 +293,9 @@ fn config(options: &Options) -> Config {
         default_interval: options.default_interval,
         max_teardown_wait: options.max_teardown_wait,
         no_cross_namespace_refs: options.no_cross_namespace_refs,
+        release: release(options),
+        take_over: options.take_over,
+        check_cross_namespace_refs: options.check_cross_namespace_refs,
         watch_namespaces: options.watch_namespaces.iter().cloned().collect(),
     }
 }

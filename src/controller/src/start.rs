@@ -61,7 +61,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// [`StartError`]: the process should end with exit code 1.
-pub async fn start(options: Options) -> Result<(), StartError> {
+pub async fn start(mut options: Options) -> Result<(), StartError> {
     let stop = signals().map_err(StartError::Signals)?;
     let config = kube::Config::infer()
         .await
@@ -129,6 +129,7 @@ pub async fn start(options: Options) -> Result<(), StartError> {
     }
 
     let instance = instance();
+    options.release_namespace = own_namespace(&config);
     let candidate = options.leader_elect.then(|| Candidate {
         namespace: own_namespace(&config),
         identity: format!("{instance}_{}", unique()),

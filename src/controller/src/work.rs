@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use serde_json::Value;
 use stageset_cluster::gather::dependency_state;
+use stageset_cluster::records::stage_set;
 use stageset_cluster::{Hint, Pass, Ports, Session, Wake};
 use stageset_core::judge::health::can_regress;
 use stageset_core::names::ServiceAccountName;
@@ -24,7 +25,7 @@ use crate::abandoned::Abandoned;
 use crate::change::{Changed, uid};
 use crate::interests::{Index, Kinds};
 use crate::metrics::Metrics;
-use crate::queue::{Key, Queue};
+use crate::queue::{Key, Lane, Queue};
 use crate::report::Report;
 use crate::watch::engaged::{Engaged, Signal};
 use crate::watch::resource::Resource;
@@ -164,6 +165,15 @@ impl Work {
         }
     }
 
+    /// Releases to remote clusters run on places of their own.
+    fn assign(&mut self, key: &Key, object: &Value) {
+        let remote = object
+            .pointer("/spec/kubeConfig")
+            .is_some_and(|config| !config.is_null());
+        let lane = if remote { Lane::Remote } else { Lane::Local };
+        self.queue.set_lane(key, lane);
+    }
+
     fn start(&mut self, key: Key) {
         let Some(entry) = self.entries.get_mut(&key) else {
             self.queue.finish(&key);
@@ -221,6 +231,10 @@ impl Work {
             return;
         }
         self.report.passed(&key, &pass, took);
+        let claimed = session
+            .stage_set()
+            .and_then(|object| stage_set::handled_elsewhere(&object, &self.ports.config));
+        self.report.handled_elsewhere(&key, claimed);
         let interests = session.interests();
         entry.session = Some(session);
         match &pass.next {
@@ -275,8 +289,11 @@ impl Work {
             self.engage(&kinds);
             return;
         };
+        self.assign(&key, &object);
         match self.entries.get_mut(&key) {
             Some(entry) if uid(&entry.object) == uid(&object) => {
+                let claim = |object| stage_set::handled_elsewhere(object, &self.ports.config);
+                let let_go = claim(&entry.object).is_some() && claim(&object).is_none();
                 let news = Changed::between(&entry.object, &object);
                 entry.object = object;
                 match news {
@@ -284,6 +301,7 @@ impl Work {
                         entry.wake.refresh |= requested;
                         self.queue.wake(&key);
                     }
+                    Changed::Record if let_go => self.queue.wake(&key),
                     Changed::Record => {
                         if !self.queue.is_running(&key)
                             && self.report.disagrees(&key, &entry.object)

@@ -13,8 +13,9 @@ pub mod names;
 pub mod object;
 pub mod observation;
 pub mod plan;
+pub mod rights;
 pub mod spec;
 pub mod time;
 pub mod waves;
 
-pub use decide::reconcile;
+pub use decide::{Lacking, lacking, reconcile};

@@ -10,8 +10,8 @@ use stageset_core::identity::Identity;
 use stageset_core::names::{Namespace, ServiceAccountName};
 use stageset_core::object::Reference;
 use stageset_core::observation::{
-    AccountState, BuildState, Config, DryRun, Facts, KindState, Live, LiveState, NamespaceState,
-    Observation, Settled, SourceState, StageSet,
+    AccessState, AccountState, BuildState, Config, DryRun, Facts, KindState, Live, LiveState,
+    NamespaceState, Observation, RulesState, Settled, SourceState, StageSet,
 };
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 use stageset_core::time::Timestamp;
@@ -352,8 +352,32 @@ impl Process {
                 "400 decisions without a rest; the last one:\n{plan}"
             ));
         }
+        let (reviews, others): (Vec<&Need>, Vec<&Need>) = plan
+            .needs
+            .iter()
+            .partition(|need| matches!(need, Need::Rules { .. } | Need::Access { .. }));
+        // Nobody here reviews rights: the dry run alone tells, as where a server answers no reviews.
+        for need in reviews {
+            let failure = || Failure::new(FailureClass::UnknownKind, "no reviews here");
+            match need {
+                Need::Rules {
+                    identity,
+                    namespace,
+                } => {
+                    let unreadable = Fact::seen(RulesState::Unreadable(failure()), now);
+                    let reviews = &mut self.facts.reviews;
+                    reviews.insert_rules(identity, namespace.clone(), unreadable);
+                }
+                Need::Access { identity, right } => {
+                    let unreadable = Fact::seen(AccessState::Unreadable(failure()), now);
+                    let reviews = &mut self.facts.reviews;
+                    reviews.insert_access(identity, right.clone(), unreadable);
+                }
+                _ => {}
+            }
+        }
         self.work
-            .extend(plan.needs.iter().cloned().map(Todo::Gather));
+            .extend(others.into_iter().cloned().map(Todo::Gather));
         for step in &plan.steps {
             self.work.push_back(Todo::Look);
             self.work.extend(step.iter().cloned().map(Todo::Perform));
@@ -379,6 +403,8 @@ impl Process {
                 | Need::Variables { .. }
                 | Need::Labelled { .. }
                 | Need::Ledger
+                | Need::Rules { .. }
+                | Need::Access { .. }
                 | Need::Look { .. } => return None,
                 Need::Build { key, .. } => Call::Build(key.clone()),
                 Need::DryRun { identity, object } => {
@@ -522,6 +548,8 @@ impl Process {
             | Need::Variables { .. }
             | Need::Labelled { .. }
             | Need::Ledger
+            | Need::Rules { .. }
+            | Need::Access { .. }
             | Need::Look { .. } => {}
             Need::Build { key, .. } => {
                 let value = match answer {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stageset_cluster::{Observer, Outcome, StageSetKey};
+use stageset_core::Lacking;
 use stageset_core::failure::FailureClass;
 use stageset_core::identity::Identity;
 use stageset_core::object::Reference;
@@ -34,6 +35,8 @@ pub enum Happening {
     Gathered(Need, Outcome),
     /// An operation was carried out.
     Performed(Operation, Outcome),
+    /// Accounts lack rights.
+    Lacking(Vec<Lacking>),
     /// The driver reports a fault of its own.
     Fault(String),
 }
@@ -184,6 +187,10 @@ impl Observer for Trace {
             Some(stage_set),
             Happening::Performed(operation.clone(), outcome.clone()),
         );
+    }
+
+    fn lacking(&self, at: Timestamp, stage_set: &StageSetKey, lacking: &[Lacking]) {
+        self.add(at, Some(stage_set), Happening::Lacking(lacking.to_vec()));
     }
 
     fn skipped_entries(&self, at: Timestamp, stage_set: &StageSetKey, stage: &str, count: usize) {

@@ -107,7 +107,7 @@ impl Teller<'_> {
                     self.refused(event, key, None, "read", identity, object, failure);
                 }
             }
-            Happening::Gathered(..) => {}
+            Happening::Gathered(..) | Happening::Lacking(_) => {}
             Happening::Performed(operation, outcome) => {
                 self.performed(event, key, operation, outcome);
             }

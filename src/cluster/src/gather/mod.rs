@@ -5,7 +5,8 @@
 //! - [`build`] downloads and builds: anonymously;
 //! - [`look`] the ledger: as the controller; and what actions ask: as the tenant;
 //! - [`variables`] ConfigMaps and Secrets that a spec names: as the tenant, and never otherwise;
-//! - [`object`] dry runs and reads: as the tenant, and never otherwise.
+//! - [`object`] dry runs and reads: as the tenant, and never otherwise;
+//! - [`rights`] reviews of its own rights: as the tenant, too.
 //!
 //! Nothing is retried here, least of all under another identity (I4): a failure is a fact with the
 //! number of failures in a row, and the core decides when to ask again.
@@ -15,6 +16,7 @@ mod controller;
 mod dependency;
 mod look;
 mod object;
+mod rights;
 mod source;
 mod variables;
 
@@ -29,11 +31,12 @@ use stageset_core::identity::{Identity, KubeconfigReference, Target};
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_core::observation::{
-    AccountState, Answer, BuildKey, BuildState, DependencyState, DryRun, Facts, KindState,
-    KubeconfigState, Labelled, Live, LiveState, NamespaceState, Question, Settled, SourceState,
-    Tracking, VariableState,
+    AccessState, AccountState, Answer, BuildKey, BuildState, DependencyState, DryRun, Facts,
+    KindState, KubeconfigState, Labelled, Live, LiveState, NamespaceState, Question, RulesState,
+    Settled, SourceState, Tracking, VariableState,
 };
 use stageset_core::plan::Need;
+use stageset_core::rights::Right;
 use stageset_core::spec::{SourceReference, Spec, StageSetReference, VariableSource};
 use stageset_core::time::Timestamp;
 
@@ -96,6 +99,8 @@ pub(crate) enum Found {
     Kubeconfig(KubeconfigReference, KubeconfigState),
     Dependency(StageSetReference, DependencyState),
     Kind(Target, GroupVersionKind, KindState),
+    Rules(Identity, String, RulesState),
+    Access(Identity, Right, AccessState),
     Build(BuildKey, BuildState),
     Variables(Identity, VariableSource, VariableState),
     DryRun {
@@ -183,6 +188,11 @@ impl<'a> Gather<'a> {
             Need::Kubeconfig(reference) => controller::kubeconfig(self, reference).await,
             Need::Dependency(stage_set) => dependency::dependency(self, stage_set).await,
             Need::Kind { target, gvk } => controller::kind(self, target, gvk).await,
+            Need::Rules {
+                identity,
+                namespace,
+            } => rights::rules(self, identity, namespace).await,
+            Need::Access { identity, right } => rights::access(self, identity, right).await,
             Need::Build {
                 key,
                 artifact,
@@ -233,6 +243,8 @@ impl Found {
         | Self::Kubeconfig(_, KubeconfigState::Unreadable(failure))
         | Self::Dependency(_, DependencyState::Unreadable(failure))
         | Self::Kind(_, _, KindState::Unreadable(failure))
+        | Self::Rules(_, _, RulesState::Unreadable(failure))
+        | Self::Access(_, _, AccessState::Unreadable(failure))
         | Self::Build(_, BuildState::Failed(failure))
         | Self::Variables(_, _, VariableState::Unusable(failure))
         | Self::DryRun {
@@ -340,6 +352,24 @@ impl Found {
                         failures,
                     },
                 );
+            }
+            Self::Rules(identity, namespace, value) => {
+                let failures = in_a_row(facts.reviews.rules(&identity, &namespace), failed);
+                let fact = Fact {
+                    value,
+                    at,
+                    failures,
+                };
+                facts.reviews.insert_rules(&identity, namespace, fact);
+            }
+            Self::Access(identity, right, value) => {
+                let failures = in_a_row(facts.reviews.access(&identity, &right), failed);
+                let fact = Fact {
+                    value,
+                    at,
+                    failures,
+                };
+                facts.reviews.insert_access(&identity, right, fact);
             }
             Self::Build(key, value) => {
                 let failures = in_a_row(facts.builds.get(&key), failed);
@@ -495,6 +525,9 @@ fn forget_former_account(facts: &mut Facts, name: &ServiceAccountName, state: &A
         facts
             .variables
             .retain(|(identity, _), _| identity.local_account() != Some(name));
+        facts
+            .reviews
+            .retain(|identity| identity.local_account() != Some(name));
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use stageset_api::names::{ANNOTATION_RECONCILE_STAGE, ANNOTATION_REQUESTED_AT, FINALIZER};
 use stageset_api::stageset::FoundStageSet;
 use stageset_core::names::{InvalidName, Namespace};
-use stageset_core::observation::{ReconcileStage, StageSet};
+use stageset_core::observation::{Config, ControllerRelease, ReconcileStage, StageSet};
 use stageset_core::time::Timestamp;
 
 use super::status;
@@ -51,6 +51,12 @@ pub fn read(object: &Value) -> Result<StageSet, InvalidName> {
         status: status::read(&found.status),
         namespace,
     })
+}
+
+/// The other release of the controller that handles a StageSet, if one does (K24).
+pub fn handled_elsewhere(object: &Value, config: &Config) -> Option<ControllerRelease> {
+    let status = status::read(&FoundStageSet::read(object).status);
+    config.handled_elsewhere(&status).cloned()
 }
 
 /// Whether `candidate` shows a later state of the same StageSet than `known`, or another one of the

@@ -9,7 +9,8 @@ use stageset_api::condition::{self as api_condition};
 use stageset_api::status::{self as api, StagePhase, StageSetStatus};
 use stageset_core::names::StageName;
 use stageset_core::observation::{
-    ActionRecord, Condition, ConditionStatus, Phase, StageStatus, Started, Status,
+    ActionRecord, Condition, ConditionStatus, ControllerRelease, Phase, StageStatus, Started,
+    Status,
 };
 use stageset_core::time::Timestamp;
 
@@ -33,6 +34,10 @@ pub fn read(status: &StageSetStatus) -> Status {
             .action_failure_count
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(0),
+        handled_by: status.handled_by.as_ref().map(|release| ControllerRelease {
+            namespace: release.namespace.clone(),
+            name: release.name.clone(),
+        }),
     }
 }
 
@@ -129,6 +134,10 @@ pub fn patch(object: &Value, wanted: &Status) -> Value {
         .map(|stage| stage_on(&stands["stages"], stage))
         .collect();
     status.insert("stages".into(), Value::Array(stages));
+    if let Some(ControllerRelease { namespace, name }) = &wanted.handled_by {
+        let claim = json!({ "namespace": namespace, "name": name });
+        status.insert("handledBy".into(), claim);
+    }
     json!({
         "metadata": { "resourceVersion": object.pointer("/metadata/resourceVersion") },
         "status": status,
@@ -244,6 +253,10 @@ mod tests {
             }],
             last_attempted_revisions: [("n/a".to_owned(), "r2".to_owned())].into(),
             last_applied_revisions: [].into(),
+            handled_by: Some(ControllerRelease {
+                namespace: "stageset-system".into(),
+                name: "a".into(),
+            }),
             stages: vec![StageStatus {
                 name: StageName::new("app").unwrap(),
                 phase: Phase::Ready,

@@ -3,6 +3,7 @@
 //! - [`target`] what a request addresses, checked before it becomes a URL;
 //! - [`classify`] the one function that says what a failure means, `immutable` what a refusal of a
 //!   field that can't be changed looks like;
+//! - [`table`] every request that is ever made, with its plane;
 //! - [`message`] cleans what servers say before people read it.
 //!
 //! Nothing here retries: a failure is a fact, and the core decides when to ask again.
@@ -10,6 +11,7 @@
 mod classify;
 mod immutable;
 mod message;
+pub mod table;
 mod target;
 
 use std::sync::Arc;
@@ -61,6 +63,8 @@ pub enum Verb {
     Discover,
     /// Which versions a group has.
     DiscoverGroup,
+    /// Ask about one's own rights: a question that is created and answered, never stored.
+    Review,
     /// Create an object.
     Create,
     /// Replace an object that is still at its `resourceVersion`.
@@ -272,6 +276,11 @@ impl<'a> Requests<'a> {
         }
     }
 
+    /// Asks about one's own rights.
+    pub async fn review(&self, reviews: &Target, review: &Value) -> Result<Value, Failure> {
+        Ok(self.send(Verb::Review, reviews, "", Some(review)).await?.1)
+    }
+
     /// Creates an object in a collection.
     pub async fn create(&self, collection: &Target, object: &Value) -> Result<Value, Failure> {
         let query = format!("fieldManager={FIELD_MANAGER}");
@@ -463,7 +472,7 @@ fn build(
 ) -> Result<Request<Body>, Failure> {
     let (method, content_type) = match verb {
         Verb::Get | Verb::List | Verb::Discover | Verb::DiscoverGroup => (Method::GET, None),
-        Verb::Create => (Method::POST, Some("application/json")),
+        Verb::Review | Verb::Create => (Method::POST, Some("application/json")),
         Verb::Update => (Method::PUT, Some("application/json")),
         Verb::MergePatch => (Method::PATCH, Some("application/merge-patch+json")),
         Verb::StrategicPatch => (

@@ -66,7 +66,8 @@ fn secret() -> Target {
     Target::collection("v1", "secrets", Some("shop")).named("db")
 }
 
-const VERBS: [Verb; 12] = [
+const VERBS: [Verb; 13] = [
+    Verb::Review,
     Verb::Get,
     Verb::List,
     Verb::Discover,
@@ -89,6 +90,7 @@ async fn ask(requests: &Requests<'_>, verb: Verb, target: &Target) -> Result<(),
         Verb::List => requests.list(target, "a=b").await.map(drop),
         Verb::Discover => requests.discover("apps", "v1").await.map(drop),
         Verb::DiscoverGroup => requests.discover_group("apps").await.map(drop),
+        Verb::Review => requests.review(target, &body).await.map(drop),
         Verb::Create => requests.create(target, &body).await.map(drop),
         Verb::Update => requests.update(target, &body).await.map(drop),
         Verb::MergePatch => requests.merge_patch(target, &body).await.map(drop),

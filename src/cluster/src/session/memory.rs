@@ -45,6 +45,7 @@ impl Session {
             objects,
             kubeconfigs,
             kinds,
+            reviews,
             ..
         } = &mut self.facts;
         // What was seen with a former state of a Secret answers nothing any more (A07).
@@ -55,6 +56,7 @@ impl Session {
                     .any(|fact| fact.value == KubeconfigState::Usable(target.clone()))
         };
         kinds.retain(named);
+        reviews.retain(|identity| named(identity.target()));
         objects.retain(|identity, _, _| named(identity.target()));
         let offered: Vec<&str> = sources
             .values()

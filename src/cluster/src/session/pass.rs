@@ -8,6 +8,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
+use stageset_api::reason::Reason;
+use stageset_core::Lacking;
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::{Identity, Target};
 use stageset_core::object::Reference;
@@ -92,6 +94,43 @@ impl Session {
         }
     }
 
+    /// Gathers and decides as a pass does, and performs nothing: what the next write would be, or why
+    /// there is none, and what accounts lack for it.
+    pub async fn inspect(&mut self, ports: &Ports, object: Arc<Value>) -> (Plan, Vec<Lacking>) {
+        self.adopt(object);
+        let mut plan = Plan::ask(Vec::new());
+        for _ in 0..ports.settings.max_turns {
+            match self.decide(ports) {
+                Ok(decided) => plan = decided,
+                Err(next) => plan.next = next,
+            }
+            if plan.needs.is_empty() {
+                break;
+            }
+            let needs = std::mem::take(&mut plan.needs);
+            self.gather(ports, &needs).await;
+        }
+        let observation = self.observation(ports);
+        let lacking = observation.map_or_else(Vec::new, |observation| {
+            let lacking = stageset_core::lacking(&observation);
+            self.facts = observation.facts;
+            lacking
+        });
+        (plan, lacking)
+    }
+
+    /// Everything that is known now; the facts are moved into it.
+    fn observation(&mut self, ports: &Ports) -> Option<Observation> {
+        let stage_set = self.observed().ok()?.clone();
+        Some(Observation {
+            now: ports.clock.now(),
+            refresh_before: self.refresh_before,
+            config: Arc::clone(&ports.config),
+            stage_set,
+            facts: std::mem::take(&mut self.facts),
+        })
+    }
+
     fn observed(&mut self) -> Result<&StageSet, String> {
         if self.read.is_none() {
             let known = self.known.as_ref().ok_or("no StageSet was seen yet")?;
@@ -132,11 +171,22 @@ impl Session {
             stage_set,
             facts: std::mem::take(&mut self.facts),
         };
-        let decided = catch_unwind(AssertUnwindSafe(|| stageset_core::reconcile(&observation)));
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let plan = stageset_core::reconcile(&observation);
+            let lacking = if says_denied(&plan) {
+                stageset_core::lacking(&observation)
+            } else {
+                Vec::new()
+            };
+            (plan, lacking)
+        }));
         self.facts = observation.facts;
         match decided {
-            Ok(plan) => {
+            Ok((plan, lacking)) => {
                 ports.observer.plan(now, &self.key, &plan);
+                if !lacking.is_empty() {
+                    ports.observer.lacking(now, &self.key, &lacking);
+                }
                 Ok(plan)
             }
             Err(panic) => Err(self.defect(ports, &said_by(&*panic))),
@@ -370,6 +420,19 @@ impl Session {
             .and_then(|known| known.object.pointer("/metadata/uid"));
         uid.and_then(Value::as_str).unwrap_or_default().to_owned()
     }
+}
+
+/// Whether a plan records that rights are missing.
+fn says_denied(plan: &Plan) -> bool {
+    plan.steps
+        .iter()
+        .flatten()
+        .any(|operation| match operation {
+            Operation::Record(RecordOperation::Status(status)) => status
+                .condition("Ready")
+                .is_some_and(|ready| ready.reason == Reason::RBACDenied.as_str()),
+            _ => false,
+        })
 }
 
 enum Step {

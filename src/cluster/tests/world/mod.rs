@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stageset_cluster::ports::NoWatches;
+use stageset_cluster::requests::table::{Plane, listed};
 use stageset_cluster::{
     Clock, Connection, Discovery, Pass, Ports, Remotes, Renderer, Session, Settings, StageSetKey,
     Wake, fairness::Budget,
@@ -298,13 +299,17 @@ impl World {
             .list("stages.metio.wtf/v1", "StageInventory", "shop")
     }
 
-    /// Requests that the driver made, without the world's own.
+    /// Requests that the driver made, without the world's own; each is one of the table's (I1).
     pub(crate) fn requests(&self) -> Vec<AuditRecord> {
-        self.cluster
-            .audit()
-            .into_iter()
-            .filter(|record| record.user == CONTROLLER)
-            .collect()
+        let audit = self.cluster.audit().into_iter();
+        let requests: Vec<_> = audit.filter(|record| record.user == CONTROLLER).collect();
+        for record in &requests {
+            assert!(
+                is_listed(record),
+                "not in the table of requests: {record:?}"
+            );
+        }
+        requests
     }
 
     /// Forgets everything in memory, as a crash does.
@@ -312,6 +317,18 @@ impl World {
         self.sessions.clear();
         self.ports.discovery = Arc::new(Discovery::new());
     }
+}
+
+fn is_listed(record: &AuditRecord) -> bool {
+    let planes: &[Plane] = match record.impersonated {
+        Some(_) => &[Plane::Tenant],
+        None => &[Plane::Record, Plane::Read],
+    };
+    let resource = match record.subresource.as_str() {
+        "" => record.resource.clone(),
+        subresource => format!("{}/{subresource}", record.resource),
+    };
+    listed(planes, &record.verb, &record.group, &resource).is_some()
 }
 
 pub(crate) fn config_map(name: &str, value: &str) -> String {

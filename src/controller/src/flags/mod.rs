@@ -78,6 +78,16 @@ struct Flags {
           default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
     no_cross_namespace_refs: bool,
 
+    /// Take StageSets over that another release claims (status.handledBy).
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
+    take_over: bool,
+
+    /// Let a StageSet refer only to foreign sources that its own ServiceAccount may read.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
+    check_cross_namespace_refs: bool,
+
     /// Apply StageSets that name no ServiceAccount with the controller's own rights.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
@@ -201,6 +211,12 @@ pub struct Options {
     pub max_teardown_wait: Duration,
     /// Refuse references into other namespaces (S31).
     pub no_cross_namespace_refs: bool,
+    /// Namespace of this release, the environment's word and not a flag's; empty: it claims nothing.
+    pub release_namespace: String,
+    /// Take StageSets over that another release claims.
+    pub take_over: bool,
+    /// Let a StageSet refer only to foreign sources that its own account may read (K04).
+    pub check_cross_namespace_refs: bool,
     /// Whether StageSets without an account are applied by the controller itself (S14).
     pub tenancy: Tenancy,
     /// Ranges opened for artifact downloads.
@@ -237,6 +253,9 @@ impl Default for Options {
             inventory_shard_cap: 5000,
             max_teardown_wait: Duration::from_secs(3600),
             no_cross_namespace_refs: false,
+            release_namespace: String::new(),
+            take_over: false,
+            check_cross_namespace_refs: false,
             tenancy: Tenancy::Multi,
             allow_artifact_addresses: Vec::new(),
             allow_remote_addresses: Vec::new(),
@@ -304,6 +323,9 @@ impl Options {
             inventory_shard_cap: flags.inventory_shard_cap,
             max_teardown_wait,
             no_cross_namespace_refs: flags.no_cross_namespace_refs,
+            release_namespace: String::new(),
+            take_over: flags.take_over,
+            check_cross_namespace_refs: flags.check_cross_namespace_refs,
             tenancy: if flags.single_tenant {
                 Tenancy::Single
             } else {

@@ -38,6 +38,7 @@ fn names_types_and_labels_are_what_dashboards_know() {
 # TYPE controller_runtime_reconcile_time_seconds histogram
 # TYPE stageset_api_requests counter
 # TYPE stageset_drift_corrected counter
+# TYPE stageset_handled_elsewhere gauge
 # TYPE stageset_inventory_skipped_entries counter
 # TYPE stageset_leader gauge
 # TYPE stageset_reconcile counter
@@ -53,6 +54,7 @@ controller_runtime_reconcile_time_seconds_count{controller=\"stageset\"} 1
 controller_runtime_reconcile_time_seconds_sum{controller=\"stageset\"} 0.03
 stageset_api_requests_total{verb=\"get\",plane=\"tenant\"} 1
 stageset_drift_corrected_total{namespace=\"payments\",name=\"shop\",stage=\"app\"} 2
+stageset_handled_elsewhere 0
 stageset_inventory_skipped_entries_total{namespace=\"payments\",stageset=\"shop\",stage=\"app\"} 1
 stageset_leader 1
 stageset_reconcile_total{namespace=\"payments\",name=\"shop\",reason=\"Succeeded\"} 1

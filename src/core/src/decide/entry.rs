@@ -25,6 +25,31 @@ pub(super) fn own_records_are_writable(observation: &Observation) -> Result<(), 
     }
 }
 
+/// Two releases of the controller may look at one StageSet; the one that claimed it first handles it,
+/// and the other one does nothing at all (K24). The claim is a write at the version that was seen, so
+/// only one of two can win, and it comes before everything else that is written to a status or to the
+/// tenant's world.
+pub(super) fn handled_here(observation: &Observation) -> Result<(), Stop> {
+    let config = &observation.config;
+    let status = &observation.stage_set.status;
+    if let Some(other) = config.handled_elsewhere(status) {
+        return Err(Stop::Rest(format!(
+            "release {other} of the controller handles this StageSet (status.handledBy): let the \
+             lists of --watch-namespaces not overlap, or start this one with --take-over"
+        )));
+    }
+    match &config.release {
+        Some(ours) if status.handled_by.as_ref() != Some(ours) => {
+            let mut claimed = status.clone();
+            claimed.handled_by = Some(ours.clone());
+            Err(Stop::Act(vec![vec![Operation::Record(
+                RecordOperation::Status(Box::new(claimed)),
+            )]]))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The finalizer comes before everything else, so that nothing applied can be forgotten by a
 /// deletion.
 pub(super) fn finalizer_stands(observation: &Observation) -> Result<(), Stop> {

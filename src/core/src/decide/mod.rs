@@ -12,11 +12,13 @@ mod conflicts;
 mod dependencies;
 mod entry;
 mod expressions;
+mod foreign;
 mod freshness;
 mod identities;
 mod inventories;
 mod object;
 mod overlay;
+mod preflight;
 mod prune;
 mod reconstruct;
 mod release;
@@ -37,6 +39,8 @@ use crate::plan::{Need, Next, Operation, Plan};
 
 use report::Report;
 
+pub use preflight::Lacking;
+
 /// Decides what to do next for one StageSet.
 ///
 /// # Guarantees
@@ -51,8 +55,40 @@ pub fn reconcile(observation: &Observation) -> Plan {
     }
 }
 
+/// What the accounts of a StageSet lack for what it would deliver, as far as the observation tells.
+///
+/// For people who ask (`stagesetctl why`): the decision itself reports the same in short.
+pub fn lacking(observation: &Observation) -> Vec<Lacking> {
+    released(observation, preflight::lacking).unwrap_or_default()
+}
+
+/// Something about the release, if it can be put together.
+fn released<T>(
+    observation: &Observation,
+    of: impl FnOnce(&release::Release<'_>) -> T,
+) -> Option<T> {
+    let spec = entry::spec_is_valid(observation).ok()?;
+    let target = target::resolve(observation, spec).ok()?;
+    let identities = identities::resolve(observation, spec, &target).ok()?;
+    let (base, _) = base::gather(observation, spec, &target, &identities).ok()?;
+    let overlays = overlay::gather(observation, spec, &base).ok()?;
+    let built = build::build(observation, spec, &base, &overlays).ok()?;
+    let release = release::assemble(
+        observation,
+        spec,
+        &target,
+        &identities,
+        &base,
+        &overlays,
+        &built,
+    )
+    .ok()?;
+    Some(of(&release))
+}
+
 fn phases(observation: &Observation) -> Result<Infallible, Stop> {
     entry::own_records_are_writable(observation)?;
+    entry::handled_here(observation)?;
     if observation.stage_set.deletion_timestamp.is_some() {
         return Err(teardown::tear_down(observation));
     }
@@ -90,6 +126,8 @@ enum Stop {
     Act(Vec<Vec<Operation>>),
     /// Nothing can be done now.
     Report(Box<Report>),
+    /// Nothing is to be done or said until the StageSet itself changes.
+    Rest(String),
     /// There is nothing left to look after.
     Gone,
 }
@@ -106,6 +144,11 @@ impl Stop {
             Self::Ask(needs) => Plan::ask(needs),
             Self::Act(steps) => Plan::act(steps),
             Self::Report(report) => report.into_plan(observation),
+            Self::Rest(waiting_for) => Plan {
+                needs: Vec::new(),
+                steps: Vec::new(),
+                next: Next::Rest { waiting_for },
+            },
             Self::Gone => Plan {
                 needs: Vec::new(),
                 steps: Vec::new(),

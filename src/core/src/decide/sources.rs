@@ -11,6 +11,7 @@ use crate::spec::{SourceReference, Spec, Stage};
 use crate::time::Timestamp;
 
 use super::Stop;
+use super::foreign;
 use super::freshness::{Use, jittered, judge};
 use super::report::{Report, Wait, retry_interval};
 
@@ -26,26 +27,12 @@ pub(super) fn pin(
     spec: &Spec,
     needs: &mut Vec<Need>,
 ) -> Result<Pins, Stop> {
-    let own = &observation.stage_set.namespace;
     if observation.config.no_cross_namespace_refs {
         for (index, stage) in spec.stages.iter().enumerate() {
             foreign_sources_of_actions(observation, index, stage)?;
-            if &stage.source.namespace != own {
-                return Err(Report::stalled(
-                    observation,
-                    Reason::ResolveFailed,
-                    format!(
-                        "spec.stages[{index}].sourceRef: {} is in another namespace, which this \
-                         controller doesn't allow (--no-cross-namespace-refs): use a source of \
-                         namespace {own}",
-                        stage.source
-                    ),
-                    Wait::For(std::time::Duration::from_secs(60)),
-                )
-                .into());
-            }
         }
     }
+    foreign::are_allowed(observation, spec)?;
     let mut pins = Pins::new();
     let mut stop = None;
     for stage in &spec.stages {
@@ -53,7 +40,16 @@ pub(super) fn pin(
         if pins.contains_key(source) {
             continue;
         }
-        match pin_one(observation, spec, source, needs) {
+        let account = stage
+            .service_account
+            .as_ref()
+            .or(spec.service_account.as_ref());
+        let pinned = match foreign::may_read(observation, spec, account, source, needs) {
+            Ok(true) => pin_one(observation, spec, source, needs),
+            Ok(false) => Ok(None),
+            Err(report) => Err(report),
+        };
+        match pinned {
             Ok(Some(artifact)) => {
                 pins.insert(source.clone(), artifact);
             }
@@ -148,16 +144,6 @@ pub(super) fn pin_one(
         ),
         SourceState::Unreadable(_) => return Ok(None),
     };
-    let foreign = source.namespace != observation.stage_set.namespace;
-    let (reason, message) = if foreign {
-        // One text and one reason for every fault, so that it doesn't tell what exists elsewhere (A09).
-        (
-            Reason::ArtifactNotFound,
-            format!("{source} is not available to this StageSet"),
-        )
-    } else {
-        (reason, message)
-    };
     let at = fact.map_or(observation.now, |fact| fact.at);
     let again = at.plus(jittered(
         retry_interval(observation, spec),
@@ -165,6 +151,14 @@ pub(super) fn pin_one(
     ));
     if observation.now >= again {
         needs.push(Need::Source(source.clone()));
+    }
+    if source.namespace != observation.stage_set.namespace {
+        let wait = Wait::Until(again);
+        return Err(Box::new(foreign::unavailable(
+            observation,
+            &source.to_string(),
+            wait,
+        )));
     }
     Err(Box::new(Report::waiting(
         observation,
@@ -199,12 +193,7 @@ fn unusable_failure(
     until: Timestamp,
 ) -> Report {
     if source.namespace != observation.stage_set.namespace {
-        return Report::waiting(
-            observation,
-            Reason::ArtifactNotFound,
-            format!("{source} is not available to this StageSet"),
-            Wait::Until(until),
-        );
+        return foreign::unavailable(observation, &source.to_string(), Wait::Until(until));
     }
     let reason = match failure.class {
         FailureClass::Denied | FailureClass::UnknownKind => Reason::RBACDenied,

@@ -18,6 +18,7 @@ use super::Stop;
 use super::actions;
 use super::conflicts;
 use super::object::{self, Cause, Delivery, ObjectFailure, Step};
+use super::preflight;
 use super::prune::kubeconfig_of;
 use super::release::{Release, StageView};
 use super::report::{self, Report, Wait};
@@ -97,6 +98,9 @@ fn written_and_ready(
 ) -> Result<Option<Timestamp>, Stop> {
     known_kinds(release, stage)?;
     within_bounds(release, stage)?;
+    if !applied {
+        preflight::rights_suffice(release, stage)?;
+    }
     let Written { live, contested } = waves(release, stage, applied)?;
     let look = verify::ready(release, stage, applied, &live)?;
     if !contested.is_empty() {

@@ -140,6 +140,11 @@ impl Identity {
         }
     }
 
+    /// Whether the controller acts as itself: local, and in single-tenant mode only.
+    pub fn is_controller(&self) -> bool {
+        self.actor == Actor::Controller
+    }
+
     /// The cluster.
     pub fn target(&self) -> &Target {
         &self.target

@@ -19,6 +19,7 @@ mod kinds;
 mod live;
 mod objects;
 mod record;
+mod reviews;
 mod variables;
 
 pub use actions::{
@@ -32,8 +33,10 @@ pub use live::{
 };
 pub use objects::Objects;
 pub use record::{
-    Condition, ConditionStatus, InventoryEntry, Phase, StageInventory, StageStatus, Status,
+    Condition, ConditionStatus, ControllerRelease, InventoryEntry, Phase, StageInventory,
+    StageStatus, Status,
 };
+pub use reviews::{AccessState, Reviews, RulesState};
 
 pub use variables::{BuildOverlay, Values, VariableState};
 
@@ -48,12 +51,25 @@ pub struct Config {
     pub max_teardown_wait: Duration,
     /// Refuse every `sourceRef` and `dependsOn` into another namespace, unread (S31, S32).
     pub no_cross_namespace_refs: bool,
+    /// Let a StageSet refer only to foreign sources that its own account may read (K04).
+    pub check_cross_namespace_refs: bool,
+    /// The release that this process belongs to; `None` = it claims nothing and minds no claim.
+    pub release: Option<ControllerRelease>,
+    /// Take StageSets over that another release claims (`--take-over`).
+    pub take_over: bool,
     /// The namespaces that this controller works in; empty = all. Bounds effects too: nothing is
     /// sent for a namespaced object outside (A14, K25).
     pub watch_namespaces: BTreeSet<Namespace>,
 }
 
 impl Config {
+    /// The other release that handles a StageSet with this status, if one does (K24).
+    pub fn handled_elsewhere<'s>(&self, status: &'s Status) -> Option<&'s ControllerRelease> {
+        let ours = self.release.as_ref()?;
+        let claimed = status.handled_by.as_ref()?;
+        (claimed != ours && !self.take_over).then_some(claimed)
+    }
+
     /// Whether requests for objects of this namespace may be sent; cluster-scoped and remote objects
     /// follow the tenant's RBAC alone (K25).
     pub fn works_in(&self, target: &Target, namespace: Option<&str>) -> bool {
@@ -74,6 +90,9 @@ impl Default for Config {
             default_interval: Duration::from_secs(600),
             max_teardown_wait: Duration::from_secs(3600),
             no_cross_namespace_refs: false,
+            check_cross_namespace_refs: false,
+            release: None,
+            take_over: false,
             watch_namespaces: BTreeSet::new(),
         }
     }
@@ -265,6 +284,8 @@ pub struct Facts {
     pub builds: BTreeMap<BuildKey, Fact<BuildState>>,
     /// What Secrets say of remote clusters.
     pub kubeconfigs: BTreeMap<KubeconfigReference, Fact<KubeconfigState>>,
+    /// What reviews say of identities' rights.
+    pub reviews: Reviews,
     /// Kinds by target.
     pub kinds: Kinds,
     /// Objects with a stage's labels and their uids, by search; asked for when an inventory is lost.

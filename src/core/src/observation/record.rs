@@ -105,6 +105,23 @@ pub struct Status {
     pub stages: Vec<StageStatus>,
     /// `actionFailureCount`: failures of stages with an unfinished Lifetime action.
     pub action_failures: u32,
+    /// The release of the controller that handles this StageSet (K24).
+    pub handled_by: Option<ControllerRelease>,
+}
+
+/// A release of the controller itself: several may run side by side, each StageSet handled by one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ControllerRelease {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl std::fmt::Display for ControllerRelease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 impl Status {

@@ -9,6 +9,7 @@ use crate::identity::{Identity, KubeconfigReference, Target};
 use crate::names::ServiceAccountName;
 use crate::object::{Desired, GroupVersionKind, Reference};
 use crate::observation::{Artifact, BuildKey, BuildOverlay, Labelled, Question};
+use crate::rights::Right;
 use crate::spec::{SourceReference, StageSetReference, VariableSource};
 
 /// Why an object is read.
@@ -49,6 +50,20 @@ pub enum Need {
         target: Target,
         /// The kind.
         gvk: GroupVersionKind,
+    },
+    /// What the identity may do in a namespace; asked as the tenant (K31).
+    Rules {
+        /// As whom.
+        identity: Identity,
+        /// Where.
+        namespace: String,
+    },
+    /// Whether the identity may do one thing; asked as the tenant.
+    Access {
+        /// As whom.
+        identity: Identity,
+        /// What.
+        right: Right,
     },
     /// Download, check and render; anonymous.
     Build {
@@ -119,7 +134,9 @@ impl Need {
             | Self::Read { identity, .. }
             | Self::Labelled { identity, .. }
             | Self::Look { identity, .. }
-            | Self::Variables { identity, .. } => Some(identity),
+            | Self::Variables { identity, .. }
+            | Self::Rules { identity, .. }
+            | Self::Access { identity, .. } => Some(identity),
             Self::Account(_)
             | Self::Namespace
             | Self::Inventories
@@ -176,6 +193,11 @@ impl Need {
                 Some(identity),
                 format!("{} {}", object.key, question.text()),
             ),
+            Self::Rules {
+                identity,
+                namespace,
+            } => (20, None, Some(identity), namespace.clone()),
+            Self::Access { identity, right } => (21, None, Some(identity), right.to_string()),
         }
     }
 }

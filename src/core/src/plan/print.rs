@@ -163,6 +163,11 @@ impl fmt::Display for Need {
                 gvk,
             } => write!(f, "does the target serve {gvk}?"),
             Self::Kind { target, gvk } => write!(f, "does {target} serve {gvk}?"),
+            Self::Rules {
+                identity,
+                namespace,
+            } => write!(f, "what may {identity} do in namespace {namespace}?"),
+            Self::Access { identity, right } => write!(f, "may {identity} {right}?"),
             Self::Build { key, artifact, .. } => {
                 write!(f, "build {:?} of {}", key.path, artifact.revision)
             }

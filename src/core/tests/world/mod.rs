@@ -23,15 +23,16 @@ use stageset_core::identity::{Identity, KubeconfigReference, Remote, Target, Ten
 use stageset_core::names::{Namespace, SecretName, ServiceAccountName, StageName};
 use stageset_core::object::{GroupVersionKind, ObjectKey, Owner, Rendered};
 use stageset_core::observation::{
-    AccountState, Artifact, BuildOverlay, BuildState, Config, Correction, DependencyState, DryRun,
-    Facts, Health, KindState, KubeconfigState, Ledger, Live, LiveState, NamespaceState,
-    ObjectFacts, Observation, ReconcileStage, Settled, SourceState, StageInventory, StageSet,
-    Status, Takeover, Tracking, VariableState,
+    AccessState, AccountState, Artifact, BuildOverlay, BuildState, Config, Correction,
+    DependencyState, DryRun, Facts, Health, KindState, KubeconfigState, Ledger, Live, LiveState,
+    NamespaceState, ObjectFacts, Observation, ReconcileStage, RulesState, Settled, SourceState,
+    StageInventory, StageSet, Status, Takeover, Tracking, VariableState,
 };
 use stageset_core::plan::{
     ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
 };
 use stageset_core::reconcile;
+use stageset_core::rights::{Rule, Rules};
 use stageset_core::spec::{Actions, ConflictPolicy, Problem, SourceReference, Spec, Stage};
 use stageset_core::time::Timestamp;
 
@@ -128,6 +129,10 @@ pub struct World {
     pub down: BTreeSet<String>,
     /// (user, verb, kind) that RBAC refuses.
     pub denied: BTreeSet<(String, String, String)>,
+    /// Whether the server answers reviews of rights; without, only dry runs tell.
+    pub reviews: bool,
+    /// (user, resource, namespace) that access reviews allow.
+    pub readable: BTreeSet<(String, String, String)>,
     /// How long a kind takes to become ready.
     pub slow: BTreeMap<String, Duration>,
     /// Objects (by name) whose deletion waits for a finalizer.
@@ -224,6 +229,8 @@ impl World {
             remotes: BTreeMap::new(),
             down: BTreeSet::new(),
             denied: BTreeSet::new(),
+            reviews: false,
+            readable: BTreeSet::new(),
             slow: BTreeMap::new(),
             sticky: BTreeSet::new(),
             immutable: BTreeSet::new(),
@@ -616,6 +623,34 @@ impl World {
                     },
                 );
             }
+            Need::Rules {
+                identity,
+                namespace,
+            } => {
+                let unanswered = || Failure::new(FailureClass::UnknownKind, "no reviews here");
+                let failure = fault.or_else(|| (!self.reviews).then(unanswered));
+                let value = match failure {
+                    Some(failure) => RulesState::Unreadable(failure),
+                    None => RulesState::Known(self.rules_of(identity)),
+                };
+                let fact = Fact::seen(value, at);
+                let reviews = &mut self.facts.reviews;
+                reviews.insert_rules(identity, namespace.clone(), fact);
+            }
+            Need::Access { identity, right } => {
+                let asked = (
+                    identity.impersonated_user().unwrap_or_default(),
+                    right.resource.clone(),
+                    right.namespace.clone().unwrap_or_default(),
+                );
+                let value = match fault {
+                    Some(failure) => AccessState::Unreadable(failure),
+                    None => AccessState::Answered(self.readable.contains(&asked)),
+                };
+                let fact = Fact::seen(value, at);
+                let reviews = &mut self.facts.reviews;
+                reviews.insert_access(identity, right.clone(), fact);
+            }
             Need::Build { key, overlay, .. } => {
                 self.overlays.push((**overlay).clone());
                 let found = self
@@ -809,6 +844,29 @@ impl World {
 
     fn entry(&mut self, identity: &Identity, key: &ObjectKey) -> &mut ObjectFacts {
         self.facts.objects.entry(identity, key)
+    }
+
+    /// Everything but what is denied: RBAC has no denials, so the rest is listed.
+    fn rules_of(&self, identity: &Identity) -> Rules {
+        let user = identity.impersonated_user().unwrap_or_default();
+        let mut rules = Vec::new();
+        for ((group, kind), (plural, _)) in &self.kinds {
+            for verb in ["create", "delete", "get", "patch"] {
+                let denied = (user.clone(), verb.to_owned(), kind.clone());
+                if !self.denied.contains(&denied) {
+                    rules.push(Rule {
+                        verbs: vec![verb.into()],
+                        groups: vec![group.clone()],
+                        resources: vec![plural.clone()],
+                        names: Vec::new(),
+                    });
+                }
+            }
+        }
+        Rules {
+            rules,
+            complete: true,
+        }
     }
 
     fn kind(&self, gvk: &GroupVersionKind) -> KindState {

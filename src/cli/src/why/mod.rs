@@ -1,0 +1,139 @@
+//! `stagesetctl why`: what is in the way of a release, and the roles that its accounts lack, ready for
+//! `kubectl apply`.
+//!
+//! What is in the way is a comment, so that the whole output can be applied as it is.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use stageset_cluster::StageSetKey;
+use stageset_core::Lacking;
+use stageset_core::plan::{Operation, RecordOperation};
+
+use crate::arguments::Why;
+use crate::error::CommandError;
+use crate::scenario::Scenario;
+use crate::simulation::{self, Happening, Options};
+use crate::timeline::print_out;
+
+mod cluster;
+
+/// What is known of one StageSet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Which one.
+    pub stage_set: StageSetKey,
+    /// Status, reason and message of its Ready condition.
+    pub ready: Option<(String, String, String)>,
+    /// What its accounts lack.
+    pub lacking: Vec<Lacking>,
+}
+
+impl Answer {
+    fn is_ready(&self) -> bool {
+        self.ready
+            .as_ref()
+            .is_some_and(|(status, ..)| status == "True")
+            && self.lacking.is_empty()
+    }
+}
+
+/// Prints why.
+///
+/// # Errors
+/// [`CommandError`] if the folder or the cluster can't be used.
+pub fn command(options: &Why) -> Result<ExitCode, CommandError> {
+    let answers = match (&options.dir, &options.name) {
+        (Some(directory), _) => of_folder(&Scenario::load(directory)?)?,
+        (None, Some(name)) => vec![cluster::ask(options.namespace.as_deref(), name)?],
+        (None, None) => {
+            return Err(CommandError::Usage(
+                "why needs the NAME of a StageSet, or --dir DIR".to_owned(),
+            ));
+        }
+    };
+    print_out(&text(&answers))?;
+    Ok(if answers.iter().all(Answer::is_ready) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+/// Runs a folder to its end; the last word on each StageSet counts.
+fn of_folder(scenario: &Scenario) -> Result<Vec<Answer>, CommandError> {
+    let run = simulation::trace(scenario, &Options::default())?;
+    let mut answers: Vec<Answer> = run
+        .stage_sets
+        .iter()
+        .map(|key| Answer {
+            stage_set: key.clone(),
+            ready: None,
+            lacking: Vec::new(),
+        })
+        .collect();
+    for event in &run.events {
+        let Some(answer) = answers
+            .iter_mut()
+            .find(|answer| Some(&answer.stage_set) == event.stage_set.as_ref())
+        else {
+            continue;
+        };
+        match &event.what {
+            Happening::Lacking(lacking) => answer.lacking.clone_from(lacking),
+            Happening::Performed(Operation::Record(RecordOperation::Status(status)), _) => {
+                if let Some(ready) = status.condition("Ready") {
+                    if ready.reason != "RBACDenied" {
+                        answer.lacking.clear();
+                    }
+                    answer.ready = Some((
+                        ready.status.as_str().to_owned(),
+                        ready.reason.clone(),
+                        ready.message.clone(),
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(answers)
+}
+
+/// Comments that say why, and YAML that cures it.
+pub fn text(answers: &[Answer]) -> String {
+    let mut text = String::new();
+    for answer in answers {
+        let key = &answer.stage_set;
+        // Writing to a String cannot fail.
+        let _ = match &answer.ready {
+            Some((status, reason, message)) => writeln!(
+                text,
+                "# StageSet {}/{}: Ready={status} {reason}\n#   {}",
+                key.namespace,
+                key.name,
+                message.replace('\n', " ")
+            ),
+            None => writeln!(
+                text,
+                "# StageSet {}/{}: nothing is said of it yet",
+                key.namespace, key.name
+            ),
+        };
+        for lacking in &answer.lacking {
+            let unbound = if lacking.unbound {
+                ", which nothing binds"
+            } else {
+                ""
+            };
+            let _ = writeln!(
+                text,
+                "# stage {} acts as {}{unbound}; this allows exactly what it lacks:",
+                lacking.stage, lacking.identity
+            );
+            for grant in lacking.grants(&key.name) {
+                let _ = write!(text, "---\n{grant}");
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,103 @@
+//! Rules and rights.
+
+use serde_json::json;
+
+use super::*;
+
+fn right(verb: Verb, resource: &str, name: &str, namespace: Option<&str>) -> Right {
+    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+    Right {
+        namespace: namespace.map(Into::into),
+        group: group.into(),
+        resource: resource.into(),
+        verb,
+        name: name.into(),
+    }
+}
+
+#[test]
+fn rules_allow_by_verb_group_resource_and_name() {
+    let review =
+        |rules| Rules::read(&json!({ "status": { "resourceRules": rules, "incomplete": false } }));
+    let rules = review(json!([
+        { "verbs": ["get", "patch"], "apiGroups": ["apps"], "resources": ["deployments"] },
+        { "verbs": ["*"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"] },
+    ]));
+    let deployment = |verb| right(verb, "deployments.apps", "web", Some("shop"));
+    assert!(rules.complete);
+    assert!(rules.allow(&deployment(Verb::Get)) && rules.allow(&deployment(Verb::Patch)));
+    assert!(!rules.allow(&deployment(Verb::Delete)));
+    assert!(rules.allow(&right(Verb::Create, "configmaps", "a", Some("shop"))));
+    assert!(!rules.allow(&right(Verb::Create, "configmaps", "b", Some("shop"))));
+    assert!(!rules.allow(&right(Verb::Get, "deployments", "web", Some("shop"))));
+    let all = review(json!([{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }]));
+    assert!(all.allow(&deployment(Verb::Delete)));
+}
+
+#[test]
+fn an_account_without_bindings_is_told_by_what_everybody_may() {
+    let rules = |groups| {
+        let rules = json!([{ "verbs": ["create"], "apiGroups": groups, "resources": ["x"] }]);
+        Rules::read(&json!({ "status": { "resourceRules": rules, "incomplete": false } }))
+    };
+    assert!(rules(json!(["authorization.k8s.io"])).are_nobodys());
+    assert!(rules(json!([])).are_nobodys());
+    assert!(!rules(json!(["authorization.k8s.io", "apps"])).are_nobodys());
+    assert!(!rules(json!(["*"])).are_nobodys());
+}
+
+#[test]
+fn what_cannot_be_read_is_incomplete() {
+    for status in [
+        json!(null),
+        json!({}),
+        json!({ "incomplete": true, "resourceRules": [] }),
+    ] {
+        assert!(!Rules::read(&json!({ "status": status })).complete);
+    }
+}
+
+#[test]
+fn a_grant_is_exact_and_the_same_in_any_order() {
+    let mut rights = vec![
+        right(Verb::Patch, "deployments.apps", "web", Some("shop")),
+        right(Verb::Create, "deployments.apps", "web", Some("shop")),
+        right(Verb::Patch, "deployments.apps", "cache", Some("shop")),
+        right(Verb::Create, "deployments.apps", "cache", Some("shop")),
+        right(Verb::Get, "configmaps", "settings", Some("shop")),
+        right(
+            Verb::Patch,
+            "clusterroles.rbac.authorization.k8s.io",
+            "system:x",
+            None,
+        ),
+    ];
+    let subject = Subject {
+        namespace: "shop".into(),
+        service_account: "deployer".into(),
+    };
+    let grants = granting("web", Some(&subject), &rights);
+    rights.reverse();
+    assert_eq!(granting("web", Some(&subject), &rights), grants);
+    let yaml: Vec<String> = grants.iter().map(ToString::to_string).collect();
+    assert_eq!(yaml.len(), 2);
+    assert!(yaml[0].starts_with("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n"));
+    let role = "\
+rules:
+  - apiGroups: [\"\"]
+    resources: [\"configmaps\"]
+    resourceNames: [\"settings\"]
+    verbs: [\"get\"]
+  - apiGroups: [\"apps\"]
+    resources: [\"deployments\"]
+    resourceNames: [\"cache\", \"web\"]
+    verbs: [\"create\", \"patch\"]
+---
+";
+    assert!(yaml[1].contains(role), "{}", yaml[1]);
+    assert!(yaml[1].contains("kind: RoleBinding") && yaml[1].contains("name: \"deployer\""));
+    assert_eq!(
+        grants[1].in_short(),
+        "in namespace shop: get configmaps (settings), create/patch deployments.apps (cache, web)"
+    );
+}

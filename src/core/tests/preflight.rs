@@ -1,0 +1,227 @@
+//! Before the first write: what the account lacks is said all at once, with what would grant it.
+
+use std::time::Duration;
+
+use stageset_core::lacking;
+use stageset_core::observation::SourceState;
+use stageset_core::plan::Need;
+
+use crate::world::{World, shop};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
+
+fn reviewed() -> World {
+    let mut world = shop();
+    world.reviews = true;
+    world
+}
+
+fn deny(world: &mut World, verb: &str, kind: &str) {
+    world
+        .denied
+        .insert((DEPLOYER.into(), verb.into(), kind.into()));
+}
+
+#[test]
+fn k31_everything_that_is_missing_is_said_at_once_before_the_first_write() {
+    let mut world = reviewed();
+    deny(&mut world, "patch", "ConfigMap");
+    deny(&mut world, "create", "ConfigMap");
+    deny(&mut world, "create", "Service");
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    for said in [
+        "stage config: ServiceAccount payments/deployer lacks in namespace payments: create/patch \
+         configmaps (settings)",
+        "stage app: ServiceAccount payments/deployer lacks in namespace payments: create services \
+         (web)",
+        "stagesetctl why shop -n payments",
+    ] {
+        assert!(world.message().contains(said), "{}", world.message());
+    }
+    assert!(world.objects.is_empty());
+    assert!(!world.done.iter().any(|done| done.what.contains("dry run")));
+    let found = lacking(&world.observation());
+    assert_eq!(found.len(), 2);
+    let yaml = found[0].grants("shop")[0].to_string();
+    assert!(yaml.contains("verbs: [\"create\", \"patch\"]"), "{yaml}");
+    assert!(yaml.contains("name: \"deployer\""), "{yaml}");
+    world.denied.clear();
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn a_later_stage_that_would_be_denied_does_not_stop_an_earlier_one() {
+    let mut world = reviewed();
+    deny(&mut world, "create", "Service");
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(
+        world.message().starts_with("stage app:"),
+        "{}",
+        world.message()
+    );
+    assert!(world.object("ConfigMap", "settings").is_some());
+    assert!(
+        world.object("Deployment", "web").is_none(),
+        "not half of the stage"
+    );
+}
+
+#[test]
+fn an_account_without_a_binding_is_told_so() {
+    let mut world = reviewed();
+    for kind in [
+        "ConfigMap",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+        "Namespace",
+        "Deployment",
+        "Ingress",
+        "Role",
+        "CustomResourceDefinition",
+    ] {
+        for verb in ["create", "delete", "get", "patch"] {
+            deny(&mut world, verb, kind);
+        }
+    }
+    world.settle(MINUTE);
+    assert!(
+        world.message().contains("has no rights at all"),
+        "{}",
+        world.message()
+    );
+}
+
+#[test]
+fn what_exists_needs_no_create_and_what_leaves_needs_delete() {
+    let mut world = reviewed();
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    deny(&mut world, "create", "Deployment");
+    deny(&mut world, "delete", "Service");
+    world.publish("app", "r2", &["Deployment/web=2"]);
+    world.facts.reviews = Default::default();
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(
+        world
+            .message()
+            .contains("lacks in namespace payments: delete services (web)"),
+        "{}",
+        world.message()
+    );
+}
+
+#[test]
+fn one_review_for_a_namespace_and_none_at_rest() {
+    let mut world = reviewed();
+    let reviews = |world: &mut World| {
+        let mut asked = 0;
+        for _ in 0..200 {
+            let plan = world.turn();
+            asked += plan
+                .needs
+                .iter()
+                .filter(|need| matches!(need, Need::Rules { .. } | Need::Access { .. }))
+                .count();
+            if plan.is_idle() {
+                world.now = world.now.plus(Duration::from_secs(5));
+            }
+        }
+        asked
+    };
+    assert_eq!(reviews(&mut world), 1);
+    assert_eq!(world.ready(), "True Succeeded");
+    world.publish("app", "r2", &["Deployment/web=2", "Service/web=1"]);
+    assert_eq!(
+        reviews(&mut world),
+        0,
+        "what is known to suffice isn't asked again"
+    );
+    assert_eq!(world.ready(), "True Succeeded");
+}
+
+#[test]
+fn rights_that_the_release_brings_along_are_left_to_the_dry_run() {
+    let mut world = reviewed();
+    world.publish("app", "r1", &["Role/own=1", "ConfigMap/extra=1"]);
+    deny(&mut world, "create", "ConfigMap");
+    world.edit_spec(|spec| drop(spec.stages.remove(0)));
+    world.settle(MINUTE);
+    // The dry run's own words.
+    assert!(
+        world.message().contains("cannot create"),
+        "{}",
+        world.message()
+    );
+}
+
+#[test]
+fn k04_a_foreign_source_is_read_only_for_an_account_that_may_read_it() {
+    let mut world = shop();
+    world.config.check_cross_namespace_refs = true;
+    world.kinds.insert(
+        ("source.toolkit.fluxcd.io".into(), "ExternalArtifact".into()),
+        ("externalartifacts".into(), true),
+    );
+    world.edit_spec(|spec| {
+        spec.stages[1].source.namespace = stageset_core::names::Namespace::new("other").unwrap();
+    });
+    world.settle(MINUTE);
+    let refused = (world.ready(), world.message().to_owned());
+    assert_eq!(refused.0, "False ArtifactNotFound");
+    assert!(
+        !world
+            .facts
+            .sources
+            .keys()
+            .any(|source| source.namespace.as_str() == "other"),
+        "it was read"
+    );
+    // Absent, not ready or forbidden: the same words (A09).
+    world
+        .readable
+        .insert((DEPLOYER.into(), "externalartifacts".into(), "other".into()));
+    let ready = world.sources["app"].clone();
+    world.sources.insert("app".into(), SourceState::Absent);
+    world.settle(2 * MINUTE);
+    assert_eq!((world.ready(), world.message().to_owned()), refused);
+    world.sources.insert("app".into(), ready);
+    world.facts.sources.clear();
+    world.settle(2 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn s31_s33_under_the_flag_a_foreign_source_is_refused_unread() {
+    let mut world = shop();
+    world.config.no_cross_namespace_refs = true;
+    world.edit_spec(|spec| {
+        spec.stages[1].source.namespace = stageset_core::names::Namespace::new("other").unwrap();
+    });
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False ResolveFailed");
+    for said in [
+        "spec.stages[1].sourceRef",
+        "other/app",
+        "--no-cross-namespace-refs",
+    ] {
+        assert!(world.message().contains(said), "{}", world.message());
+    }
+    let asked = |plan: &stageset_core::plan::Plan| {
+        plan.needs.iter().any(|need| match need {
+            Need::Source(source) => source.namespace.as_str() == "other",
+            _ => false,
+        })
+    };
+    world.crash();
+    for _ in 0..20 {
+        let plan = world.turn();
+        assert!(!asked(&plan), "{plan}");
+    }
+    assert!(world.objects.is_empty());
+}
