@@ -123,6 +123,7 @@ impl<'a> Build<'a> {
             generate::add_hashes(&mut all.resources, problems);
             super::references::update(&mut all.resources, &all.config, problems);
             variables::resolve(&mut all.resources, &all.variables, &all.config, problems);
+            all.resources.check_unique(problems);
         }
         let objects = if self.problems.is_empty() {
             finish::objects(

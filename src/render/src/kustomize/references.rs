@@ -85,6 +85,10 @@ struct Referrer<'a> {
 /// Updates every reference.
 pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut Problems) {
     let list = resources.list_mut();
+    let subjects: Vec<BTreeSet<String>> = list
+        .iter()
+        .map(|resource| subject_namespaces(resource, problems))
+        .collect();
     if list.iter().all(|resource| resource.previous.is_empty()) {
         return;
     }
@@ -128,7 +132,7 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
             candidates: &candidates,
             by_name: &by_name,
             me: &candidates[at],
-            subject_namespaces: subject_namespaces(resource, problems),
+            subject_namespaces: &subjects[at],
             role: role(resource),
         };
         for referrer in selected {
@@ -193,7 +197,7 @@ struct Resolver<'a> {
     candidates: &'a [Candidate],
     by_name: &'a BTreeMap<&'a str, Vec<usize>>,
     me: &'a Candidate,
-    subject_namespaces: BTreeSet<String>,
+    subject_namespaces: &'a BTreeSet<String>,
     role: Option<OwnedGvk>,
 }
 

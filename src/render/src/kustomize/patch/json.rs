@@ -101,7 +101,7 @@ pub(super) fn apply(node: &mut Node, operations: &[Operation]) -> Result<(), (us
         let done = match &operation.action {
             Action::Add(value) => add(node, path, value.clone()),
             Action::Remove => remove(node, path).map(|_| ()),
-            Action::Replace(value) => find(node, path).map(|found| *found = value.clone()),
+            Action::Replace(value) => replace(node, path, value.clone()),
             Action::Move(from) => remove(node, from).and_then(|value| add(node, path, value)),
             Action::Copy(from) => find(node, from)
                 .cloned()
@@ -158,6 +158,29 @@ fn index(step: &str, length: usize) -> Option<usize> {
 fn find<'n>(node: &'n mut Node, path: &Pointer) -> Result<&'n mut Node, String> {
     let (place, last) = container(node, path)?;
     child(place, last).ok_or_else(|| format!("{:?} is not there", path.text))
+}
+
+/// Sets what is there. A field that isn't there is made, as kustomize has it, though the standard
+/// has not.
+fn replace(node: &mut Node, path: &Pointer, value: Node) -> Result<(), String> {
+    if path.steps.is_empty() {
+        if !matches!(value.data, Data::Mapping(_)) {
+            return Err(format!(
+                "{} can't take the place of an object",
+                value.kind()
+            ));
+        }
+        *node = value;
+        return Ok(());
+    }
+    let (place, last) = container(node, path)?;
+    match &mut place.data {
+        Data::Mapping(_) => {
+            place.insert(last, value);
+            Ok(())
+        }
+        _ => find(node, path).map(|found| *found = value),
+    }
 }
 
 fn add(node: &mut Node, path: &Pointer, value: Node) -> Result<(), String> {

@@ -81,10 +81,12 @@ impl ReplacementRule {
     }
 
     pub(super) fn apply(&self, resources: &mut Resources, problems: &mut Problems) {
-        let value = match &self.source {
-            From::Value(value) => Node::string(self.place.line, value.as_str()),
+        let (mut value, origin) = match &self.source {
+            From::Value(value) => (Node::string(self.place.line, value.as_str()), None),
             From::Field(source, path) => match read(source, path, resources) {
-                Ok(value) => value,
+                // Without a delimiter the field itself is the value, also after it was changed.
+                Ok((value, at)) if source.options.delimiter.is_empty() => (value, Some((at, path))),
+                Ok((value, _)) => (value, None),
                 Err(fault) => {
                     problems.push(source.place.problem(fault));
                     return;
@@ -92,9 +94,18 @@ impl ReplacementRule {
             },
         };
         for target in &self.targets {
-            for resource in resources.list_mut() {
-                if target.selects(resource) {
-                    target.write(resource, &value, problems);
+            for (at, resource) in resources.list_mut().iter_mut().enumerate() {
+                if !target.selects(resource) {
+                    continue;
+                }
+                for path in &target.paths {
+                    target.write(resource, path, &value, problems);
+                    if let Some((own, field)) = origin
+                        && own == at
+                        && let Ok(Some(changed)) = lookup(&resource.node, field)
+                    {
+                        value = changed.clone();
+                    }
                 }
             }
         }
@@ -102,7 +113,7 @@ impl ReplacementRule {
 }
 
 /// The value that is copied.
-fn read(source: &Source, path: &Path, resources: &Resources) -> Result<Node, Fault> {
+fn read(source: &Source, path: &Path, resources: &Resources) -> Result<(Node, usize), Fault> {
     let wanted = Id {
         gvk: source.gvk.borrow(),
         name: &source.name,
@@ -121,13 +132,14 @@ fn read(source: &Source, path: &Path, resources: &Resources) -> Result<Node, Fau
             && (wanted.namespace.is_empty() || plain(wanted.namespace) == plain(id.namespace))
             && id.gvk.is_selected(wanted.gvk)
     };
-    let found: Vec<&Resource> = resources
+    let found: Vec<(usize, &Resource)> = resources
         .list()
         .iter()
-        .filter(|resource| resource.ids().any(|id| is_meant(&id)))
+        .enumerate()
+        .filter(|(_, resource)| resource.ids().any(|id| is_meant(&id)))
         .collect();
-    let resource = match found.as_slice() {
-        [resource] => *resource,
+    let (at, resource) = match found.as_slice() {
+        [one] => *one,
         [] => {
             return Err(Fault::NoMatch {
                 wanted: format!("the source {wanted}"),
@@ -137,7 +149,7 @@ fn read(source: &Source, path: &Path, resources: &Resources) -> Result<Node, Fau
         several => {
             return Err(Fault::SeveralMatches {
                 wanted: format!("the source {wanted}"),
-                found: several.iter().map(|r| r.id().to_string()).collect(),
+                found: several.iter().map(|(_, r)| r.id().to_string()).collect(),
             });
         }
     };
@@ -157,7 +169,7 @@ fn read(source: &Source, path: &Path, resources: &Resources) -> Result<Node, Fau
         .ok_or_else(|| mismatch("the source has no such field, or it is empty".to_owned()))?;
     let options = &source.options;
     if options.delimiter.is_empty() {
-        return Ok(node.clone());
+        return Ok((node.clone(), at));
     }
     let Some(text) = node.scalar() else {
         return Err(mismatch(format!(
@@ -169,7 +181,7 @@ fn read(source: &Source, path: &Path, resources: &Resources) -> Result<Node, Fau
         .ok()
         .and_then(|at| text.split(options.delimiter.as_str()).nth(at));
     match part {
-        Some(part) => Ok(Node::string(node.line, part)),
+        Some(part) => Ok((Node::string(node.line, part), at)),
         None => Err(mismatch(format!(
             "there is no part {} between {:?}",
             options.index, options.delimiter
@@ -225,29 +237,33 @@ impl Target {
             && resource.ids().any(|id| self.select.selects_id(&id))
     }
 
-    fn write(&self, resource: &mut Resource, value: &Node, problems: &mut Problems) {
-        for (place, path) in &self.paths {
-            let set = &mut |node: &mut Node, found: Found| self.set(node, found, value);
-            if structured::set(&mut resource.node, path, &self.options, value, set) {
-                continue;
-            }
-            let make = self.options.create.then_some(value);
-            let message = match path::each(&mut resource.node, path.parts(), make, set) {
-                Ok(0) => "there is no such field; the option create: true makes it".to_owned(),
-                Ok(_) => continue,
-                Err(Refusal(message)) => message,
-            };
-            let place = if place.field.is_empty() {
-                &self.place
-            } else {
-                place
-            };
-            problems.push(place.problem(Fault::Mismatch {
-                object: resource.id().to_string(),
-                field: path.text().to_owned(),
-                message,
-            }));
+    fn write(
+        &self,
+        resource: &mut Resource,
+        (place, path): &(Place, Path),
+        value: &Node,
+        problems: &mut Problems,
+    ) {
+        let set = &mut |node: &mut Node, found: Found| self.set(node, found, value);
+        if structured::set(&mut resource.node, path, &self.options, value, set) {
+            return;
         }
+        let make = self.options.create.then_some(value);
+        let message = match path::each(&mut resource.node, path.parts(), make, set) {
+            Ok(0) => "there is no such field; the option create: true makes it".to_owned(),
+            Ok(_) => return,
+            Err(Refusal(message)) => message,
+        };
+        let place = if place.field.is_empty() {
+            &self.place
+        } else {
+            place
+        };
+        problems.push(place.problem(Fault::Mismatch {
+            object: resource.id().to_string(),
+            field: path.text().to_owned(),
+            message,
+        }));
     }
 
     /// Puts the value into one field.
