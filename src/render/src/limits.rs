@@ -36,13 +36,20 @@ pub struct Limits {
     pub objects: usize,
     /// Kustomizations of one build; one that is used twice counts twice. Default 1 000.
     pub kustomizations: usize,
-    /// Bytes that one build of a kustomization reads; a file that is used twice counts twice.
-    /// Default 64 MiB.
+    /// Bytes that one build of a kustomization reads or writes: a file that is used twice counts
+    /// twice, and so does a patch that goes to two objects. Default 64 MiB.
     pub build_bytes: usize,
     /// Bytes that substitution may make, of all objects together. Default 64 MiB.
     pub substitution_bytes: usize,
     /// Steps that the patterns of one text's expressions may take. Default 10 000 000.
     pub substitution_steps: usize,
+    /// Nodes that one build of a kustomization reads or writes. A mapping counts as eight: that is
+    /// what it takes in memory. With [`Limits::build_bytes`] this keeps a build within 256 MiB.
+    /// Default 1 500 000.
+    pub build_nodes: usize,
+    /// Steps of one build of a kustomization: about one for each node that a transformer passes.
+    /// Default 200 000 000, which is some seconds.
+    pub build_steps: usize,
 }
 
 impl Default for Limits {
@@ -65,6 +72,8 @@ impl Default for Limits {
             build_bytes: 64 * 1024 * 1024,
             substitution_bytes: 64 * 1024 * 1024,
             substitution_steps: 10_000_000,
+            build_nodes: 1_500_000,
+            build_steps: 200_000_000,
         }
     }
 }

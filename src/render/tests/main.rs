@@ -11,6 +11,7 @@ mod attack_a15;
 mod attack_a16;
 mod build;
 mod corpus;
+mod kustomize;
 mod purity;
 mod substitute;
 mod unpack;

@@ -7,24 +7,24 @@ use super::config::{self, Config, Conflict};
 use super::finish;
 use super::generate::{self, Files};
 use super::kustomization::{self, At, Generator, Kustomization, Patch, Reader};
+use super::ledger::Problems;
 use super::load::{NAMES, Root, Target};
 use super::patch::{self, JsonPatch, StrategicPatch};
 use super::plugin;
-use super::problem::{Fault, Place, Problems};
-use super::read::{self, Input, Spent};
+use super::problem::{Fault, Place};
+use super::read::{self, Input};
 use super::replace::ReplacementRule;
 use super::resources::Resources;
 use super::transform::{self, Action, Prepared, Transformer};
 use super::variables::{self, Variables};
 use crate::yaml::Node;
-use crate::{Limits, Object, Problem, Tree};
+use crate::{Object, Problem, Tree};
 
 /// One build.
 pub(super) struct Build<'a> {
     pub(super) tree: &'a Tree,
     pub(super) options: &'a Options,
     pub(super) problems: Problems,
-    pub(super) spent: Spent,
     /// The folders on the way to where we are.
     way: Vec<String>,
 }
@@ -80,21 +80,16 @@ impl<'a> Build<'a> {
         Self {
             tree,
             options,
-            problems: Problems::new(),
-            spent: Spent::default(),
+            problems: Problems::new(options.limits),
             way: Vec::new(),
         }
-    }
-
-    fn limits(&self) -> &'a Limits {
-        &self.options.limits
     }
 
     pub(super) fn run(&mut self, start: Start<'_>) -> Result<Vec<Object>, Vec<Problem>> {
         let (kustomization, folder) = match start {
             Start::Folder(folder) => match self.kustomization(folder, &Place::default()) {
                 Some(kustomization) => (kustomization, folder),
-                None => return Err(std::mem::take(&mut self.problems)),
+                None => return Err(self.problems.take()),
             },
             Start::Listed(files) => (
                 Kustomization {
@@ -138,7 +133,7 @@ impl<'a> Build<'a> {
         if self.problems.is_empty() {
             Ok(objects)
         } else {
-            Err(std::mem::take(&mut self.problems))
+            Err(self.problems.take())
         }
     }
 
@@ -170,13 +165,12 @@ impl<'a> Build<'a> {
             return None;
         };
         let bytes = self.tree.get(file)?;
-        let limits = self.limits();
-        if !self.spent.bytes(bytes.len(), limits, &mut self.problems) {
+        if !self.problems.bytes(bytes.len()) {
             return None;
         }
         let before = self.problems.len();
         let input = Input::file(file, bytes);
-        match input.settings(limits, &mut self.problems) {
+        match input.settings(&mut self.problems) {
             Some(node) => Some(kustomization::read(file, &node, &mut self.problems)),
             None => {
                 if self.problems.len() == before {
@@ -211,8 +205,7 @@ impl<'a> Build<'a> {
         mut all: Accumulated,
         context: &Context,
     ) -> Accumulated {
-        let limits = self.limits();
-        if !self.spent.folder(limits, &mut self.problems) {
+        if !self.problems.kustomization() {
             all.complete = false;
             return all;
         }
@@ -221,7 +214,7 @@ impl<'a> Build<'a> {
         self.configurations(folder, kustomization, &mut all);
         self.generators(folder, kustomization, &mut all, context);
         for component in &kustomization.components {
-            if self.spent.is_exceeded() {
+            if self.problems.is_exceeded() {
                 break;
             }
             all = self.component(folder, component, all, context);
@@ -234,9 +227,12 @@ impl<'a> Build<'a> {
             &kustomization.validators,
             context,
         );
-        all.complete &= !self.spent.is_exceeded();
+        all.complete &= !self.problems.is_exceeded();
         if all.complete {
             for transformer in &transformers {
+                if !transformer.fits(&all.resources, &mut self.problems) {
+                    break;
+                }
                 transformer.run(&mut all.resources, &mut self.problems);
                 finish::record(&mut all.resources, kustomization, transformer, context);
             }
@@ -263,7 +259,7 @@ impl<'a> Build<'a> {
         context: &Context,
     ) {
         for path in paths {
-            if self.spent.is_exceeded() {
+            if self.problems.is_exceeded() {
                 break;
             }
             let root = self.root(folder);
@@ -283,19 +279,17 @@ impl<'a> Build<'a> {
                 }
             }
             let count = all.resources.len();
-            let limits = self.limits();
-            self.spent.objects(count, limits, &mut self.problems);
+            self.problems.objects(count);
         }
     }
 
     fn objects(&mut self, file: &str, path: &str, all: &mut Accumulated, context: &Context) {
-        let limits = self.limits();
         let Some(bytes) = self.tree.get(file) else {
             return;
         };
-        let fits = self.spent.bytes(bytes.len(), limits, &mut self.problems);
+        let fits = self.problems.bytes(bytes.len());
         let objects = if fits {
-            Input::file(file, bytes).objects(limits, &mut self.problems)
+            Input::file(file, bytes).objects(&mut self.problems)
         } else {
             None
         };
@@ -367,7 +361,8 @@ impl<'a> Build<'a> {
                     .strip_prefix(folder)
                     .is_some_and(|rest| rest.starts_with('/'))
         };
-        let Some(visited) = self.way.iter().rev().find(|visited| holds(visited)) else {
+        let same = self.way.iter().find(|visited| *visited == folder);
+        let Some(visited) = same.or_else(|| self.way.iter().find(|visited| holds(visited))) else {
             return true;
         };
         let fault = Fault::Cycle {
@@ -445,9 +440,8 @@ impl<'a> Build<'a> {
     /// A file of settings that a kustomization names.
     fn settings(&mut self, folder: &str, path: &At<String>) -> Option<(String, Node)> {
         let root = self.root(folder);
-        let (file, bytes) = read::bytes(root, path, &mut self.spent, &mut self.problems)?;
-        let limits = self.limits();
-        let node = Input::file(&file, bytes).settings(limits, &mut self.problems)?;
+        let (file, bytes) = read::bytes(root, path, &mut self.problems)?;
+        let node = Input::file(&file, bytes).settings(&mut self.problems)?;
         Some((file, node))
     }
 
@@ -500,10 +494,10 @@ impl<'a> Build<'a> {
     ) -> Option<super::resource::Resource> {
         let mut files = Loaded {
             root: self.root(folder),
-            spent: &mut self.spent,
         };
         let pairs = generate::pairs(generator, &mut files, &mut self.problems)?;
-        generate::object(generator, pairs, global, &mut self.problems)
+        let object = generate::object(generator, pairs, global, &mut self.problems)?;
+        self.problems.nodes(&object.node, 1).then_some(object)
     }
 
     /// The transformers of a kustomization's own fields, then those of `transformers`.
@@ -570,14 +564,13 @@ impl<'a> Build<'a> {
         file: &str,
         entry: &At<String>,
     ) -> Vec<StrategicPatch> {
-        let limits = self.limits();
         let place = &entry.place;
         let text = if plugin::is_inline(&entry.value) {
-            Input::inline(file, place.line, &entry.value).patch(limits, &mut self.problems)
+            Input::inline(file, place.line, &entry.value).patch(&mut self.problems)
         } else {
             let root = self.root(folder);
-            match read::bytes(root, entry, &mut self.spent, &mut self.problems) {
-                Some((file, bytes)) => Input::file(&file, bytes).patch(limits, &mut self.problems),
+            match read::bytes(root, entry, &mut self.problems) {
+                Some((file, bytes)) => Input::file(&file, bytes).patch(&mut self.problems),
                 None => None,
             }
         };
@@ -603,7 +596,6 @@ impl<'a> Build<'a> {
 
     /// One entry of `patches`.
     pub(super) fn patch(&mut self, folder: &str, file: &str, patch: &Patch) -> Option<Transformer> {
-        let limits = self.limits();
         let inline = patch.patch.trim();
         let text = match (inline.is_empty(), patch.path.is_empty()) {
             (true, true) => {
@@ -619,7 +611,7 @@ impl<'a> Build<'a> {
                 return None;
             }
             (false, true) => {
-                Input::inline(file, patch.text_line, inline).patch(limits, &mut self.problems)?
+                Input::inline(file, patch.text_line, inline).patch(&mut self.problems)?
             }
             (true, false) => {
                 let path = At {
@@ -627,8 +619,8 @@ impl<'a> Build<'a> {
                     place: patch.place.clone(),
                 };
                 let root = self.root(folder);
-                let (file, bytes) = read::bytes(root, &path, &mut self.spent, &mut self.problems)?;
-                Input::file(&file, bytes).patch(limits, &mut self.problems)?
+                let (file, bytes) = read::bytes(root, &path, &mut self.problems)?;
+                Input::file(&file, bytes).patch(&mut self.problems)?
             }
         };
         patch::transformer(patch, &patch.place, text, &mut self.problems)
@@ -641,7 +633,6 @@ impl<'a> Build<'a> {
         file: &str,
         patch: &Patch,
     ) -> Option<Transformer> {
-        let limits = self.limits();
         let fault = match (&patch.target, patch.patch.is_empty(), patch.path.is_empty()) {
             (None, ..) => Some(Fault::Missing { what: "the target" }),
             (Some(target), ..) if target.name.is_empty() => Some(Fault::Missing {
@@ -661,16 +652,15 @@ impl<'a> Build<'a> {
             return None;
         }
         let operations = if patch.path.is_empty() {
-            Input::inline(file, patch.text_line, &patch.patch)
-                .operations(limits, &mut self.problems)?
+            Input::inline(file, patch.text_line, &patch.patch).operations(&mut self.problems)?
         } else {
             let path = At {
                 value: patch.path.clone(),
                 place: patch.place.clone(),
             };
             let root = self.root(folder);
-            let (file, bytes) = read::bytes(root, &path, &mut self.spent, &mut self.problems)?;
-            Input::file(&file, bytes).operations(limits, &mut self.problems)?
+            let (file, bytes) = read::bytes(root, &path, &mut self.problems)?;
+            Input::file(&file, bytes).operations(&mut self.problems)?
         };
         let target = patch.target.as_ref()?;
         match JsonPatch::new(patch.place.clone(), &operations, target, false) {
@@ -710,12 +700,10 @@ impl<'a> Build<'a> {
             place: place.clone(),
         };
         let root = self.root(folder);
-        let Some((file, bytes)) = read::bytes(root, &path, &mut self.spent, &mut self.problems)
-        else {
+        let Some((file, bytes)) = read::bytes(root, &path, &mut self.problems) else {
             return Vec::new();
         };
-        let limits = self.limits();
-        let Some(node) = Input::file(&file, bytes).settings(limits, &mut self.problems) else {
+        let Some(node) = Input::file(&file, bytes).settings(&mut self.problems) else {
             return Vec::new();
         };
         kustomization::replacements_file(&file, &node, &mut self.problems)
@@ -726,13 +714,12 @@ impl<'a> Build<'a> {
 }
 
 /// Files for generators.
-struct Loaded<'a, 's> {
+struct Loaded<'a> {
     root: Root<'a>,
-    spent: &'s mut Spent,
 }
 
-impl Files for Loaded<'_, '_> {
+impl Files for Loaded<'_> {
     fn file(&mut self, path: &At<String>, problems: &mut Problems) -> Option<Vec<u8>> {
-        read::bytes(self.root, path, self.spent, problems).map(|(_, bytes)| bytes.to_vec())
+        read::bytes(self.root, path, problems).map(|(_, bytes)| bytes.to_vec())
     }
 }

@@ -3,7 +3,7 @@
 
 use super::accumulate::Context;
 use super::kustomization::{Kustomization, SortOptions};
-use super::problem::Problems;
+use super::ledger::Problems;
 use super::resource::Resource;
 use super::resources::Resources;
 use super::transform::Transformer;

@@ -1,8 +1,9 @@
 //! From the paths that a kustomization names to the files of the tree.
 
 use super::kustomization::At;
+use super::ledger::Problems;
 use super::near;
-use super::problem::{Fault, Problems};
+use super::problem::Fault;
 use super::{LoadFrom, Options};
 use crate::Tree;
 

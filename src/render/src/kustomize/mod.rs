@@ -44,6 +44,7 @@ mod finish;
 mod generate;
 mod id;
 mod kustomization;
+mod ledger;
 pub(crate) mod load;
 mod near;
 mod patch;

@@ -4,7 +4,8 @@
 use super::accumulate::{Accumulated, Build, Context};
 use super::finish;
 use super::kustomization::{self, At, Fields, Kustomization, OpenApi, Patch, Reader};
-use super::problem::{Fault, Place, Problems};
+use super::ledger::Problems;
+use super::problem::{Fault, Place};
 use super::read::Input;
 use super::resource::Resource;
 use super::resources::Resources;
@@ -31,7 +32,7 @@ fn configurations(
             continue;
         }
         let input = Input::inline(&kustomization.file, entry.place.line, &entry.value);
-        let objects = input.objects(&build.options.limits, &mut build.problems);
+        let objects = input.objects(&mut build.problems);
         for mut object in objects.unwrap_or_default() {
             let file = kustomization.file.rsplit('/').next().unwrap_or_default();
             finish::mark_file(&mut object, context, file);

@@ -6,9 +6,6 @@ use thiserror::Error;
 
 use crate::Problem;
 
-/// The problems of a build, collected.
-pub(super) type Problems = Vec<Problem>;
-
 /// Where something stands: a file, and as much of the rest as is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {

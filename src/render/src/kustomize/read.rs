@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::kustomization::At;
+use super::ledger::Problems;
 use super::load::Root;
 use super::patch::Text;
-use super::problem::{Fault, Place, Problems};
+use super::problem::{Fault, Place};
 use super::resource::Resource;
 use crate::build::{check_identity, is_empty, is_json, take_items};
 use crate::yaml::{Data, Dialect, Node, YamlError, dialect_nodes, json_nodes};
@@ -31,12 +32,8 @@ impl<'a> Input<'a> {
 
     /// A text that stands in a kustomization.
     pub(super) fn inline(file: &'a str, line: usize, text: &'a str) -> Self {
-        // A block begins on the line after that of its sign.
-        let offset = if text.trim_end().contains('\n') {
-            line
-        } else {
-            line.saturating_sub(1)
-        };
+        // A block's line is that of its first line of text, not that of its sign.
+        let offset = line.saturating_sub(1);
         Self {
             file,
             offset,
@@ -54,8 +51,22 @@ impl<'a> Input<'a> {
         }));
     }
 
-    /// Every document.
-    fn documents(
+    /// Every document; none if anything is wrong with one, or there is no room for it.
+    fn documents(&self, dialect: Dialect, problems: &mut Problems) -> Option<Vec<(usize, Node)>> {
+        let limits = *problems.limits();
+        match self.parse(&limits, dialect) {
+            Ok(documents) => documents
+                .iter()
+                .all(|(_, node)| problems.read_nodes(node))
+                .then_some(documents),
+            Err(errors) => {
+                self.note(errors, problems);
+                None
+            }
+        }
+    }
+
+    fn parse(
         &self,
         limits: &Limits,
         dialect: Dialect,
@@ -70,29 +81,15 @@ impl<'a> Input<'a> {
     }
 
     /// A file of settings: its first document, or nothing.
-    pub(super) fn settings(&self, limits: &Limits, problems: &mut Problems) -> Option<Node> {
-        match self.documents(limits, Dialect::Settings) {
-            Ok(documents) => documents.into_iter().next().map(|(_, node)| node),
-            Err(errors) => {
-                self.note(errors, problems);
-                None
-            }
-        }
+    pub(super) fn settings(&self, problems: &mut Problems) -> Option<Node> {
+        let documents = self.documents(Dialect::Settings, problems)?;
+        documents.into_iter().next().map(|(_, node)| node)
     }
 
     /// The objects of a text; none if anything is wrong with it.
-    pub(super) fn objects(
-        &self,
-        limits: &Limits,
-        problems: &mut Problems,
-    ) -> Option<Vec<Resource>> {
-        match self.documents(limits, Dialect::Objects) {
-            Ok(documents) => self.resources(documents, problems),
-            Err(errors) => {
-                self.note(errors, problems);
-                None
-            }
-        }
+    pub(super) fn objects(&self, problems: &mut Problems) -> Option<Vec<Resource>> {
+        let documents = self.documents(Dialect::Objects, problems)?;
+        self.resources(documents, problems)
     }
 
     fn resources(
@@ -128,26 +125,20 @@ impl<'a> Input<'a> {
     }
 
     /// A patch: objects, or operations.
-    pub(super) fn patch(&self, limits: &Limits, problems: &mut Problems) -> Option<Text> {
-        let documents = match self.documents(limits, Dialect::Objects) {
-            Ok(documents) => documents,
-            Err(errors) => {
-                self.note(errors, problems);
-                return None;
-            }
-        };
+    pub(super) fn patch(&self, problems: &mut Problems) -> Option<Text> {
+        let documents = self.documents(Dialect::Objects, problems)?;
         let Some((_, first)) = documents.first() else {
             return Some(Text::Nothing);
         };
         match first.data {
-            Data::Sequence(_) => self.operations(limits, problems).map(Text::Operations),
+            Data::Sequence(_) => self.operations(problems).map(Text::Operations),
             _ => self.partial_objects(documents, problems).map(Text::Objects),
         }
     }
 
     /// A list of JSON 6902 operations.
-    pub(super) fn operations(&self, limits: &Limits, problems: &mut Problems) -> Option<Node> {
-        let node = self.settings(limits, problems)?;
+    pub(super) fn operations(&self, problems: &mut Problems) -> Option<Node> {
+        let node = self.settings(problems)?;
         if matches!(node.data, Data::Sequence(_)) {
             return Some(node);
         }
@@ -211,83 +202,13 @@ impl<'a> Input<'a> {
     }
 }
 
-/// What was read so far, against the bounds.
-#[derive(Debug, Default)]
-pub(super) struct Spent {
-    bytes: usize,
-    folders: usize,
-    exceeded: bool,
-}
-
-impl Spent {
-    /// Counts bytes that a build takes in.
-    pub(super) fn bytes(&mut self, count: usize, limits: &Limits, problems: &mut Problems) -> bool {
-        self.bytes = self.bytes.saturating_add(count);
-        self.check(self.bytes, limits.build_bytes, "bytes read", problems)
-    }
-
-    /// Counts a folder with a kustomization.
-    pub(super) fn folder(&mut self, limits: &Limits, problems: &mut Problems) -> bool {
-        self.folders += 1;
-        self.check(
-            self.folders,
-            limits.kustomizations,
-            "kustomizations",
-            problems,
-        )
-    }
-
-    pub(super) fn objects(
-        &mut self,
-        count: usize,
-        limits: &Limits,
-        problems: &mut Problems,
-    ) -> bool {
-        if count <= limits.objects {
-            return !self.exceeded;
-        }
-        if !self.exceeded {
-            self.exceeded = true;
-            problems.push(Problem::TooManyObjects {
-                limit: limits.objects,
-            });
-        }
-        false
-    }
-
-    /// Whether a bound was exceeded: then nothing more is read.
-    pub(super) fn is_exceeded(&self) -> bool {
-        self.exceeded
-    }
-
-    fn check(
-        &mut self,
-        count: usize,
-        limit: usize,
-        what: &'static str,
-        problems: &mut Problems,
-    ) -> bool {
-        if count <= limit {
-            return !self.exceeded;
-        }
-        if !self.exceeded {
-            self.exceeded = true;
-            problems.push(Place::default().problem(Fault::Limit { what, limit }));
-        }
-        false
-    }
-}
-
 /// Reads a file that a kustomization names.
 pub(super) fn bytes<'t>(
     root: Root<'t>,
     path: &At<String>,
-    spent: &mut Spent,
     problems: &mut Problems,
 ) -> Option<(String, &'t [u8])> {
     let file = root.noted_file(path, problems)?;
     let bytes = root.tree.get(&file)?;
-    spent
-        .bytes(bytes.len(), &root.options.limits, problems)
-        .then_some((file, bytes))
+    problems.bytes(bytes.len()).then_some((file, bytes))
 }

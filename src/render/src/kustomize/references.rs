@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::{Config, FieldSpec};
 use super::id::{Gvk, OwnedGvk};
-use super::problem::{Fault, Place, Problems};
+use super::ledger::Problems;
+use super::problem::{Fault, Place};
 use super::resource::{Previous, Resource};
 use super::resources::Resources;
 use super::walk::{self, Refusal};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::id::Id;
+use super::ledger::Problems;
 use super::near;
-use super::problem::Problems;
 use super::resource::{Behavior, Resource};
 use crate::Problem;
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::config::Config;
 use super::id::Id;
 use super::kustomization::Variable;
+use super::ledger::Problems;
 use super::near;
-use super::problem::{Fault, Place, Problems};
+use super::problem::{Fault, Place};
 use super::replace;
 use super::resources::Resources;
 use super::walk::{self, Refusal};
@@ -104,9 +105,18 @@ pub(super) fn resolve(
     if problems.len() > before {
         return;
     }
+    let longest = values.values().map(|value| printed(value).len()).max();
+    let longest = longest.unwrap_or_default();
     for resource in resources.list_mut() {
         for field in &config.variables {
-            let done = walk::each(resource, field, None, &mut |node| set(node, &values));
+            let mut written = 0;
+            let done = walk::each(resource, field, None, &mut |node| {
+                written += expansion(node, longest);
+                set(node, &values)
+            });
+            if !problems.bytes(written) || !problems.steps(1) {
+                return;
+            }
             if let Err(fault) = done {
                 let place = Place::new(&resource.origin.file, resource.origin.line, "");
                 problems.push(place.problem(fault));
@@ -138,6 +148,19 @@ fn value(variable: &Variable, resources: &Resources) -> Result<Data, Fault> {
         Ok(Some(node)) => Ok(node.data.clone()),
         Ok(None) => Err(mismatch("there is no such field".to_owned())),
         Err(Refusal(message)) => Err(mismatch(message)),
+    }
+}
+
+/// How many bytes expanding a field may write at most.
+fn expansion(node: &Node, longest: usize) -> usize {
+    let one = |node: &Node| {
+        node.text()
+            .map_or(0, |text| text.matches("$(").count() * longest)
+    };
+    match &node.data {
+        Data::Sequence(items) => items.iter().map(one).sum(),
+        Data::Mapping(entries) => entries.iter().map(|(_, value)| one(value)).sum(),
+        _ => one(node),
     }
 }
 

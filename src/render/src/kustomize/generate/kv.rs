@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::kustomize::kustomization::{At, Generator};
-use crate::kustomize::problem::{Fault, Problems};
+use crate::kustomize::ledger::Problems;
+use crate::kustomize::problem::Fault;
 
 /// Where files are read from, and what was read is counted.
 pub(in crate::kustomize) trait Files {

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::finish;
 use super::kustomization::{Generator, GeneratorOptions};
-use super::problem::{Fault, Problems};
+use super::ledger::Problems;
+use super::problem::Fault;
 use super::resource::{Behavior, Resource};
 use super::resources::Resources;
 use crate::yaml::{Data, Node};

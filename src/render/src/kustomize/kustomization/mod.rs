@@ -14,7 +14,8 @@ pub(super) use self::parts::{
     replica,
 };
 pub(super) use self::reader::{At, Fields, Reader};
-use super::problem::{Fault, Place, Problems};
+use super::ledger::Problems;
+use super::problem::{Fault, Place};
 use crate::yaml::{Data, Node};
 
 /// `buildMetadata`.

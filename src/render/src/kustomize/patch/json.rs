@@ -1,5 +1,6 @@
 //! JSON 6902 patches.
 
+use crate::kustomize::ledger::Problems;
 use crate::kustomize::problem::Fault;
 use crate::yaml::{Data, Node};
 
@@ -95,9 +96,26 @@ fn operation(item: &Node) -> Result<Operation, String> {
 
 /// Carries out the operations in turn. An error names the operation, counted from 1, and leaves
 /// the object as it was after those before it.
-pub(super) fn apply(node: &mut Node, operations: &[Operation]) -> Result<(), (usize, String)> {
+/// What is written is counted first; where there is no room for it, the rest isn't done.
+pub(super) fn apply(
+    node: &mut Node,
+    operations: &[Operation],
+    problems: &mut Problems,
+) -> Result<(), (usize, String)> {
     for (at, operation) in operations.iter().enumerate() {
         let path = &operation.path;
+        let fits = match &operation.action {
+            Action::Add(value) | Action::Replace(value) => problems.nodes(value, 1),
+            // Copies of copies grow without end.
+            Action::Copy(from) => match find(node, from) {
+                Ok(found) => problems.nodes(found, 1),
+                Err(_) => true,
+            },
+            Action::Remove | Action::Move(_) | Action::Test(_) => true,
+        };
+        if !fits || !problems.steps(1) {
+            return Ok(());
+        }
         let done = match &operation.action {
             Action::Add(value) => add(node, path, value.clone()),
             Action::Remove => remove(node, path).map(|_| ()),

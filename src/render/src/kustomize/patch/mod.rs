@@ -7,8 +7,9 @@ mod structure;
 
 use super::id::Id;
 use super::kustomization::{Patch, Selector};
+use super::ledger::Problems;
 use super::near;
-use super::problem::{Fault, Place, Problems};
+use super::problem::{Fault, Place};
 use super::resource::Resource;
 use super::resources::Resources;
 use super::select::Selection;
@@ -71,6 +72,9 @@ impl StrategicPatch {
             let found = resources.matching(&wanted);
             match found.as_slice() {
                 [at] => {
+                    if !problems.nodes(&self.patch.node, 1) || !problems.steps(resources.len()) {
+                        return;
+                    }
                     let resource = &mut resources.list_mut()[*at];
                     if let Err(fault) = self.apply_to(resource) {
                         problems.push(place.problem(fault));
@@ -91,6 +95,7 @@ impl StrategicPatch {
         };
         for resource in resources.list_mut() {
             if target.selects(resource)
+                && problems.nodes(&self.patch.node, 1)
                 && let Err(fault) = self.apply_to(resource)
             {
                 problems.push(place.problem(fault));
@@ -175,7 +180,8 @@ impl JsonPatch {
                     .get_or_insert_mapping("metadata")
                     .get_or_insert_mapping("annotations");
             }
-            if let Err((operation, message)) = json::apply(&mut resource.node, &self.operations) {
+            let applied = json::apply(&mut resource.node, &self.operations, problems);
+            if let Err((operation, message)) = applied {
                 problems.push(self.place.problem(Fault::Operation {
                     operation,
                     object: resource.id().to_string(),

@@ -5,8 +5,9 @@ mod structured;
 
 use super::id::Id;
 use super::kustomization::{At, FieldOptions, Replacement, ReplacementTarget, Source};
+use super::ledger::Problems;
 use super::near;
-use super::problem::{Fault, Place, Problems};
+use super::problem::{Fault, Place};
 use super::resource::Resource;
 use super::resources::Resources;
 use super::select::Selection;
@@ -99,6 +100,9 @@ impl ReplacementRule {
                     continue;
                 }
                 for path in &target.paths {
+                    if !problems.nodes(&value, 1) || !problems.steps(structured::cost(resource)) {
+                        return;
+                    }
                     target.write(resource, path, &value, problems);
                     if let Some((own, field)) = origin
                         && own == at

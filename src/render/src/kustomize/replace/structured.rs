@@ -3,6 +3,7 @@
 use super::path::{self, Found, Part, Path};
 use crate::Limits;
 use crate::kustomize::kustomization::FieldOptions;
+use crate::kustomize::resource::Resource;
 use crate::kustomize::walk::Refusal;
 use crate::kustomize::write;
 use crate::yaml::{Data, Node, yaml_nodes};
@@ -40,6 +41,17 @@ pub(super) fn set(
     };
     place.data = Data::String(text);
     true
+}
+
+/// What looking into an object's texts may take, in steps: those of a ConfigMap are the long ones.
+pub(super) fn cost(resource: &Resource) -> usize {
+    let Some(Data::Mapping(entries)) = resource.node.get("data").map(|node| &node.data) else {
+        return 1;
+    };
+    let lengths = entries
+        .iter()
+        .map(|(_, value)| value.text().map_or(0, str::len));
+    1 + lengths.max().unwrap_or_default()
 }
 
 /// The first scalar on the way, and the parts that follow it.

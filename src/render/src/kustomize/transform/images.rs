@@ -4,8 +4,9 @@ use regex::Regex;
 
 use crate::kustomize::config::FieldSpec;
 use crate::kustomize::kustomization::Image;
+use crate::kustomize::ledger::Problems;
 use crate::kustomize::pattern;
-use crate::kustomize::problem::{Fault, Place, Problems};
+use crate::kustomize::problem::{Fault, Place};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::resources::Resources;
 use crate::kustomize::walk::{self, Refusal};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::kustomize::config::FieldSpec;
-use crate::kustomize::problem::{Place, Problems};
+use crate::kustomize::ledger::Problems;
+use crate::kustomize::problem::Place;
 use crate::kustomize::resources::Resources;
 use crate::kustomize::walk::{self, Make};
 

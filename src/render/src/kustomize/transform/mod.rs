@@ -14,8 +14,9 @@ pub(super) use self::images::ImageRule;
 pub(super) use self::namespace::Subjects;
 use super::config::{Config, FieldSpec, merge_fields};
 use super::kustomization::{Kustomization, Label, Replica};
+use super::ledger::Problems;
 use super::patch::{JsonPatch, StrategicPatch};
-use super::problem::{Fault, Place, Problems};
+use super::problem::{Fault, Place};
 use super::replace::ReplacementRule;
 use super::resources::Resources;
 
@@ -52,6 +53,35 @@ pub(super) enum Action {
 }
 
 impl Transformer {
+    /// Whether the build's bounds have room for it; what it takes is counted.
+    pub(super) fn fits(&self, resources: &Resources, problems: &mut Problems) -> bool {
+        let written = match &self.action {
+            Action::Namespace { namespace, .. } => namespace.len(),
+            Action::Prefix(text, _) | Action::Suffix(text, _) => text.len(),
+            // Most objects have few of the places where labels go.
+            Action::Entries(entries, _) => {
+                3 * entries
+                    .iter()
+                    .map(|(key, value)| key.len() + value.len())
+                    .sum::<usize>()
+            }
+            _ => 0,
+        };
+        // Those that rename keep the names that they replace.
+        let names: usize = match &self.action {
+            Action::Entries(..) | Action::Image(..) | Action::Replica(..) => 0,
+            _ => resources
+                .list()
+                .iter()
+                .map(|resource| resource.name().len() + resource.namespace().len())
+                .sum(),
+        };
+        let bytes = written
+            .saturating_mul(resources.len())
+            .saturating_add(names);
+        problems.pass() && problems.bytes(bytes)
+    }
+
     /// Runs it over all objects. Problems with several objects are all reported.
     pub(super) fn run(&self, resources: &mut Resources, problems: &mut Problems) {
         let place = &self.place;

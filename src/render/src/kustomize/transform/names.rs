@@ -2,7 +2,8 @@
 
 use crate::kustomize::config::FieldSpec;
 use crate::kustomize::id::Gvk;
-use crate::kustomize::problem::{Place, Problems};
+use crate::kustomize::ledger::Problems;
+use crate::kustomize::problem::Place;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::resources::Resources;
 use crate::kustomize::walk;
