@@ -22,20 +22,20 @@ pub(super) enum Selection<'a> {
 }
 
 /// The folder that a path means.
-pub(crate) fn folder(tree: &Tree, path: &str) -> Result<String, Problem> {
-    let folder = normalize(path).map_err(|what| Problem::BadPath {
-        path: path.to_owned(),
-        what,
+pub(crate) fn folder(tree: &Tree, path: &str) -> Result<String, Box<Problem>> {
+    let folder = normalize(path).map_err(|what| {
+        let path = path.to_owned();
+        Box::new(Problem::BadPath { path, what })
     })?;
     if tree.has_folder(&folder) {
         return Ok(folder);
     }
     let path = path.to_owned();
-    Err(if tree.get(&folder).is_some() {
+    Err(Box::new(if tree.get(&folder).is_some() {
         Problem::PathIsFile { path }
     } else {
         Problem::NoSuchPath { path }
-    })
+    }))
 }
 
 /// What a path holds, and which files of it are built.

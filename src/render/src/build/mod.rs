@@ -72,7 +72,7 @@ pub struct Object {
 /// # Ok::<(), stageset_render::TreeError>(())
 /// ```
 pub fn build(tree: &Tree, path: &str, limits: &Limits) -> Result<Vec<Object>, Vec<Problem>> {
-    let folder = files::folder(tree, path).map_err(|problem| vec![problem])?;
+    let folder = files::folder(tree, path).map_err(|problem| vec![*problem])?;
     let options = Options {
         limits: *limits,
         ..Options::default()

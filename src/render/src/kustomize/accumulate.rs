@@ -85,10 +85,10 @@ impl<'a> Build<'a> {
         }
     }
 
-    pub(super) fn run(&mut self, start: Start<'_>) -> Result<Vec<Object>, Vec<Problem>> {
+    pub(super) fn run(&mut self, start: &Start<'_>) -> Result<Vec<Object>, Vec<Problem>> {
         let (kustomization, folder) = match start {
             Start::Folder(folder) => match self.kustomization(folder, &Place::default()) {
-                Some(kustomization) => (kustomization, folder),
+                Some(kustomization) => (kustomization, *folder),
                 None => return Err(self.problems.take()),
             },
             Start::Listed(files) => (
@@ -170,16 +170,14 @@ impl<'a> Build<'a> {
         }
         let before = self.problems.len();
         let input = Input::file(file, bytes);
-        match input.settings(&mut self.problems) {
-            Some(node) => Some(kustomization::read(file, &node, &mut self.problems)),
-            None => {
-                if self.problems.len() == before {
-                    let place = Place::new(file, 0, "");
-                    self.problems.push(place.problem(Fault::Empty));
-                }
-                None
-            }
+        if let Some(node) = input.settings(&mut self.problems) {
+            return Some(kustomization::read(file, &node, &mut self.problems));
         }
+        if self.problems.len() == before {
+            let place = Place::new(file, 0, "");
+            self.problems.push(place.problem(Fault::Empty));
+        }
+        None
     }
 
     fn wrong_kind(
@@ -596,7 +594,7 @@ impl<'a> Build<'a> {
 
     /// One entry of `patches`.
     pub(super) fn patch(&mut self, folder: &str, file: &str, patch: &Patch) -> Option<Transformer> {
-        let inline = patch.patch.trim();
+        let inline = patch.text.trim();
         let text = match (inline.is_empty(), patch.path.is_empty()) {
             (true, true) => {
                 let what = "patch or path";
@@ -633,7 +631,7 @@ impl<'a> Build<'a> {
         file: &str,
         patch: &Patch,
     ) -> Option<Transformer> {
-        let fault = match (&patch.target, patch.patch.is_empty(), patch.path.is_empty()) {
+        let fault = match (&patch.target, patch.text.is_empty(), patch.path.is_empty()) {
             (None, ..) => Some(Fault::Missing { what: "the target" }),
             (Some(target), ..) if target.name.is_empty() => Some(Fault::Missing {
                 what: "the name of the target",
@@ -652,7 +650,7 @@ impl<'a> Build<'a> {
             return None;
         }
         let operations = if patch.path.is_empty() {
-            Input::inline(file, patch.text_line, &patch.patch).operations(&mut self.problems)?
+            Input::inline(file, patch.text_line, &patch.text).operations(&mut self.problems)?
         } else {
             let path = At {
                 value: patch.path.clone(),
@@ -668,7 +666,7 @@ impl<'a> Build<'a> {
                 place: patch.place.clone(),
                 kind: "PatchJson6902Transformer",
                 configured: None,
-                action: Action::Json(json),
+                action: Action::Json(Box::new(json)),
             }),
             Err(fault) => {
                 self.problems.push(patch.place.problem(fault));

@@ -142,7 +142,7 @@ fn looks_remote(path: &str) -> bool {
     path.starts_with("github.com/")
         || path.starts_with("gh:")
         || path.contains(".git/")
-        || path.ends_with(".git")
+        || path.strip_suffix(".git").is_some()
         || path.contains("?ref=")
         || path.contains("_git/")
 }

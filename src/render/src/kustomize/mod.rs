@@ -31,7 +31,7 @@
 //! ```
 //!
 //! How it works, in the order of the work: `load` follows paths, `kustomization` reads settings,
-//! `accumulate` goes through folders, `generate` makes ConfigMaps and Secrets, `transform`,
+//! `accumulate` goes through folders, `generate` makes `ConfigMap`s and Secrets, `transform`,
 //! `patch`, `replace` and `plugin` change objects, `references` and `variables` follow names at
 //! the end, `finish` tidies up. `config` has the fields that are changed by default.
 //!
@@ -102,9 +102,9 @@ pub struct Options {
 /// Builds the kustomization in the folder `path` of a tree. Problems that don't depend on each
 /// other are all reported.
 pub fn build(tree: &Tree, path: &str, options: &Options) -> Result<Vec<Object>, Vec<Problem>> {
-    let folder = crate::build::folder(tree, path).map_err(|problem| vec![problem])?;
+    let folder = crate::build::folder(tree, path).map_err(|problem| vec![*problem])?;
     let mut build = accumulate::Build::new(tree, options);
-    build.run(accumulate::Start::Folder(&folder))
+    build.run(&accumulate::Start::Folder(&folder))
 }
 
 /// Builds files and folders with kustomizations as if a kustomization listed them.
@@ -114,5 +114,5 @@ pub(crate) fn build_listed(
     options: &Options,
 ) -> Result<Vec<Object>, Vec<Problem>> {
     let mut build = accumulate::Build::new(tree, options);
-    build.run(accumulate::Start::Listed(resources))
+    build.run(&accumulate::Start::Listed(resources))
 }

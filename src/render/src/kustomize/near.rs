@@ -15,7 +15,7 @@ pub(super) fn texts<'a>(wanted: &str, among: impl Iterator<Item = &'a str>) -> N
         .map(|text| (distance(wanted, text, allowed), text))
         .filter(|(distance, _)| *distance <= allowed)
         .collect();
-    found.sort();
+    found.sort_unstable();
     found.dedup();
     Near(
         found

@@ -6,10 +6,13 @@ use super::finish;
 use super::kustomization::{self, At, Fields, Kustomization, OpenApi, Patch, Reader};
 use super::ledger::Problems;
 use super::problem::{Fault, Place};
-use super::read::Input;
+use super::read::{self, Input};
+use super::replace::Path;
 use super::resource::Resource;
 use super::resources::Resources;
-use super::transform::{Action, ImageRule, Subjects, Transformer};
+use super::select::Selection;
+use super::transform::{Action, ImageRule, Subjects, Transformer, ValueTarget};
+use crate::yaml::Node;
 
 /// Whether an entry is a text of YAML rather than a path.
 pub(super) fn is_inline(entry: &str) -> bool {
@@ -83,6 +86,15 @@ pub(super) fn generate(
         let secret = match built_in(&resource) {
             Ok("ConfigMapGenerator") => false,
             Ok("SecretGenerator") => true,
+            Ok("IAMPolicyGenerator") => {
+                if let Some(mut account) = iam_policy(&resource, &mut build.problems) {
+                    if let Some(origin) = configured(&resource) {
+                        finish::mark_origin(&mut account, &origin);
+                    }
+                    all.resources.absorb(account, &mut build.problems);
+                }
+                continue;
+            }
             Ok("HelmChartInflationGenerator") => {
                 build.problems.push(place(&resource).problem(Fault::Helm));
                 continue;
@@ -110,6 +122,57 @@ pub(super) fn generate(
         }
         all.resources.absorb(object, &mut build.problems);
     }
+}
+
+/// The service account that an `IAMPolicyGenerator` stands for.
+fn iam_policy(resource: &Resource, problems: &mut Problems) -> Option<Resource> {
+    let before = problems.len();
+    let mut reader = Reader::lenient(&resource.origin.file, problems);
+    let mut fields = reader.fields(&resource.node, "");
+    let place = fields.place().clone();
+    let cloud = fields.string("cloud", &mut reader);
+    if cloud != "gke" {
+        reader.note(
+            &place,
+            Fault::Unexpected {
+                found: format!("the cloud {cloud:?}"),
+                expected: "gke".to_owned(),
+            },
+        );
+    }
+    let service = fields.nested("kubernetesService", &mut reader, |fields, reader| {
+        (
+            fields.string("name", reader),
+            fields.string("namespace", reader),
+        )
+    });
+    let account = fields.nested("serviceAccount", &mut reader, |fields, reader| {
+        (
+            fields.string("name", reader),
+            fields.string("projectId", reader),
+        )
+    });
+    let (name, namespace) = service.unwrap_or_default();
+    let (account, project) = account.unwrap_or_default();
+    if name.is_empty() {
+        let what = "kubernetesService.name";
+        reader.note(&place, Fault::Missing { what });
+    }
+    if problems.len() > before {
+        return None;
+    }
+    let line = resource.node.line;
+    let text = |text: &str| Node::string(line, text);
+    let mut node = Node::mapping(line);
+    node.insert("apiVersion", text("v1"));
+    node.insert("kind", text("ServiceAccount"));
+    let mut made = Resource::new(node, resource.origin.clone());
+    made.set_name(&name);
+    made.set_namespace(&namespace);
+    let key = "iam.gke.io/gcp-service-account".to_owned();
+    let value = format!("{account}@{project}.iam.gserviceaccount.com");
+    made.set_meta_map("annotations", vec![(key, value)]);
+    Some(made)
 }
 
 /// How `buildMetadata` names what an object configures.
@@ -199,6 +262,28 @@ fn actions(build: &mut Build<'_>, folder: &str, kind: &str, resource: &Resource)
             }
             vec![Action::Replacements(rules)]
         }
+        Parsed::Value {
+            value,
+            mut targets,
+            file: listed,
+        } => {
+            if let Some(listed) = listed {
+                targets.extend(value_targets_file(build, folder, &listed));
+            }
+            let value = if value.is_empty() {
+                folder.rsplit('/').next().unwrap_or_default().to_owned()
+            } else {
+                value
+            };
+            let what = match (targets.is_empty(), value.is_empty()) {
+                (true, _) => "a target",
+                (_, true) => "the value",
+                _ => return vec![Action::Value(value, targets)],
+            };
+            let problem = place(resource).problem(Fault::Missing { what });
+            build.problems.push(problem);
+            Vec::new()
+        }
         Parsed::Unknown => {
             let what = format!("the transformer {kind}");
             build
@@ -209,6 +294,55 @@ fn actions(build: &mut Build<'_>, folder: &str, kind: &str, resource: &Resource)
     }
 }
 
+/// The targets that a file lists.
+fn value_targets_file(build: &mut Build<'_>, folder: &str, path: &At<String>) -> Vec<ValueTarget> {
+    let root = build.root(folder);
+    let Some((file, bytes)) = read::bytes(root, path, &mut build.problems) else {
+        return Vec::new();
+    };
+    let Some(node) = Input::file(&file, bytes).settings(&mut build.problems) else {
+        return Vec::new();
+    };
+    let mut reader = Reader::lenient(&file, &mut build.problems);
+    let mut fields = reader.fields(&node, "");
+    value_targets(&mut fields, &mut reader)
+}
+
+fn value_targets(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Vec<ValueTarget> {
+    let list = fields.list("targets", reader, |fields, reader| {
+        let place = fields.place().clone();
+        let select = fields
+            .nested("selector", reader, kustomization::selector)
+            .map(|selector| Selection::new(&selector))
+            .transpose();
+        let path = fields.string("fieldPath", reader);
+        let position = fields.integer("filePathPosition", reader).unwrap_or(0);
+        let mut note = |fault| reader.note(&place, fault);
+        if path.is_empty() {
+            note(Fault::Missing { what: "fieldPath" });
+        }
+        let position = usize::try_from(position).unwrap_or_else(|_| {
+            note(Fault::Unexpected {
+                found: format!("the filePathPosition {position}"),
+                expected: "a position that isn't negative".to_owned(),
+            });
+            0
+        });
+        match select {
+            Ok(select) => Some(ValueTarget {
+                select,
+                path: Path::slashed(&path),
+                position,
+            }),
+            Err(fault) => {
+                note(fault);
+                None
+            }
+        }
+    });
+    list.into_iter().flatten().collect()
+}
+
 /// A configuration, read.
 enum Parsed {
     Actions(Vec<Action>),
@@ -216,6 +350,12 @@ enum Parsed {
     JsonPatch(Box<Patch>),
     Strategic(Vec<At<String>>),
     Replacements(Vec<kustomization::Replacement>),
+    Value {
+        value: String,
+        targets: Vec<ValueTarget>,
+        /// A file that lists more targets.
+        file: Option<At<String>>,
+    },
     Unknown,
 }
 
@@ -274,7 +414,7 @@ impl Parsed {
             "PatchJson6902Transformer" => {
                 let operations = fields.string("jsonOp", reader);
                 let mut patch = kustomization::patch(fields, reader);
-                patch.patch = operations;
+                patch.text = operations;
                 return Self::JsonPatch(Box::new(patch));
             }
             "PatchStrategicMergeTransformer" => {
@@ -292,6 +432,20 @@ impl Parsed {
             "ReplacementTransformer" => {
                 let list = fields.list("replacements", reader, kustomization::replacement);
                 return Self::Replacements(list);
+            }
+            "ValueAddTransformer" => {
+                let place = Place {
+                    field: "targetFilePath".to_owned(),
+                    ..fields.place().clone()
+                };
+                return Self::Value {
+                    value: fields.string("value", reader).trim().to_owned(),
+                    targets: value_targets(fields, reader),
+                    file: fields
+                        .optional("targetFilePath", reader)
+                        .filter(|path| !path.is_empty())
+                        .map(|value| At { value, place }),
+                };
             }
             _ => return Self::Unknown,
         };

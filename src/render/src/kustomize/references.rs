@@ -59,7 +59,7 @@ impl Candidate {
             version: &self.version,
             kind: &first.kind,
         };
-        (!gvk.is_cluster_scoped()).then(|| match first.namespace.as_str() {
+        (!gvk.is_cluster_scoped()).then_some(match first.namespace.as_str() {
             "" => "default",
             namespace => namespace,
         })

@@ -198,10 +198,6 @@ fn expand(text: &str, values: &BTreeMap<&str, Data>) -> Data {
         expanded.push_str(&rest[..at]);
         let after = &rest[at + 1..];
         match after.chars().next() {
-            None => {
-                expanded.push('$');
-                rest = after;
-            }
             Some('$') => {
                 expanded.push('$');
                 rest = &after[1..];
@@ -227,7 +223,7 @@ fn expand(text: &str, values: &BTreeMap<&str, Data>) -> Data {
                 }
                 rest = &after[end + 1..];
             }
-            Some(_) => {
+            _ => {
                 expanded.push('$');
                 rest = after;
             }

@@ -41,9 +41,36 @@ enum Open {
 struct OpenMapping {
     entries: Vec<(String, Node)>,
     /// Line of each key, for messages about duplicates.
-    lines: BTreeMap<String, usize>,
+    lines: Vec<usize>,
+    /// Where each key is, once there are many of them.
+    index: Option<BTreeMap<String, usize>>,
     merge: Option<Node>,
     key: Key,
+}
+
+/// How many keys of a mapping are searched one by one.
+const SEARCHED: usize = 24;
+
+impl OpenMapping {
+    fn position(&self, key: &str) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.get(key).copied(),
+            None => self.entries.iter().position(|(name, _)| name == key),
+        }
+    }
+
+    fn push(&mut self, key: String, line: usize, node: Node) {
+        let at = self.entries.len();
+        if let Some(index) = &mut self.index {
+            index.insert(key.clone(), at);
+        }
+        self.entries.push((key, node));
+        self.lines.push(line);
+        if self.index.is_none() && self.entries.len() > SEARCHED {
+            let names = self.entries.iter().enumerate();
+            self.index = Some(names.map(|(at, (name, _))| (name.clone(), at)).collect());
+        }
+    }
 }
 
 /// What the next node in a mapping is.
@@ -104,7 +131,6 @@ impl<'a> Composer<'a> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain_key = style == ScalarStyle::Plain && tag.is_none();
-                let key = self.expects_key().then(|| text.chars().take(100).collect());
                 let data = match scalar_data(&text, style, tag.as_deref(), self.dialect) {
                     Ok(data) => data,
                     Err(fault) => {
@@ -113,6 +139,9 @@ impl<'a> Composer<'a> {
                     }
                 };
                 let merge = plain_key && text == "<<";
+                // Only for the message about a key that isn't text.
+                let key = (!matches!(data, Data::String(_)) && self.expects_key())
+                    .then(|| text.chars().take(100).collect());
                 self.node(Node { line, data }, anchor, key, merge)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -207,15 +236,9 @@ impl<'a> Composer<'a> {
     }
 
     /// A mapping's own entries, then those that its merge key adds.
-    fn merged(&mut self, mapping: OpenMapping, line: usize) -> Vec<(String, Node)> {
-        let OpenMapping {
-            mut entries,
-            mut lines,
-            merge,
-            ..
-        } = mapping;
-        let sources = match merge {
-            None => return entries,
+    fn merged(&mut self, mut mapping: OpenMapping, line: usize) -> Vec<(String, Node)> {
+        let sources = match mapping.merge.take() {
+            None => return mapping.entries,
             Some(Node {
                 data: Data::Sequence(items),
                 ..
@@ -229,13 +252,12 @@ impl<'a> Composer<'a> {
             };
             // An alias as the source was counted already; a mapping written in place is cheap.
             for (key, value) in added {
-                if !lines.contains_key(&key) {
-                    lines.insert(key.clone(), line);
-                    entries.push((key, value));
+                if mapping.position(&key).is_none() {
+                    mapping.push(key, line, value);
                 }
             }
         }
-        entries
+        mapping.entries
     }
 
     fn expects_key(&self) -> bool {
@@ -276,18 +298,16 @@ impl<'a> Composer<'a> {
             Some(Open::Mapping(mapping)) => match std::mem::take(&mut mapping.key) {
                 Key::Next => (mapping.key, fault) = next_key(node, key, merge),
                 Key::Value(key, line) => {
-                    let known = mapping.lines.get(&key);
-                    if known.is_some() && self.dialect == Dialect::Settings {
+                    match mapping.position(&key) {
+                        None => mapping.push(key, line, node),
                         // Kustomize takes the last one in settings.
-                        let entries = &mut mapping.entries;
-                        if let Some(entry) = entries.iter_mut().find(|(name, _)| *name == key) {
-                            entry.1 = node;
+                        Some(at) if self.dialect == Dialect::Settings => {
+                            mapping.entries[at].1 = node;
                         }
-                    } else if let Some(first) = known {
-                        fault = Some((line, YamlFault::DuplicateKey { key, first: *first }));
-                    } else {
-                        mapping.lines.insert(key.clone(), line);
-                        mapping.entries.push((key, node));
+                        Some(at) => {
+                            let first = mapping.lines[at];
+                            fault = Some((line, YamlFault::DuplicateKey { key, first }));
+                        }
                     }
                 }
                 Key::Merge if mapping.merge.is_some() => fault = Some((line, YamlFault::BadMerge)),

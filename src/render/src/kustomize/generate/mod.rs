@@ -1,4 +1,4 @@
-//! Generated ConfigMaps and Secrets.
+//! Generated `ConfigMap`s and Secrets.
 
 mod hash;
 mod kv;

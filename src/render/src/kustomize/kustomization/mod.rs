@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(super) use self::parts::{
     FieldOptions, GeneratorOptions, Image, KvSources, Label, Patch, Replacement, ReplacementTarget,
     Replica, Selector, SortOptions, Source, Variable, field_spec, gvk, image, patch, replacement,
-    replica,
+    replica, selector,
 };
 pub(super) use self::reader::{At, Fields, Reader};
 use super::ledger::Problems;

@@ -76,7 +76,7 @@ pub(in crate::kustomize) struct Patch {
     /// Where the text of an inline patch begins.
     pub(in crate::kustomize) text_line: usize,
     pub(in crate::kustomize) path: String,
-    pub(in crate::kustomize) patch: String,
+    pub(in crate::kustomize) text: String,
     pub(in crate::kustomize) target: Option<Selector>,
     pub(in crate::kustomize) allow_name_change: bool,
     pub(in crate::kustomize) allow_kind_change: bool,
@@ -86,8 +86,8 @@ pub(in crate::kustomize) fn patch(fields: &mut Fields<'_>, reader: &mut Reader<'
     let place = fields.place().clone();
     let path = fields.string("path", reader);
     let patch_field = fields.path("patch");
-    let text = fields.take("patch");
-    let patch = text
+    let inline = fields.take("patch");
+    let text = inline
         .and_then(|node| reader.string(node, &patch_field))
         .unwrap_or_default();
     let target = fields.nested("target", reader, selector);
@@ -99,10 +99,10 @@ pub(in crate::kustomize) fn patch(fields: &mut Fields<'_>, reader: &mut Reader<'
     });
     let (allow_name_change, allow_kind_change) = options.unwrap_or_default();
     Patch {
-        text_line: text.map_or(place.line, |node| node.line),
+        text_line: inline.map_or(place.line, |node| node.line),
         place,
         path,
-        patch,
+        text,
         target,
         allow_name_change,
         allow_kind_change,

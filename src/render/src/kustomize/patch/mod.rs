@@ -218,7 +218,7 @@ pub(super) fn transformer(
                 return None;
             };
             match JsonPatch::new(place.clone(), &node, target, true) {
-                Ok(patch) => Action::Json(patch),
+                Ok(patch) => Action::Json(Box::new(patch)),
                 Err(fault) => {
                     note(fault);
                     return None;

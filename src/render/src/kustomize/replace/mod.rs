@@ -13,7 +13,7 @@ use super::resources::Resources;
 use super::select::Selection;
 use super::walk::Refusal;
 use crate::yaml::{Data, Node};
-use path::{Found, Path};
+pub(super) use path::{Found, Path, each, set_text};
 pub(super) use path::{indexed_path, lookup};
 
 /// One replacement, ready to run.
@@ -27,7 +27,7 @@ pub(super) struct ReplacementRule {
 #[derive(Debug)]
 enum From {
     Value(String),
-    Field(Source, Path),
+    Field(Box<Source>, Path),
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl ReplacementRule {
                 } else {
                     &source.field_path
                 };
-                Some(From::Field(source.clone(), Path::parse(text)))
+                Some(From::Field(Box::new(source.clone()), Path::parse(text)))
             }
         };
         if replacement.targets.is_empty() {

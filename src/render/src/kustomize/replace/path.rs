@@ -50,6 +50,19 @@ impl Path {
         }
     }
 
+    /// A path with slashes.
+    pub(in crate::kustomize) fn slashed(text: &str) -> Self {
+        let parts = split(text, '/');
+        Self {
+            text: text.to_owned(),
+            parts: parts
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .map(Part::parse)
+                .collect(),
+        }
+    }
+
     pub(in crate::kustomize) fn text(&self) -> &str {
         &self.text
     }
@@ -361,7 +374,11 @@ fn plain(text: &str) -> Data {
 
 /// Sets the text of a scalar. One that stands there keeps its type; one that was made takes the
 /// type that the text has.
-pub(super) fn set_text(node: &mut Node, text: &str, found: Found) -> Result<(), Refusal> {
+pub(in crate::kustomize) fn set_text(
+    node: &mut Node,
+    text: &str,
+    found: Found,
+) -> Result<(), Refusal> {
     if found == Found::Made {
         node.data = plain(text);
         return Ok(());

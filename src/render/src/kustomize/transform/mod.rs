@@ -6,12 +6,14 @@ mod labels;
 mod names;
 mod namespace;
 mod replicas;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) use self::images::ImageRule;
 pub(super) use self::namespace::Subjects;
+pub(super) use self::values::ValueTarget;
 use super::config::{Config, FieldSpec, merge_fields};
 use super::kustomization::{Kustomization, Label, Replica};
 use super::ledger::Problems;
@@ -35,7 +37,7 @@ pub(super) struct Transformer {
 #[derive(Debug)]
 pub(super) enum Action {
     Strategic(Vec<StrategicPatch>),
-    Json(JsonPatch),
+    Json(Box<JsonPatch>),
     Namespace {
         namespace: String,
         fields: Vec<FieldSpec>,
@@ -49,6 +51,8 @@ pub(super) enum Action {
     Replica(Replica, Vec<FieldSpec>),
     Image(Box<ImageRule>, Vec<FieldSpec>),
     Replacements(Vec<ReplacementRule>),
+    /// One value, put into several fields.
+    Value(String, Vec<ValueTarget>),
     Hash,
 }
 
@@ -137,6 +141,9 @@ impl Transformer {
                 for rule in rules {
                     rule.apply(resources, problems);
                 }
+            }
+            Action::Value(value, targets) => {
+                values::set(resources, value, targets, place, problems);
             }
             Action::Hash => super::generate::add_hashes(resources, problems),
         }

@@ -35,17 +35,17 @@ pub(super) fn set(
     if rule.namespace.is_empty() {
         return;
     }
-    let own = FieldSpec::new(OwnedGvk::default(), "metadata/namespace", true);
     for resource in resources.list_mut() {
         resource.remember();
-        if let Err(fault) = set_one(resource, rule, &own) {
+        if let Err(fault) = set_one(resource, rule) {
             problems.push(place.problem(fault));
         }
     }
     resources.check_unique(problems);
 }
 
-fn set_one(resource: &mut Resource, rule: &Rule<'_>, own: &FieldSpec) -> Result<(), Fault> {
+pub(super) fn set_one(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Fault> {
+    let own = &FieldSpec::new(OwnedGvk::default(), "metadata/namespace", true);
     let set = &mut |node: &mut Node| set_text(node, rule);
     let gvk = resource.gvk();
     let core = gvk.group.is_empty() && gvk.version == "v1";
