@@ -28,7 +28,7 @@ pub struct Limits {
     pub documents: usize,
     /// Nesting of mappings and sequences in one document. Default 100.
     pub depth: usize,
-    /// Nodes (mappings, sequences, scalars) of one document. Default 2 000 000.
+    /// Nodes (mappings, sequences, scalars) of one file. Default 2 000 000.
     pub nodes: usize,
     /// Nodes that aliases and merge keys of one document may add by repetition. Default 100 000.
     pub alias_nodes: usize,

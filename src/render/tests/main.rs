@@ -12,6 +12,7 @@ mod attack_a16;
 mod build;
 mod corpus;
 mod kustomize;
+mod memory;
 mod purity;
 mod substitute;
 mod unpack;

@@ -71,8 +71,13 @@ impl Problems {
         std::mem::take(&mut self.list)
     }
 
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+    /// The bounds of one more file: its nodes are few enough that even nothing but mappings fit.
+    pub(super) fn file_limits(&self) -> Limits {
+        let left = self.limits.build_nodes.saturating_sub(self.nodes);
+        Limits {
+            nodes: self.limits.nodes.min(left / 4 + 1),
+            ..self.limits
+        }
     }
 
     /// Whether a bound was exceeded: then nothing more is read or done.

@@ -9,7 +9,7 @@ const NAMED: usize = 3;
 
 /// Texts that differ from one by little, the nearest first.
 pub(super) fn texts<'a>(wanted: &str, among: impl Iterator<Item = &'a str>) -> Near {
-    let allowed = wanted.chars().count().max(3) / 3;
+    let allowed = (wanted.chars().count() / 3).max(2);
     let mut found: Vec<(usize, &str)> = among
         .take(10_000)
         .map(|text| (distance(wanted, text, allowed), text))
@@ -28,7 +28,7 @@ pub(super) fn texts<'a>(wanted: &str, among: impl Iterator<Item = &'a str>) -> N
 
 /// Objects that share the name, or the kind and nearly the name.
 pub(super) fn objects(wanted: &Id<'_>, among: &[Resource]) -> Near {
-    let allowed = wanted.name.chars().count().max(3) / 3;
+    let allowed = (wanted.name.chars().count() / 3).max(2);
     let mut found: Vec<(usize, String)> = among
         .iter()
         .take(10_000)

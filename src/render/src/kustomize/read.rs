@@ -53,7 +53,7 @@ impl<'a> Input<'a> {
 
     /// Every document; none if anything is wrong with one, or there is no room for it.
     fn documents(&self, dialect: Dialect, problems: &mut Problems) -> Option<Vec<(usize, Node)>> {
-        let limits = *problems.limits();
+        let limits = problems.file_limits();
         match self.parse(&limits, dialect) {
             Ok(documents) => documents
                 .iter()

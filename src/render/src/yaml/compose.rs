@@ -109,7 +109,6 @@ impl<'a> Composer<'a> {
 
     pub(super) fn start_document(&mut self, line: usize) -> Result<(), YamlError> {
         self.document += 1;
-        self.nodes = 0;
         self.alias_nodes = 0;
         self.anchors.clear();
         self.stack.clear();

@@ -23,7 +23,7 @@ mod json;
 pub(crate) mod node;
 mod scalar;
 
-use saphyr_parser::{Event, Parser};
+use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::Value;
 
 use self::compose::Composer;
@@ -137,6 +137,8 @@ pub(crate) fn dialect_nodes(
     let mut composer = Composer::new(limits, dialect);
     let mut roots = Vec::new();
     let mut parser = Parser::new_from_str(text);
+    // A block that the end of the text cuts has no line break there, as go-yaml has it.
+    let cut = (!text.ends_with('\n')).then(|| text.chars().count());
     let outcome = loop {
         let (event, span) = match parser.next_event() {
             None => break Ok(()),
@@ -163,6 +165,13 @@ pub(crate) fn dialect_nodes(
                 let root = composer.end_document();
                 roots.extend(root.map(|root| (composer.document(), root)));
                 Ok(())
+            }
+            Event::Scalar(text, style, anchor, tag)
+                if cut.is_some_and(|end| span.end.index() >= end)
+                    && matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) =>
+            {
+                let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+                composer.event(Event::Scalar(text.into(), style, anchor, tag), line)
             }
             event => composer.event(event, line),
         };

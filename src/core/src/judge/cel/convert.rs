@@ -1,6 +1,5 @@
 //! JSON as CEL has it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use cel::objects::{Key, Map, Value as Cel};
@@ -19,7 +18,7 @@ pub(super) fn value(json: &Value) -> Cel {
         Value::Object(fields) => {
             // Its order shows only in what an expression makes of a map's keys, which CEL itself
             // leaves open.
-            let map: HashMap<Key, Cel> = fields
+            let map = fields
                 .iter()
                 .map(|(key, field)| (Key::String(Arc::new(key.clone())), value(field)))
                 .collect();

@@ -140,6 +140,14 @@ fn set(own: Vec<Node>, changes: Vec<Node>) -> Vec<Node> {
         .collect()
 }
 
+/// Whether an element has a value under a key.
+fn has(item: &Node, key: &str) -> bool {
+    item.get(key)
+        .filter(|node| !node.is_null())
+        .and_then(Node::scalar)
+        .is_some_and(|text| !text.is_empty())
+}
+
 /// The values of the keys; empty where there is none.
 fn values(item: &Node, keys: &[&str]) -> Vec<String> {
     keys.iter()
@@ -160,8 +168,11 @@ fn keyed(
     keys: &'static [&'static str],
     structure: Option<Structure>,
 ) -> Result<Vec<Node>, Stop> {
-    if keys.len() == 1 {
-        return single(own, changes, keys[0], structure);
+    // Keys that no element has tell nothing apart.
+    let is_used = |key: &&&str| own.iter().chain(&changes).any(|item| has(item, key));
+    let mut used = keys.iter().filter(is_used);
+    if let (Some(key), None) = (used.next().or(keys.first()), used.next()) {
+        return single(own, changes, key, structure);
     }
     let below = structure.and_then(Structure::items);
     let mut tuples: Vec<Vec<String>> = Vec::new();
@@ -172,7 +183,6 @@ fn keyed(
         }
     }
     unify(&mut tuples);
-    // Keys that no element has tell nothing apart.
     let used: Vec<usize> = (0..keys.len())
         .filter(|at| tuples.iter().any(|tuple| !tuple[*at].is_empty()))
         .collect();
