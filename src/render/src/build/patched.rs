@@ -43,7 +43,7 @@ pub fn build_patched(
     if patches.is_empty() {
         return build(tree, path, limits);
     }
-    let folder = files::folder(tree, path).map_err(|problem| vec![problem])?;
+    let folder = files::folder(tree, path).map_err(|problem| vec![*problem])?;
     let prefix = if folder.is_empty() {
         String::new()
     } else {
