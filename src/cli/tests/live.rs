@@ -42,9 +42,8 @@ fn stage_set(cluster: &SimulatedCluster, name: &str, suspend: bool) {
 }
 
 fn say(cluster: &SimulatedCluster, name: &str, status: &Value) {
-    let status = json!({ "status": status });
     cluster
-        .patch_status("stages.metio.wtf/v1", "StageSet", "shop", name, &status)
+        .patch_status("stages.metio.wtf/v1", "StageSet", "shop", name, status)
         .unwrap();
 }
 
@@ -186,7 +185,7 @@ async fn reconcile_asks_once_and_refuses_what_would_be_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_ends_when_it_was_handled_or_its_time_is_up() {
+async fn a_wait_ends_when_its_time_is_up() {
     let (cluster, connected) = world();
     stage_set(&cluster, "web", false);
     let options = reconcile_options(&["web", "--wait", "--timeout", "30s"]);
@@ -197,10 +196,4 @@ async fn a_wait_ends_when_it_was_handled_or_its_time_is_up() {
         error.to_string().contains("was not looked at within 30 s"),
         "{error}"
     );
-    let handles = async {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        say(&cluster, "web", &json!({ "lastHandledReconcileAt": "T2" }));
-    };
-    let (ended, ()) = futures::join!(reconcile(&connected, &options, "T2", |_| {}), handles);
-    assert!(ended.unwrap().ends_with("Reconciled\n"));
 }

@@ -1,4 +1,4 @@
-//! Dependencies, regressions and gates, in the running loop.
+//! Dependencies and gates, in the running loop.
 
 use std::time::Duration;
 
@@ -6,34 +6,7 @@ use serde_json::json;
 use stageset_controller::Options;
 use tokio::time::sleep;
 
-use crate::harness::{World, config_map, deployment, within};
-
-#[tokio::test(start_paused = true)]
-async fn an_object_that_stops_being_ready_is_noticed_at_once_where_the_tenant_may_watch() {
-    let world = World::new().await;
-    world.tenant("payments", &["*"]);
-    let files = [("b.yaml", &*deployment("app", "ready-after=1s"))];
-    world.source("payments", "app", &files);
-    world.stage_set("payments", "shop", &["app"]);
-    let controller = world.controller(Options::default());
-    world
-        .until_ready_says("payments", "shop", "True Succeeded")
-        .await;
-    sleep(Duration::from_secs(60)).await;
-    // Its pods died: nobody touched what is wanted of it.
-    let down = json!({ "status": { "availableReplicas": 0, "readyReplicas": 0, "unavailableReplicas": 1 } });
-    world
-        .cluster
-        .patch_status("apps/v1", "Deployment", "payments", "app", &down)
-        .unwrap();
-    let noticed = || world.ready("payments", "shop") == "False StageProgressing";
-    assert!(
-        within(Duration::from_secs(2), noticed).await,
-        "{}",
-        world.ready("payments", "shop")
-    );
-    controller.stop().await.unwrap();
-}
+use crate::harness::{World, config_map, within};
 
 #[tokio::test(start_paused = true)]
 async fn a_dependent_goes_on_in_the_moment_in_which_its_dependency_is_ready_across_namespaces() {

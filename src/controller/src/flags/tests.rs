@@ -192,7 +192,6 @@ fn every_unsupported_flag_is_refused_by_name() {
 #[test]
 fn off_values_of_unsupported_flags_are_accepted() {
     let options = parse(&[
-        "--gate-bind-address=",
         "--enable-mcp=false",
         "--object-level-kms=false",
         "--require-verified-migration-sources=false",
