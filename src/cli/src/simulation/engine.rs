@@ -368,7 +368,9 @@ mod tests {
     }
 
     /// Kinds that only tenants may touch: everything that the examples deliver.
-    const TENANTS: [&str; 5] = [
+    const TENANTS: [&str; 7] = [
+        "persistentvolumeclaims",
+        "statefulsets",
         "configmaps",
         "services",
         "deployments",
