@@ -6,9 +6,9 @@ use std::sync::Arc;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::identity::Identity;
 use stageset_core::names::StageName;
-use stageset_core::object::{Desired, GroupVersionKind, Reference};
+use stageset_core::object::{Desired, GroupVersionKind, ObjectKey, Reference};
 use stageset_core::observation::{
-    BuildKey, BuildState, DryRun, KindState, Live, SourceState, StageInventory, Status,
+    BuildKey, BuildState, DryRun, KindState, Labelled, Live, SourceState, StageInventory, Status,
 };
 
 use crate::event::Failing;
@@ -30,6 +30,8 @@ pub(super) enum Call {
     Build(BuildKey),
     /// As the tenant.
     DryRun(Identity, Arc<Desired>),
+    /// As the tenant: what carries a stage's labels (a lost inventory).
+    Labelled(Identity, Labelled),
     /// As the tenant.
     Get(Identity, Reference),
     /// As the tenant.
@@ -68,6 +70,8 @@ pub(super) enum Answer {
     Built(BuildState),
     /// What an apply would do.
     DryRun(DryRun),
+    /// What carries the labels, with uids.
+    Labelled(Vec<(ObjectKey, String)>),
     /// The object.
     Live(Option<Live>),
     /// The object after an apply.

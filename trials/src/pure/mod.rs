@@ -585,6 +585,7 @@ fn blank(call: &Call) -> Trace {
             as_whom(identity),
             What::DryRun(object.reference.key.clone(), None),
         ),
+        Call::Labelled(identity, search) => (as_whom(identity), What::Kind(search.plural.clone())),
         Call::Get(identity, reference) => {
             (as_whom(identity), What::Get(reference.key.clone(), None))
         }

@@ -401,11 +401,13 @@ impl Process {
                 Need::Kubeconfig(_)
                 | Need::Dependency(_)
                 | Need::Variables { .. }
-                | Need::Labelled { .. }
                 | Need::Ledger
                 | Need::Rules { .. }
                 | Need::Access { .. }
                 | Need::Look { .. } => return None,
+                Need::Labelled { identity, search } => {
+                    Call::Labelled(identity.clone(), search.clone())
+                }
                 Need::Build { key, .. } => Call::Build(key.clone()),
                 Need::DryRun { identity, object } => {
                     Call::DryRun(identity.clone(), Arc::clone(object))
@@ -546,11 +548,19 @@ impl Process {
             Need::Kubeconfig(_)
             | Need::Dependency(_)
             | Need::Variables { .. }
-            | Need::Labelled { .. }
             | Need::Ledger
             | Need::Rules { .. }
             | Need::Access { .. }
             | Need::Look { .. } => {}
+            Need::Labelled { identity, search } => {
+                let value = match answer {
+                    Ok(Answer::Labelled(list)) => Ok(list),
+                    Ok(_) => return,
+                    Err(failure) => Err(failure),
+                };
+                let place = (identity.clone(), search.clone());
+                put(facts.labelled.entry(place), value, at, failed);
+            }
             Need::Build { key, .. } => {
                 let value = match answer {
                     Ok(Answer::Built(state)) => state,

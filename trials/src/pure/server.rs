@@ -10,8 +10,8 @@ use stageset_core::identity::Identity;
 use stageset_core::names::StageName;
 use stageset_core::object::{Desired, GroupVersionKind, ObjectKey, Owner, Reference};
 use stageset_core::observation::{
-    Artifact, BuildKey, BuildState, DryRun, Health, KindState, Live, SourceState, StageInventory,
-    Status,
+    Artifact, BuildKey, BuildState, DryRun, Health, KindState, Labelled, Live, SourceState,
+    StageInventory, Status,
 };
 use stageset_core::spec::{Problem, Spec};
 use stageset_core::time::Timestamp;
@@ -180,6 +180,7 @@ impl Server {
     pub(super) fn handle(&mut self, call: &Call, stale: bool) -> (Result<Answer, Refusal>, Trace) {
         match call {
             Call::DryRun(identity, object) => self.dry_run(identity, object),
+            Call::Labelled(identity, search) => self.labelled(identity, search),
             Call::Get(identity, reference) => self.get(identity, reference),
             Call::Apply(identity, object, uid) => self.apply(identity, object, uid.as_deref()),
             Call::Delete(identity, reference, uid, version) => {
@@ -403,6 +404,42 @@ impl Server {
             return Err(Refusal::new(409, FailureClass::Conflict, "uid mismatch"));
         }
         Ok(())
+    }
+
+    /// The trials grant lists to whoever may read.
+    fn labelled(
+        &mut self,
+        identity: &Identity,
+        search: &Labelled,
+    ) -> (Result<Answer, Refusal>, Trace) {
+        let stage = crate::setup::STAGES
+            .iter()
+            .position(|stage| *stage == search.stage.as_str());
+        let found = self.objects.iter().filter(|(key, stored)| {
+            key.kind == search.kind
+                && key.namespace == search.namespace
+                && stored.owner.as_ref().is_some_and(|owner| {
+                    owner.namespace == NAMESPACE && owner.name == crate::setup::NAME
+                })
+                && stage.is_some_and(|stage| self.table.holders(key).contains(&stage))
+        });
+        let list = found
+            .map(|(key, stored)| (key.clone(), stored.uid.clone()))
+            .collect();
+        let account = identity.local_account();
+        let may = account.is_none_or(|account| self.may(account.as_str(), "get", &search.kind));
+        let result = if may {
+            Ok(Answer::Labelled(list))
+        } else {
+            Err(Refusal::new(
+                403,
+                FailureClass::Denied,
+                format!("cannot list {}", search.plural),
+            ))
+        };
+        let what = What::Kind(search.plural.clone());
+        let trace = tenant_trace(identity, what, &result, false);
+        (result, trace)
     }
 
     fn get(

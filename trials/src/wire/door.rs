@@ -85,7 +85,8 @@ impl FaultyDoor {
             }
             _ => {}
         }
-        if let Some(refusal) = self.stage().admission(&parts.method, &asked) {
+        let refusal = self.stage().admission(&parts.method, &asked);
+        if let Some(refusal) = refusal {
             entry.code = refusal.status().as_u16();
             self.stage().hold_against(entry);
             return Ok(refusal);
