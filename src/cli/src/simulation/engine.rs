@@ -369,10 +369,10 @@ mod tests {
 
     /// Kinds that only tenants may touch: everything that the examples deliver.
     const TENANTS: [&str; 7] = [
-        "persistentvolumeclaims",
         "statefulsets",
         "configmaps",
         "services",
+        "persistentvolumeclaims",
         "deployments",
         "jobs",
         "certificates",
