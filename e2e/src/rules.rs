@@ -132,13 +132,13 @@ mod tests {
 
     #[test]
     fn what_the_controller_may_only_read_it_may_not_write() {
-        for (group, resource) in [
-            ("source.toolkit.fluxcd.io", "gitrepositories"),
-            ("", "serviceaccounts"),
-            ("", "namespaces"),
-            ("apiextensions.k8s.io", "customresourcedefinitions"),
+        for (verb, group, resource) in [
+            ("watch", "source.toolkit.fluxcd.io", "gitrepositories"),
+            ("watch", "", "serviceaccounts"),
+            ("get", "", "namespaces"),
+            ("watch", "apiextensions.k8s.io", "customresourcedefinitions"),
         ] {
-            assert_eq!(violation(&event("watch", group, resource, None)), None);
+            assert_eq!(violation(&event(verb, group, resource, None)), None);
             assert!(
                 violation(&event("patch", group, resource, None)).is_some(),
                 "{resource}"

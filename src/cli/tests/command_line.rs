@@ -43,7 +43,6 @@ fn what_is_not_known_is_refused() {
 #[test]
 fn commands_of_later_versions_are_refused_by_name() {
     for name in [
-        "build",
         "diff",
         "apply",
         "promote",

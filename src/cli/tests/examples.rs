@@ -59,7 +59,10 @@ fn no_snapshot_is_an_orphan() {
         .collect();
     let found: BTreeSet<String> = std::fs::read_dir(root().join("snapshots"))
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(Result::unwrap)
+        // A folder belongs to whoever renders into it: `chart` to the chart's own tests.
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     let orphans: Vec<_> = found.difference(&expected).collect();
     assert!(

@@ -192,6 +192,8 @@ async fn k14_a_stageset_of_the_go_controller_goes_on_without_a_write_to_any_obje
     let writes: Vec<_> = tenant_plane(&requests)
         .into_iter()
         .filter(|record| record.verb != "get" && !record.dry_run)
+        // A question about one's own rights is sent as a create, and creates nothing.
+        .filter(|record| record.group != "authorization.k8s.io")
         .collect();
     assert!(writes.is_empty(), "{writes:#?}");
     assert_eq!(

@@ -216,3 +216,18 @@ fn s31_s33_under_the_flag_a_foreign_source_is_refused_unread() {
     }
     assert!(world.objects.is_empty());
 }
+
+/// A review that misses nothing ages too; its age must not make the others be asked for again and
+/// again (I4: no hot loop).
+#[test]
+fn i4_a_denial_beside_an_older_review_that_misses_nothing_rests() {
+    let mut world = reviewed();
+    world.publish("config", "r1", &["ConfigMap/settings=1"]);
+    world.publish("app", "r1", &["ConfigMap/other=1", "Namespace/elsewhere=1"]);
+    deny(&mut world, "create", "Namespace");
+    world.settle(Duration::from_secs(600));
+    assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
+    let asked = world.requests;
+    world.settle(Duration::from_secs(600));
+    assert!(world.requests - asked < 120, "{}", world.requests - asked);
+}

@@ -75,7 +75,7 @@ pub(super) fn lacking(release: &Release<'_>) -> Vec<Lacking> {
 
 struct Review<'a> {
     release: &'a Release<'a>,
-    /// When the oldest review that a verdict rests on was made.
+    /// When the oldest review that misses something was made.
     asked_at: Timestamp,
 }
 
@@ -125,9 +125,17 @@ impl<'a> Review<'a> {
                 rights.push(right);
             }
         }
-        if !rights.is_empty() && observation.now >= self.asked_at.plus(DENIED_RETRY) {
-            // A grant can't be seen (K10): what was missing is asked for again.
-            needs.extend(reviews(observation, identity, &rights));
+        // A grant can't be seen (K10): what was missing is asked for again. The age of reviews that
+        // miss nothing is no reason: they aren't made anew, and would be asked about for ever.
+        let asked_at = rights
+            .iter()
+            .filter_map(|right| last_asked(observation, identity, right))
+            .min();
+        if let Some(asked_at) = asked_at {
+            self.asked_at = self.asked_at.min(asked_at);
+            if observation.now >= asked_at.plus(DENIED_RETRY) {
+                needs.extend(reviews(observation, identity, &rights));
+            }
         }
         if !needs.is_empty() {
             return Err(Stop::Ask(needs));
@@ -157,7 +165,6 @@ impl<'a> Review<'a> {
             });
             return None;
         };
-        self.asked_at = self.asked_at.min(fact.at);
         match &fact.value {
             RulesState::Known(rules) => Some(rules),
             RulesState::Unreadable(_) => None,
@@ -180,12 +187,20 @@ impl<'a> Review<'a> {
             });
             return None;
         };
-        self.asked_at = self.asked_at.min(fact.at);
         match &fact.value {
             AccessState::Answered(allowed) => Some(*allowed),
             AccessState::Unreadable(_) => None,
         }
     }
+}
+
+/// When the older of the reviews that speak of this right was made.
+fn last_asked(observation: &Observation, identity: &Identity, right: &Right) -> Option<Timestamp> {
+    let reviews = &observation.facts.reviews;
+    let namespace = review_namespace(observation, right);
+    let rules = reviews.rules(identity, namespace).map(|fact| fact.at);
+    let access = reviews.access(identity, &right.of_any_name());
+    rules.into_iter().chain(access.map(|fact| fact.at)).min()
 }
 
 /// The reviews that say anew whether these rights are there.
