@@ -223,8 +223,12 @@ fn s31_s33_under_the_flag_a_foreign_source_is_refused_unread() {
 fn i4_a_denial_beside_an_older_review_that_misses_nothing_rests() {
     let mut world = reviewed();
     world.publish("config", "r1", &["ConfigMap/settings=1"]);
-    world.publish("app", "r1", &["ConfigMap/other=1", "Namespace/elsewhere=1"]);
-    deny(&mut world, "create", "Namespace");
+    world.publish(
+        "app",
+        "r1",
+        &["ConfigMap/other=1", "elsewhere:Secret/token=1"],
+    );
+    deny(&mut world, "create", "Secret");
     world.settle(Duration::from_secs(600));
     assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
     let asked = world.requests;

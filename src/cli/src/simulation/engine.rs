@@ -431,7 +431,10 @@ mod tests {
         let finished = finished("missing-right");
         assert!(finished.cures.is_empty(), "{:?}", finished.cures);
         let refused = |record: &&AuditRecord| record.user == CONTROLLER && record.code == 403;
-        let writes = finished.audit.iter().filter(|record| record.verb != "watch");
+        let writes = finished
+            .audit
+            .iter()
+            .filter(|record| record.verb != "watch");
         assert_eq!(writes.filter(refused).count(), 0);
     }
 }
