@@ -121,7 +121,7 @@ impl fmt::Display for Field {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) if key.contains(['.', '[', ']', '"', ' ']) => {
-                    write!(f, "[{key:?}]")?
+                    write!(f, "[{key:?}]")?;
                 }
                 Step::Key(key) if position == 0 => f.write_str(key)?,
                 Step::Key(key) => write!(f, ".{key}")?,

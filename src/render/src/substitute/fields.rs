@@ -120,10 +120,9 @@ impl Walk<'_> {
     fn holds_text(&self) -> bool {
         let keys: Vec<&str> = self.field.keys().collect();
         match keys.as_slice() {
-            ["apiVersion" | "kind"] | [.., "metadata", "name" | "namespace" | "generateName"] => {
-                true
-            }
-            [.., "metadata", "labels" | "annotations", _]
+            ["apiVersion" | "kind"]
+            | [.., "metadata", "name" | "namespace" | "generateName"]
+            | [.., "metadata", "labels" | "annotations", _]
             | [.., "matchLabels", _]
             | [.., "env", "value"] => true,
             [.., "args" | "command"] => self.field.ends_in_list(),

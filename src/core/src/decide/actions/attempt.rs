@@ -176,7 +176,7 @@ fn stop(this: This<'_>, started: Option<&Started>, go: Go) -> Stop {
             );
             failed(this, started, failure, deadline)
         }
-        (Go::Act(deed), _) => act(this, started.map_or(1, |started| started.attempt), deed),
+        (Go::Act(deed), _) => act(this, started.map_or(1, |started| started.attempt), *deed),
         (_, deadline) => {
             let until = deadline.map_or(until, |(_, deadline)| deadline.min(until));
             waiting(this, &said, until)

@@ -38,7 +38,7 @@ pub(super) enum Go {
     /// Facts are missing.
     Stop(Stop),
     /// Do this.
-    Act(Deed),
+    Act(Box<Deed>),
     /// Not yet.
     Wait { said: String, until: Timestamp },
     /// It is done.
@@ -144,8 +144,8 @@ fn once(this: This<'_>, started: &Started, deed: impl FnOnce() -> Deed) -> Go {
     {
         Some((Progress::Ended(Ok(())), _)) => Go::Done,
         Some((Progress::Ended(Err(failure)), at)) => Go::Failed(failure.clone(), at),
-        Some((Progress::Intended, _)) => Go::Act(deed()),
-        Some((Progress::Sent, _)) | None if this.action.verb.is_repeatable() => Go::Act(deed()),
+        Some((Progress::Intended, _)) => Go::Act(Box::new(deed())),
+        Some((Progress::Sent, _)) | None if this.action.verb.is_repeatable() => Go::Act(Box::new(deed())),
         Some((Progress::Sent, _)) | None => Go::Lost,
     }
 }
@@ -359,7 +359,7 @@ fn job(this: This<'_>, started: &Started, found: &Manifests) -> Result<Go, Go> {
                 started.since,
             ));
         }
-        return Ok(Go::Act(Deed::CreateJobs { jobs: missing }));
+        return Ok(Go::Act(Box::new(Deed::CreateJobs { jobs: missing })));
     }
     if running.is_empty() {
         return Ok(Go::Done);
