@@ -1,6 +1,6 @@
 //! A seeded source of chance.
 
-/// SplitMix64: small, fast, and the same everywhere.
+/// `SplitMix64`: small, fast, and the same everywhere.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 

@@ -248,15 +248,12 @@ fn replay(file: &Path, all: bool, quiet: bool) -> ExitCode {
             }
         }
     }
-    match outcome.violation {
-        Some(violation) => {
-            println!("it breaks {violation}");
-            ExitCode::FAILURE
-        }
-        None => {
-            println!("it breaks nothing any more (it was saved for {property})");
-            ExitCode::SUCCESS
-        }
+    if let Some(violation) = outcome.violation {
+        println!("it breaks {violation}");
+        ExitCode::FAILURE
+    } else {
+        println!("it breaks nothing any more (it was saved for {property})");
+        ExitCode::SUCCESS
     }
 }
 
@@ -264,12 +261,9 @@ fn saboteurs(most: u64) -> ExitCode {
     println!("{:<30} {:<8} {:>5}  it …", "saboteur", "caught", "seeds");
     let mut free = 0;
     for saboteur in Saboteur::ALL {
-        let (property, seeds) = match catch(*saboteur, 0, most) {
-            Some(caught) => (caught.property, caught.seeds),
-            None => {
-                free += 1;
-                ("NOT", most)
-            }
+        let (property, seeds) = if let Some(caught) = catch(*saboteur, 0, most) { (caught.property, caught.seeds) } else {
+            free += 1;
+            ("NOT", most)
         };
         println!(
             "{:<30} {property:<8} {seeds:>5}  {}",

@@ -368,7 +368,7 @@ impl Saboteur {
                 Operation::Tenant(TenantOperation::Apply { identity, .. }),
             ) => *identity = controller.clone(),
             (Self::DeleteUnseen, Operation::Tenant(TenantOperation::Delete { version, .. })) => {
-                version.clear()
+                version.clear();
             }
             _ => {}
         }

@@ -42,7 +42,7 @@ pub enum Accounts {
 /// What the release is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
-    /// ConfigMaps, Secrets, Deployments, Services.
+    /// `ConfigMaps`, Secrets, Deployments, Services.
     Plain,
     /// The first stage brings a definition and a namespace, the second one uses them.
     Platform,

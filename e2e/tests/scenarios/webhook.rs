@@ -1,7 +1,7 @@
 //! The webhook in force: its certificate published by the controller with the chart's rights, bad
 //! StageSets refused when they are written, good ones and changes of other fields let in.
 //!
-//! The API server calls a Service; one of type ExternalName leads it to the process on this machine,
+//! The API server calls a Service; one of type `ExternalName` leads it to the process on this machine,
 //! so that names, certificate and trust are those of a cluster.
 
 use anyhow::{Result, ensure};

@@ -1,4 +1,4 @@
-//! An AdmissionReview as it comes in at the webhook's socket (A08, A25).
+//! An `AdmissionReview` as it comes in at the webhook's socket (A08, A25).
 
 use serde_json::Value;
 use stageset_controller::webhook::review::answer;

@@ -189,7 +189,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
             for direction in ["ingress", "egress"] {
                 each(spec.get_mut(direction), |rule| {
                     each(rule.get_mut("ports"), |port| {
-                        under(port, json!({ "protocol": "TCP" }))
+                        under(port, json!({ "protocol": "TCP" }));
                     });
                 });
             }

@@ -148,11 +148,11 @@ impl Call {
     }
 
     /// What a metadata-only answer shows: the conversion leaves out the
-    /// annotation a DaemonSet's deprecated field is kept in.
+    /// annotation a `DaemonSet`'s deprecated field is kept in.
     fn metadata(&self, object: &Value) -> Value {
         let mut metadata = object["metadata"].clone();
-        if self.resource.group == "apps" && self.resource.plural == "daemonsets" {
-            if let Some(annotations) = metadata
+        if self.resource.group == "apps" && self.resource.plural == "daemonsets"
+            && let Some(annotations) = metadata
                 .get_mut("annotations")
                 .and_then(Value::as_object_mut)
             {
@@ -161,7 +161,6 @@ impl Call {
                     object::members(&mut metadata).remove("annotations");
                 }
             }
-        }
         metadata
     }
 }

@@ -312,10 +312,10 @@ async fn attack_a21_nothing_of_a_kubeconfig_is_told_whatever_the_server_says() {
             403,
             format!("User \"x\" cannot do: token {CANARY} at eu.example refused"),
         ),
-        Server::Says(500, format!("{CANARY}")),
-        Server::Says(200, format!("{CANARY}")),
+        Server::Says(500, CANARY.to_string()),
+        Server::Says(200, CANARY.to_string()),
         Server::Says(401, format!("bad token {CANARY}")),
-        Server::Says(302, format!("{CANARY}")),
+        Server::Says(302, CANARY.to_string()),
     ] {
         let clusters = Clusters::default();
         let mut world = World::with_remotes(clusters.clone()).await;

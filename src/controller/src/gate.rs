@@ -150,7 +150,7 @@ fn answer(object: Option<&Value>, namespace: &str, stageset: &str, stage: &str) 
         return answer;
     };
     let phase = recorded.phase;
-    answer.phase = phase.map(|phase| phase.as_str());
+    answer.phase = phase.map(stageset_api::choice::Words::as_str);
     answer.revision.clone_from(&recorded.applied_revision);
     let source = &wanted["sourceRef"];
     let pin = format!(

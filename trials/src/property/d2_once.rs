@@ -36,8 +36,7 @@ impl Property for Once {
         *needless += 1;
         if *needless > MOST {
             return Err(format!(
-                "{} was written {needless} times in a row without a change",
-                key
+                "{key} was written {needless} times in a row without a change"
             ));
         }
         Ok(())

@@ -287,9 +287,7 @@ impl Stage {
                     .to_owned();
                 *was = stood.map(entries).unwrap_or_default();
                 *is = self
-                    .record_before(asked)
-                    .map(|now| entries(&now))
-                    .unwrap_or_else(|| if succeeded { entries(told) } else { Vec::new() });
+                    .record_before(asked).map_or_else(|| if succeeded { entries(told) } else { Vec::new() }, |now| entries(&now));
             }
             _ => {}
         }

@@ -280,7 +280,7 @@ fn resources(path: &str, resources: &Value, causes: &mut Vec<Cause>) {
                 }
             }
             let quantity = amount.as_str().and_then(|a| Quantity::parse(a).ok());
-            if quantity.is_some_and(|q| q.is_negative()) {
+            if quantity.is_some_and(super::super::quantity::Quantity::is_negative) {
                 let what = "must be greater than or equal to 0";
                 causes.push(Cause::invalid(at, amount, what));
             }

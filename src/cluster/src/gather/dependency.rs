@@ -14,16 +14,13 @@ use crate::requests::Target;
 
 /// As the controller.
 pub(super) async fn dependency(gather: Gather<'_>, stage_set: &StageSetReference) -> Found {
-    let state = match watched(gather.ports, stage_set) {
-        Some(state) => state,
-        None => {
-            let target = Target::stage_set(stage_set.namespace.as_str(), &stage_set.name);
-            match gather.as_controller().get(&target).await {
-                Ok(object) => object
-                    .as_ref()
-                    .map_or(DependencyState::Absent, dependency_state),
-                Err(failure) => DependencyState::Unreadable(failure),
-            }
+    let state = if let Some(state) = watched(gather.ports, stage_set) { state } else {
+        let target = Target::stage_set(stage_set.namespace.as_str(), &stage_set.name);
+        match gather.as_controller().get(&target).await {
+            Ok(object) => object
+                .as_ref()
+                .map_or(DependencyState::Absent, dependency_state),
+            Err(failure) => DependencyState::Unreadable(failure),
         }
     };
     Found::Dependency(stage_set.clone(), state)

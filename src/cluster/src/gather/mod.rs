@@ -4,7 +4,7 @@
 //! - [`source`] sources, [`dependency`] other StageSets: as the controller (K04);
 //! - [`build`] downloads and builds: anonymously;
 //! - [`look`] the ledger: as the controller; and what actions ask: as the tenant;
-//! - [`variables`] ConfigMaps and Secrets that a spec names: as the tenant, and never otherwise;
+//! - [`variables`] `ConfigMaps` and Secrets that a spec names: as the tenant, and never otherwise;
 //! - [`object`] dry runs and reads: as the tenant, and never otherwise;
 //! - [`rights`] reviews of its own rights: as the tenant, too.
 //!

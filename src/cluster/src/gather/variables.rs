@@ -1,4 +1,4 @@
-//! ConfigMaps and Secrets that variables come from: always as the tenant (S30, A03).
+//! `ConfigMaps` and Secrets that variables come from: always as the tenant (S30, A03).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

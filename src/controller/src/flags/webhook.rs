@@ -53,7 +53,7 @@ pub(super) struct WebhookFlags {
     #[arg(long, value_name = "NAMESPACE", default_value = "")]
     webhook_service_namespace: String,
 
-    /// ValidatingWebhookConfiguration that the self-signed authority is put into.
+    /// `ValidatingWebhookConfiguration` that the self-signed authority is put into.
     #[arg(long, value_name = "NAME", default_value = "")]
     webhook_validating_config_name: String,
 }
@@ -101,7 +101,7 @@ pub struct SelfSigned {
     pub service_name: String,
     /// The Service's namespace; `None` = the controller's own.
     pub service_namespace: Option<Namespace>,
-    /// The ValidatingWebhookConfiguration that has to trust it.
+    /// The `ValidatingWebhookConfiguration` that has to trust it.
     pub configuration: String,
 }
 

@@ -30,7 +30,7 @@ pub fn judge(request: &AdmissionRequest) -> Verdict {
     let ours = kind.group == GROUP && kind.version == "v1" && kind.kind == "StageSet";
     if !ours {
         let (group, version, kind) = (&kind.group, &kind.version, &kind.kind);
-        let wanted = format!("StageSet of {}/v1", GROUP);
+        let wanted = format!("StageSet of {GROUP}/v1");
         return Verdict::NotOurs(format!(
             "this webhook judges {wanted} and was asked about {kind} of {group}/{version}: correct \
              the rules of its ValidatingWebhookConfiguration"

@@ -1,6 +1,6 @@
 //! The validating webhook: what the reconciler would refuse is refused at the door (A08).
 //!
-//! - [`review`] the pure part: bytes of an AdmissionReview in, bytes out; [`judge`] its rules;
+//! - [`review`] the pure part: bytes of an `AdmissionReview` in, bytes out; [`judge`] its rules;
 //! - [`limits`] every bound of what strangers may send, [`shape`] measures JSON before it is read;
 //! - `answer` one HTTP request, `server` the socket, `tls` the certificate that is served;
 //! - [`certificates`] where that comes from; `running` puts all together.
@@ -26,5 +26,5 @@ pub use tls::{Serving, Unusable};
 /// The path that the API server calls.
 pub const PATH: &str = "/validate-stages-metio-wtf-v1-stageset";
 
-/// Name of the webhook within its ValidatingWebhookConfiguration.
+/// Name of the webhook within its `ValidatingWebhookConfiguration`.
 pub const NAME: &str = "vstageset.stages.metio.wtf";

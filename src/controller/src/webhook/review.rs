@@ -1,4 +1,4 @@
-//! AdmissionReview v1: the bytes that come in and the bytes that go out. Pure.
+//! `AdmissionReview` v1: the bytes that come in and the bytes that go out. Pure.
 
 use serde_json::{Value, json};
 use stageset_core::spec::Problem;
@@ -88,13 +88,13 @@ pub struct GroupVersionKind {
 /// An answer, and what it says, for the count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The AdmissionReview.
+    /// The `AdmissionReview`.
     pub body: Vec<u8>,
     /// Whether the object is let in.
     pub allowed: bool,
 }
 
-/// The AdmissionReview that answers this one.
+/// The `AdmissionReview` that answers this one.
 ///
 /// # Errors
 /// [`BadReview`] when there is nothing to judge: nothing is let in or refused by it.

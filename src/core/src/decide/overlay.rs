@@ -1,6 +1,6 @@
 //! What is laid over each stage's build: its patches, and its variables, read as the tenant.
 //!
-//! ConfigMaps and Secrets that a spec names are read as `spec.serviceAccountName`, never as a
+//! `ConfigMaps` and Secrets that a spec names are read as `spec.serviceAccountName`, never as a
 //! stage's own account and never as the controller (S30, A03); without that account they aren't
 //! read (K01), unless the controller is in single-tenant mode.
 

@@ -196,19 +196,16 @@ fn server_url(url: &str) -> Option<String> {
     if !path.bytes().all(plain) || path.split('/').any(|part| matches!(part, "." | "..")) {
         return None;
     }
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<core::net::Ipv6Addr>().ok()?;
-            (host, port)
-        }
-        None => {
-            let (host, port) = authority
-                .find(':')
-                .map_or((authority, ""), |at| authority.split_at(at));
-            is_host(host).then_some(())?;
-            (host, port)
-        }
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, port) = rest.split_once(']')?;
+        host.parse::<core::net::Ipv6Addr>().ok()?;
+        (host, port)
+    } else {
+        let (host, port) = authority
+            .find(':')
+            .map_or((authority, ""), |at| authority.split_at(at));
+        is_host(host).then_some(())?;
+        (host, port)
     };
     let port_is_one = port.is_empty()
         || port

@@ -42,7 +42,7 @@ pub struct Live {
     pub deletion_timestamp: Option<crate::time::Timestamp>,
     /// Finalizers, which hold a deleted object.
     pub finalizers: Vec<String>,
-    /// Deleting it deletes the volumes of its pods too (a StatefulSet that says so).
+    /// Deleting it deletes the volumes of its pods too (a `StatefulSet` that says so).
     pub takes_claims_along: bool,
     /// Fingerprint of our own apply entry in `metadata.managedFields` (fields and time): as long as
     /// it stays, nobody changed a value that we own (K18). `None` if we have no entry.

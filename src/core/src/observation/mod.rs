@@ -278,7 +278,7 @@ pub struct Facts {
     pub sources: BTreeMap<SourceReference, Fact<SourceState>>,
     /// StageSets that this one depends on, directly or not.
     pub dependencies: BTreeMap<StageSetReference, Fact<DependencyState>>,
-    /// ConfigMaps and Secrets with variables, each as the identity that read it.
+    /// `ConfigMaps` and Secrets with variables, each as the identity that read it.
     pub variables: BTreeMap<(Identity, VariableSource), Fact<VariableState>>,
     /// Builds by content.
     pub builds: BTreeMap<BuildKey, Fact<BuildState>>,

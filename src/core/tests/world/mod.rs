@@ -149,7 +149,7 @@ pub struct World {
     pub done: Vec<Done>,
     pub events: Vec<(String, String)>,
     pub gone: bool,
-    /// ConfigMaps and Secrets with variables, as `Secret name`.
+    /// `ConfigMaps` and Secrets with variables, as `Secret name`.
     pub variables: BTreeMap<String, VariableState>,
     /// What each build was given, in their order.
     pub overlays: Vec<BuildOverlay>,

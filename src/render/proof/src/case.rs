@@ -165,7 +165,7 @@ impl Case {
 
     /// The input as the renderer takes it.
     pub fn tree(&self) -> Result<Tree> {
-        let files = self.files.iter().map(|(path, bytes)| (path, bytes));
+        let files = self.files.iter();
         Ok(Tree::from_files(files)?)
     }
 }

@@ -1,4 +1,4 @@
-//! The ValidatingWebhookConfiguration in the cluster: whom the API server trusts.
+//! The `ValidatingWebhookConfiguration` in the cluster: whom the API server trusts.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub enum ConfigurationError {
     Timeout(String),
 }
 
-/// One ValidatingWebhookConfiguration.
+/// One `ValidatingWebhookConfiguration`.
 #[derive(Clone)]
 pub struct Configuration {
     client: Client,

@@ -2,7 +2,7 @@
 //!
 //! - [`issue`] makes an authority and a serving certificate;
 //! - [`bundle`] adds an authority to the ones that a `caBundle` holds; pure;
-//! - [`configuration`] reads and writes the bundle in the ValidatingWebhookConfiguration;
+//! - [`configuration`] reads and writes the bundle in the `ValidatingWebhookConfiguration`;
 //! - [`self_signed`] puts the three together: publish, serve, renew;
 //! - [`files`] is the other way: certificates that somebody else renews.
 
