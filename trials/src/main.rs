@@ -261,7 +261,9 @@ fn saboteurs(most: u64) -> ExitCode {
     println!("{:<30} {:<8} {:>5}  it …", "saboteur", "caught", "seeds");
     let mut free = 0;
     for saboteur in Saboteur::ALL {
-        let (property, seeds) = if let Some(caught) = catch(*saboteur, 0, most) { (caught.property, caught.seeds) } else {
+        let (property, seeds) = if let Some(caught) = catch(*saboteur, 0, most) {
+            (caught.property, caught.seeds)
+        } else {
             free += 1;
             ("NOT", most)
         };

@@ -1,5 +1,10 @@
 //! The same seed, the same trace, byte for byte, in two processes: whatever differs between them (the
 //! order of a hashed map, the wall clock, an address) would show.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::process::Command;
 

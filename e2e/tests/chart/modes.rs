@@ -1,4 +1,9 @@
 //! The ways in which the chart is installed, and how it is rendered.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use serde_json::Value;
 use stageset_e2e::chart::Release;

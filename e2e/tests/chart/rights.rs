@@ -1,4 +1,9 @@
 //! The rights that each mode grants, rule by rule, compared with the table in `docs/rights.md`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

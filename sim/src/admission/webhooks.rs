@@ -270,7 +270,9 @@ fn review(uid: &str, asked: Asked<'_>, new: Option<&Value>) -> Value {
 
 /// The key under which a handler is registered: an URL, or `NAMESPACE/NAME/PATH` of a Service.
 fn endpoint(target: &Value) -> String {
-    if let Some(url) = target.get("url").and_then(Value::as_str) { url.to_owned() } else {
+    if let Some(url) = target.get("url").and_then(Value::as_str) {
+        url.to_owned()
+    } else {
         let service = at(target, "service");
         let path = text(service, "path").trim_start_matches('/');
         format!(

@@ -151,16 +151,17 @@ impl Call {
     /// annotation a `DaemonSet`'s deprecated field is kept in.
     fn metadata(&self, object: &Value) -> Value {
         let mut metadata = object["metadata"].clone();
-        if self.resource.group == "apps" && self.resource.plural == "daemonsets"
+        if self.resource.group == "apps"
+            && self.resource.plural == "daemonsets"
             && let Some(annotations) = metadata
                 .get_mut("annotations")
                 .and_then(Value::as_object_mut)
-            {
-                annotations.remove(crate::admission::defaults::TEMPLATE_GENERATION);
-                if annotations.is_empty() {
-                    object::members(&mut metadata).remove("annotations");
-                }
+        {
+            annotations.remove(crate::admission::defaults::TEMPLATE_GENERATION);
+            if annotations.is_empty() {
+                object::members(&mut metadata).remove("annotations");
             }
+        }
         metadata
     }
 }

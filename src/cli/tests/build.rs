@@ -1,4 +1,9 @@
 //! `stagesetctl build`: what it prints, what it hides, and how it ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::process::Command;
 

@@ -15,7 +15,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::Value;
-use stageset_api::choice::Words as _;
 use stageset_api::names::{API_VERSION, KIND_STAGE_SET};
 use stageset_api::stageset::FoundStageSet;
 use stageset_api::status::StagePhase;

@@ -94,16 +94,20 @@ impl Report {
         let entry = told.entry(key.clone()).or_default();
         if entry.elsewhere != other {
             let (namespace, name) = (&key.namespace, &key.name);
-            if let Some(release) = &other { warn!(
-                namespace,
-                name,
-                %release,
-                "another release of the controller handles this StageSet; doing nothing. Let the \
-                 lists of --watch-namespaces not overlap, or start one with --take-over"
-            ); } else { info!(
-                namespace,
-                name, "no other release handles this StageSet any more"
-            ); }
+            if let Some(release) = &other {
+                warn!(
+                    namespace,
+                    name,
+                    %release,
+                    "another release of the controller handles this StageSet; doing nothing. Let the \
+                     lists of --watch-namespaces not overlap, or start one with --take-over"
+                );
+            } else {
+                info!(
+                    namespace,
+                    name, "no other release handles this StageSet any more"
+                );
+            }
             entry.elsewhere = other;
         }
         let count = told

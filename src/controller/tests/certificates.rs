@@ -1,4 +1,9 @@
 //! Certificates of the webhook's own making, on the simulated cluster: published, renewed, mended.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -189,7 +194,12 @@ async fn a_certificate_is_renewed_when_a_third_of_its_validity_is_left() {
     let kept = keep(&world, replica_user("controller"));
     assert!(kept.ready().await);
     let [first, _] = trusted(&world);
-    tokio::time::sleep((VALIDITY * 2 / 3).checked_sub(Duration::from_secs(120)).unwrap()).await;
+    tokio::time::sleep(
+        (VALIDITY * 2 / 3)
+            .checked_sub(Duration::from_secs(120))
+            .unwrap(),
+    )
+    .await;
     assert_eq!(trusted(&world)[0], first, "it was renewed too early");
     // For some seconds both are trusted, and never none.
     let mut most = 0;

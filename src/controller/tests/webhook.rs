@@ -1,4 +1,9 @@
 //! The webhook at its socket, over TLS, as the API server and as strangers call it (A25).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,9 @@
 //! Fields that can't be changed, objects that others own or fight for, and taking over.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::time::Duration;
 

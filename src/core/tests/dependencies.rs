@@ -1,4 +1,9 @@
 //! dependsOn: waiting, revisions, circles, and namespaces apart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

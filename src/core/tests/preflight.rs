@@ -1,4 +1,9 @@
 //! Before the first write: what the account lacks is said all at once, with what would grant it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::time::Duration;
 

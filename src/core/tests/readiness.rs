@@ -1,4 +1,9 @@
 //! Checks on further objects, expressions, and objects that stop being ready.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::time::Duration;
 

@@ -1,4 +1,9 @@
 //! Variables: as whom they are read, which one wins, and when a release goes on with new ones.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::time::Duration;
 

@@ -286,8 +286,10 @@ impl Stage {
                     .unwrap_or_default()
                     .to_owned();
                 *was = stood.map(entries).unwrap_or_default();
-                *is = self
-                    .record_before(asked).map_or_else(|| if succeeded { entries(told) } else { Vec::new() }, |now| entries(&now));
+                *is = self.record_before(asked).map_or_else(
+                    || if succeeded { entries(told) } else { Vec::new() },
+                    |now| entries(&now),
+                );
             }
             _ => {}
         }

@@ -14,7 +14,9 @@ use crate::requests::Target;
 
 /// As the controller.
 pub(super) async fn dependency(gather: Gather<'_>, stage_set: &StageSetReference) -> Found {
-    let state = if let Some(state) = watched(gather.ports, stage_set) { state } else {
+    let state = if let Some(state) = watched(gather.ports, stage_set) {
+        state
+    } else {
         let target = Target::stage_set(stage_set.namespace.as_str(), &stage_set.name);
         match gather.as_controller().get(&target).await {
             Ok(object) => object

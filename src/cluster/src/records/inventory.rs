@@ -177,7 +177,7 @@ impl Inventories {
         let first = staying
             .filter_map(|shard| shard.index)
             .min()
-            .or_else(|| (0..).find(|index| !leaving.contains(index)))
+            .or_else(|| (0..u32::MAX).find(|index| !leaving.contains(index)))
             .unwrap_or(0);
         // Who stays where: first come, first kept, up to the cap.
         let mut places: BTreeMap<u32, BTreeMap<String, WireEntry>> = BTreeMap::new();

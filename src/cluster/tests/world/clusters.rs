@@ -1,4 +1,9 @@
 //! Remote clusters that are simulated: reached by the host of a kubeconfig, known by its token.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -86,17 +86,21 @@ impl Server {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => if let Some(seat) = peers.enter(peer.ip()) {
-                    let (acceptor, desk) = (self.acceptor.0.clone(), Arc::clone(&self.desk));
-                    let stopped = stopped.clone();
-                    if let Err(error) = stream.set_nodelay(true) {
-                        debug!(%error, "webhook: a connection's options could not be set");
+                Ok((stream, peer)) => {
+                    if let Some(seat) = peers.enter(peer.ip()) {
+                        let (acceptor, desk) = (self.acceptor.0.clone(), Arc::clone(&self.desk));
+                        let stopped = stopped.clone();
+                        if let Err(error) = stream.set_nodelay(true) {
+                            debug!(%error, "webhook: a connection's options could not be set");
+                        }
+                        tokio::spawn(async move {
+                            connection(stream, &acceptor, desk, stopped).await;
+                            drop((place, seat));
+                        });
+                    } else {
+                        debug!(%peer, "webhook: too many connections from one address")
                     }
-                    tokio::spawn(async move {
-                        connection(stream, &acceptor, desk, stopped).await;
-                        drop((place, seat));
-                    });
-                } else { debug!(%peer, "webhook: too many connections from one address") },
+                }
                 Err(error) => {
                     warn!(%error, "webhook: a connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
@@ -140,7 +144,9 @@ async fn connection(
         _ = stopped.changed() => None,
         () = sleep(LIFE) => None,
     };
-    let ended = if let Some(ended) = ended { ended } else {
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
         served.as_mut().graceful_shutdown();
         match timeout(HEAD, served).await {
             Ok(ended) => ended,

@@ -414,10 +414,10 @@ impl ActionFacts {
             self.looks.clear();
             let tidying = format!("{}/tidy", attempt.key);
             self.attempts.retain(|known, _| {
-                !same_action(known, attempt)
-                    && !(known.key == tidying
-                        && known.stage == attempt.stage
-                        && known.action == attempt.action)
+                let tidies = known.key == tidying
+                    && known.stage == attempt.stage
+                    && known.action == attempt.action;
+                !(same_action(known, attempt) || tidies)
             });
             self.advanced(attempt, Progress::Intended, at);
         }

@@ -1,4 +1,9 @@
 //! Actions: what each verb does, what is recorded when, and what a crash anywhere means.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 mod crashes;
 mod failures;

@@ -145,7 +145,9 @@ fn once(this: This<'_>, started: &Started, deed: impl FnOnce() -> Deed) -> Go {
         Some((Progress::Ended(Ok(())), _)) => Go::Done,
         Some((Progress::Ended(Err(failure)), at)) => Go::Failed(failure.clone(), at),
         Some((Progress::Intended, _)) => Go::Act(Box::new(deed())),
-        Some((Progress::Sent, _)) | None if this.action.verb.is_repeatable() => Go::Act(Box::new(deed())),
+        Some((Progress::Sent, _)) | None if this.action.verb.is_repeatable() => {
+            Go::Act(Box::new(deed()))
+        }
         Some((Progress::Sent, _)) | None => Go::Lost,
     }
 }

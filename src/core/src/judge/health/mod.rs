@@ -45,12 +45,20 @@ pub fn judge(object: &Value) -> Health {
 pub fn can_regress(key: &ObjectKey) -> bool {
     !matches!(
         (key.group.as_str(), key.kind.as_str()),
-        ("",
-"ConfigMap" | "Secret" | "ServiceAccount" | "LimitRange" | "Endpoints" |
-"Event") | ("batch", "CronJob") | ("policy", "PodDisruptionBudget") |
-("discovery.k8s.io", "EndpointSlice") |
-("coordination.k8s.io" | "rbac.authorization.k8s.io" | "storage.k8s.io" |
-"scheduling.k8s.io" | "node.k8s.io", _)
+        (
+            "",
+            "ConfigMap" | "Secret" | "ServiceAccount" | "LimitRange" | "Endpoints" | "Event"
+        ) | ("batch", "CronJob")
+            | ("policy", "PodDisruptionBudget")
+            | ("discovery.k8s.io", "EndpointSlice")
+            | (
+                "coordination.k8s.io"
+                    | "rbac.authorization.k8s.io"
+                    | "storage.k8s.io"
+                    | "scheduling.k8s.io"
+                    | "node.k8s.io",
+                _
+            )
     )
 }
 
