@@ -8,7 +8,7 @@ pub struct Random(u64);
 impl Random {
     /// The stream of a seed.
     pub fn new(seed: u64) -> Self {
-        Self(mix(seed ^ 0x5eed_0f_57a6_e5e7))
+        Self(mix(seed ^ 0x005e_ed0f_57a6_e5e7))
     }
 
     /// Another stream, named by a number.

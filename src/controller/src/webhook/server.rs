@@ -98,7 +98,7 @@ impl Server {
                             drop((place, seat));
                         });
                     } else {
-                        debug!(%peer, "webhook: too many connections from one address")
+                        debug!(%peer, "webhook: too many connections from one address");
                     }
                 }
                 Err(error) => {
