@@ -100,7 +100,7 @@ fn what_exists_needs_no_create_and_what_leaves_needs_delete() {
     deny(&mut world, "create", "Deployment");
     deny(&mut world, "delete", "Service");
     world.publish("app", "r2", &["Deployment/web=2"]);
-    world.facts.reviews = Default::default();
+    world.facts.reviews = stageset_core::observation::Reviews::default();
     world.settle(MINUTE);
     assert_eq!(world.ready(), "False RBACDenied");
     assert!(

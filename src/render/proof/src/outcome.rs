@@ -65,13 +65,12 @@ impl Outcome {
                         expected.join(", ")
                     ));
                 }
-                let pairs = ours.iter().zip(theirs);
+                let mut pairs = ours.iter().zip(theirs);
                 pairs
-                    .filter_map(|(ours, theirs)| {
+                    .find_map(|(ours, theirs)| {
                         let mut path = name(ours);
                         within(ours, theirs, &mut path)
                     })
-                    .next()
             }
         }
     }
