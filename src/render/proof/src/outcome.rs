@@ -66,11 +66,10 @@ impl Outcome {
                     ));
                 }
                 let mut pairs = ours.iter().zip(theirs);
-                pairs
-                    .find_map(|(ours, theirs)| {
-                        let mut path = name(ours);
-                        within(ours, theirs, &mut path)
-                    })
+                pairs.find_map(|(ours, theirs)| {
+                    let mut path = name(ours);
+                    within(ours, theirs, &mut path)
+                })
             }
         }
     }
