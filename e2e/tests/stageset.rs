@@ -138,6 +138,20 @@ impl<'a> StageSet<'a> {
         Ok(())
     }
 
+    /// Asks for a pass now, of which nothing else tells.
+    pub(crate) fn request_reconcile(&self, token: &str) -> Result<()> {
+        self.kubectl.run(&[
+            "-n",
+            &self.namespace,
+            "annotate",
+            "stagesets",
+            &self.name,
+            &format!("reconcile.fluxcd.io/requestedAt={token}"),
+            "--overwrite",
+        ])?;
+        Ok(())
+    }
+
     /// Asks for its deletion and waits until it is gone.
     pub(crate) fn delete(&self) -> Result<()> {
         self.request_deletion()?;

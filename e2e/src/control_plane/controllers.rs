@@ -20,6 +20,9 @@ pub(super) fn start_manager(plane: &mut ControlPlane, authority: &Authority) -> 
         // Its default of 20 requests a second would be what a hundred Deployments wait for.
         .args(["--kube-api-qps=1000", "--kube-api-burst=2000"])
         .arg("--concurrent-deployment-syncs=20")
+        // kwok's node reports every 55 s or so, later than the default of 50 s, and its pods would
+        // stay unready once they were found on a silent node.
+        .arg("--node-monitor-grace-period=1h")
         .arg("--service-account-private-key-file")
         .arg(plane.folder().join("sa.key"))
         .arg("--root-ca-file")

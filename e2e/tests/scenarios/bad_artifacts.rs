@@ -102,17 +102,21 @@ pub(crate) fn unknown_kind(world: &World) -> Result<()> {
     )
 }
 
-pub(crate) fn kustomization_file(world: &World) -> Result<()> {
+/// What a kustomization would fetch from elsewhere is refused with its place.
+pub(crate) fn remote_kustomization(world: &World) -> Result<()> {
     let artifact = world.artifacts.put_files(&[
         ("a.yaml", &config_map("a", "one")),
-        ("kustomization.yaml", "resources: [a.yaml]\n"),
+        (
+            "kustomization.yaml",
+            "resources: [a.yaml, \"https://example.invalid/b.yaml\"]\n",
+        ),
     ])?;
     refused(
         world,
         "kustomization",
         &artifact,
         &["StageFailed"],
-        &["kustomization"],
+        &["kustomization.yaml", "https://example.invalid/b.yaml"],
     )
 }
 

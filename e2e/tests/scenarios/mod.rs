@@ -85,7 +85,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     shared("object_without_name", bad_artifacts::object_without_name),
     shared("unknown_kind", bad_artifacts::unknown_kind),
     shared("foreign_namespace", bad_artifacts::foreign_namespace),
-    shared("kustomization_file", bad_artifacts::kustomization_file),
+    shared("remote_kustomization", bad_artifacts::remote_kustomization),
     shared("missing_source", bad_specs::missing_source),
     shared(
         "two_stages_claim_one_object",

@@ -67,6 +67,7 @@ pub(crate) fn run(world: &World) -> Result<()> {
     };
     let output = Command::new(stagesetctl)
         .args(["why", "release", "-n", NAMESPACE])
+        .args(["--allow-artifact-addresses", "127.0.0.0/8"])
         .env("KUBECONFIG", kubectl.kubeconfig())
         .output()
         .context("starting stagesetctl")?;
@@ -78,5 +79,24 @@ pub(crate) fn run(world: &World) -> Result<()> {
     );
     kubectl.apply_yaml(&printed)?;
     set.wait_ready_within(NOTICED)?;
-    set.delete()
+
+    // Exactly that was granted: deleting the role is another right, and its want is said.
+    set.request_deletion()?;
+    set.wait_failed_saying(&["RBACDenied"], &["cannot delete resource \"roles\""])?;
+    kubectl.apply_yaml(DELETER)?;
+    kubectl.wait_until_gone(&set.path(), NOTICED)
 }
+
+const DELETER: &str = r#"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: deleter, namespace: only-edit}
+rules:
+  - {apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [delete]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: deleter, namespace: only-edit}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deleter}
+subjects: [{kind: ServiceAccount, name: deployer, namespace: only-edit}]
+"#;

@@ -147,6 +147,15 @@ pub struct Why {
     /// Namespace of the StageSet (default: the context's).
     #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "dir")]
     pub namespace: Option<String>,
+    /// Address ranges that artifacts may be downloaded from although they are refused by default
+    /// (loopback, link-local and the like).
+    #[arg(
+        long,
+        value_name = "CIDR,…",
+        default_value = "",
+        conflicts_with = "dir"
+    )]
+    pub allow_artifact_addresses: String,
     /// A scenario folder instead.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,

@@ -8,3 +8,4 @@ mod folder;
 mod harness;
 mod live;
 mod simulate;
+mod why;

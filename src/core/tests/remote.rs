@@ -132,6 +132,24 @@ fn a_new_token_is_used_within_a_minute_and_nothing_is_written_anew() {
 }
 
 #[test]
+fn whoever_asks_for_a_pass_has_the_secret_read_again() {
+    let mut world = abroad();
+    let refused = KubeconfigState::Refused("no program is ever run".into());
+    world.kubeconfigs.insert("prod-eu".into(), refused);
+    let second = Duration::from_secs(1);
+    world.now = world.now.plus(second);
+    world.refresh_before = world.now;
+    world.settle(second);
+    assert_eq!(world.ready(), "False StageFailed", "{}", world.message());
+
+    world.point("prod-eu", "3", "eu");
+    world.now = world.now.plus(second);
+    world.refresh_before = world.now;
+    world.settle(second);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
 fn what_one_state_of_a_secret_saw_does_not_answer_for_the_next() {
     let mut world = abroad();
     world.point("prod-eu", "2", "eu");

@@ -14,34 +14,58 @@ use stageset_cluster::{
 };
 use stageset_core::kubeconfig::Allowed;
 use stageset_core::observation::Config;
+use stageset_core::plan::{Operation, RecordOperation};
 
-use super::Answer;
+use super::artifacts::PersonsArtifacts;
+use super::{Answer, Condition};
+use crate::arguments::Why;
 use crate::error::CommandError;
 
 /// Asks a cluster about one StageSet.
 ///
 /// # Errors
 /// [`CommandError::Refused`] if it can't be reached, or there is no such StageSet.
-pub(super) fn ask(namespace: Option<&str>, name: &str) -> Result<Answer, CommandError> {
+pub(super) fn ask(options: &Why, name: &str) -> Result<Answer, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| fault(&error))?;
-    runtime.block_on(answer(namespace, name))
+    runtime.block_on(async {
+        let config = kube::Config::infer().await.map_err(|error| fault(&error))?;
+        let key = StageSetKey {
+            namespace: options
+                .namespace
+                .as_deref()
+                .unwrap_or(&config.default_namespace)
+                .to_owned(),
+            name: name.to_owned(),
+        };
+        let connection = Connection::from_config(&config).map_err(|error| fault(&error))?;
+        answer(connection, &options.allow_artifact_addresses, key).await
+    })
 }
 
-async fn answer(namespace: Option<&str>, name: &str) -> Result<Answer, CommandError> {
-    let config = kube::Config::infer().await.map_err(|error| fault(&error))?;
-    let key = StageSetKey {
-        namespace: namespace.unwrap_or(&config.default_namespace).to_owned(),
-        name: name.to_owned(),
+/// The same over a connection that is there.
+///
+/// # Errors
+/// [`CommandError::Refused`] if there is no such StageSet, or nothing can be asked.
+pub async fn answer(
+    connection: Connection,
+    opened: &str,
+    key: StageSetKey,
+) -> Result<Answer, CommandError> {
+    let opened = AddressPolicy::parse(opened)
+        .map_err(|error| CommandError::Usage(format!("--allow-artifact-addresses: {error}")))?;
+    let artifacts = PersonsArtifacts {
+        connection: connection.clone(),
+        direct: HttpArtifacts::new(opened).map_err(|error| fault(&error))?,
     };
     let policy = AddressPolicy::default();
     let remotes = Remotes::new(DialRemote::new(policy.clone()), Allowed::default());
     let ports = Ports {
-        connection: Connection::from_config(&config).map_err(|error| fault(&error))?,
+        connection,
         budget: Budget::default(),
-        artifacts: Arc::new(HttpArtifacts::new(policy.clone()).map_err(|error| fault(&error))?),
+        artifacts: Arc::new(artifacts),
         // Nothing is performed, so nothing is ever sent by it.
         hooks: Arc::new(
             HttpHooks::new(AllowedHosts::default(), policy).map_err(|error| fault(&error))?,
@@ -69,14 +93,31 @@ async fn answer(namespace: Option<&str>, name: &str) -> Result<Answer, CommandEr
         .find(|condition| condition["type"] == "Ready")
         .map(|ready| {
             let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
-            (text("status"), text("reason"), text("message"))
+            Condition {
+                status: text("status"),
+                reason: text("reason"),
+                message: text("message"),
+            }
         });
-    let (_, lacking) = Session::new(key.clone())
+    let (plan, lacking) = Session::new(key.clone())
         .inspect(&ports, Arc::new(object))
         .await;
+    // What stops this very look: somebody who sees less than the controller should know.
+    let now = plan
+        .steps
+        .iter()
+        .flatten()
+        .find_map(|operation| match operation {
+            Operation::Record(RecordOperation::Status(status)) => status
+                .condition("Ready")
+                .map(Condition::from)
+                .filter(|ready| ready.status == "False"),
+            _ => None,
+        });
     Ok(Answer {
         stage_set: key,
         ready,
+        now: now.filter(|_| lacking.is_empty()),
         lacking,
     })
 }

@@ -16,15 +16,41 @@ use crate::scenario::Scenario;
 use crate::simulation::{self, Happening, Options};
 use crate::timeline::print_out;
 
+mod artifacts;
 mod cluster;
+
+pub use cluster::answer;
+
+/// A Ready condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// In one word.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+impl From<&stageset_core::observation::Condition> for Condition {
+    fn from(condition: &stageset_core::observation::Condition) -> Self {
+        Self {
+            status: condition.status.as_str().to_owned(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+        }
+    }
+}
 
 /// What is known of one StageSet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// Which one.
     pub stage_set: StageSetKey,
-    /// Status, reason and message of its Ready condition.
-    pub ready: Option<(String, String, String)>,
+    /// Its Ready condition.
+    pub ready: Option<Condition>,
+    /// Why a pass as the person who asks would fail, where that is something else than lacking rights.
+    pub now: Option<Condition>,
     /// What its accounts lack.
     pub lacking: Vec<Lacking>,
 }
@@ -33,7 +59,7 @@ impl Answer {
     fn is_ready(&self) -> bool {
         self.ready
             .as_ref()
-            .is_some_and(|(status, ..)| status == "True")
+            .is_some_and(|ready| ready.status == "True")
             && self.lacking.is_empty()
     }
 }
@@ -45,7 +71,7 @@ impl Answer {
 pub fn command(options: &Why) -> Result<ExitCode, CommandError> {
     let answers = match (&options.dir, &options.name) {
         (Some(directory), _) => of_folder(&Scenario::load(directory)?)?,
-        (None, Some(name)) => vec![cluster::ask(options.namespace.as_deref(), name)?],
+        (None, Some(name)) => vec![cluster::ask(options, name)?],
         (None, None) => {
             return Err(CommandError::Usage(
                 "why needs the NAME of a StageSet, or --dir DIR".to_owned(),
@@ -69,6 +95,7 @@ fn of_folder(scenario: &Scenario) -> Result<Vec<Answer>, CommandError> {
         .map(|key| Answer {
             stage_set: key.clone(),
             ready: None,
+            now: None,
             lacking: Vec::new(),
         })
         .collect();
@@ -86,11 +113,7 @@ fn of_folder(scenario: &Scenario) -> Result<Vec<Answer>, CommandError> {
                     if ready.reason != "RBACDenied" {
                         answer.lacking.clear();
                     }
-                    answer.ready = Some((
-                        ready.status.as_str().to_owned(),
-                        ready.reason.clone(),
-                        ready.message.clone(),
-                    ));
+                    answer.ready = Some(ready.into());
                 }
             }
             _ => {}
@@ -106,12 +129,14 @@ pub fn text(answers: &[Answer]) -> String {
         let key = &answer.stage_set;
         // Writing to a String cannot fail.
         let _ = match &answer.ready {
-            Some((status, reason, message)) => writeln!(
+            Some(ready) => writeln!(
                 text,
-                "# StageSet {}/{}: Ready={status} {reason}\n#   {}",
+                "# StageSet {}/{}: Ready={} {}\n#   {}",
                 key.namespace,
                 key.name,
-                message.replace('\n', " ")
+                ready.status,
+                ready.reason,
+                ready.message.replace('\n', " ")
             ),
             None => writeln!(
                 text,
@@ -119,6 +144,18 @@ pub fn text(answers: &[Answer]) -> String {
                 key.namespace, key.name
             ),
         };
+        if let Some(now) = answer
+            .now
+            .as_ref()
+            .filter(|now| Some(*now) != answer.ready.as_ref())
+        {
+            let _ = writeln!(
+                text,
+                "# asked once more from here, as you: {}\n#   {}",
+                now.reason,
+                now.message.replace('\n', " ")
+            );
+        }
         for lacking in &answer.lacking {
             let unbound = if lacking.unbound {
                 ", which nothing binds"

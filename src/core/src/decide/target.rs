@@ -15,7 +15,7 @@ use super::Stop;
 use super::freshness::retry_at;
 use super::report::{DENIED_RETRY, Report, Wait};
 
-/// For this long a Secret's word counts; then it is read again. Nobody tells us that it has changed:
+/// For this long a Secret's word counts; then it is read again, or when a pass is asked for. Nobody tells us that it has changed:
 /// the controller may get Secrets, but neither list nor watch them (S30).
 const BELIEVED: Duration = Duration::from_secs(30);
 
@@ -70,6 +70,11 @@ pub(super) fn known<'a>(
     let Some(fact) = observation.facts.kubeconfigs.get(reference) else {
         return ask();
     };
+    // How a server is asked that doesn't answer is the failure's to say, whoever asks for it.
+    let is_failure = matches!(fact.value, KubeconfigState::Unreadable(_));
+    if fact.at < observation.refresh_before && !is_failure {
+        return ask();
+    }
     let now = observation.now;
     let secret = format!(
         "Secret {}/{}",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use super::{Right, Verb};
+use crate::object::sha256_hex;
 
 /// Whom to grant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,8 @@ struct Line {
 pub struct Grant {
     /// Where; `None` = a ClusterRole.
     pub namespace: Option<String>,
-    /// Name of the Role and of its binding.
+    /// Name of the Role and of its binding. It ends in a digest of the rest, so that no grant ever
+    /// replaces another: not an earlier one of the same stage, nor one for another tenant.
     name: String,
     subject: Option<Subject>,
     lines: Vec<Line>,
@@ -66,12 +68,15 @@ pub fn granting(name: &str, subject: Option<&Subject>, rights: &[Right]) -> Vec<
                     names: names.into_iter().filter(|name| !name.is_empty()).collect(),
                 }));
             }
-            Grant {
+            let mut grant = Grant {
                 namespace,
-                name: name.to_owned(),
+                name: String::new(),
                 subject: subject.cloned(),
                 lines,
-            }
+            };
+            let digest = sha256_hex(grant.to_string().as_bytes());
+            grant.name = format!("{name}-{}", digest.get(..8).unwrap_or(&digest));
+            grant
         })
         .collect()
 }

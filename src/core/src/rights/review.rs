@@ -57,18 +57,27 @@ impl Rules {
         self.rules.iter().any(|rule| rule.allows(right))
     }
 
-    /// Whether nothing is allowed but what every account may: asking about itself.
+    /// Whether nothing is allowed but what the server's default roles allow every ServiceAccount:
+    /// asking about itself (`system:basic-user`) and reading ClusterTrustBundles
+    /// (`system:cluster-trust-bundle-discovery`, Kubernetes 1.37 on).
     pub fn are_nobodys(&self) -> bool {
-        let own = ["authorization.k8s.io", "authentication.k8s.io"];
-        self.rules.iter().all(|rule| {
-            rule.groups
-                .iter()
-                .all(|group| own.contains(&group.as_str()))
-        })
+        self.rules.iter().all(Rule::is_everybodys)
     }
 }
 
 impl Rule {
+    fn is_everybodys(&self) -> bool {
+        let all = |list: &[String], allowed: &[&str]| {
+            list.iter().all(|item| allowed.contains(&item.as_str()))
+        };
+        all(
+            &self.groups,
+            &["authorization.k8s.io", "authentication.k8s.io"],
+        ) || all(&self.groups, &["certificates.k8s.io"])
+            && all(&self.resources, &["clustertrustbundles"])
+            && all(&self.verbs, &["get", "list", "watch"])
+    }
+
     fn allows(&self, right: &Right) -> bool {
         let has = |list: &[String], wanted: &str| {
             list.iter().any(|found| found == "*" || found == wanted)

@@ -1,6 +1,6 @@
 //! Rules and rights.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -15,10 +15,12 @@ fn right(verb: Verb, resource: &str, name: &str, namespace: Option<&str>) -> Rig
     }
 }
 
+fn review(rules: Value) -> Rules {
+    Rules::read(&json!({ "status": { "resourceRules": rules, "incomplete": false } }))
+}
+
 #[test]
 fn rules_allow_by_verb_group_resource_and_name() {
-    let review =
-        |rules| Rules::read(&json!({ "status": { "resourceRules": rules, "incomplete": false } }));
     let rules = review(json!([
         { "verbs": ["get", "patch"], "apiGroups": ["apps"], "resources": ["deployments"] },
         { "verbs": ["*"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"] },
@@ -36,14 +38,38 @@ fn rules_allow_by_verb_group_resource_and_name() {
 
 #[test]
 fn an_account_without_bindings_is_told_by_what_everybody_may() {
-    let rules = |groups| {
-        let rules = json!([{ "verbs": ["create"], "apiGroups": groups, "resources": ["x"] }]);
-        Rules::read(&json!({ "status": { "resourceRules": rules, "incomplete": false } }))
-    };
+    let rules =
+        |groups| review(json!([{ "verbs": ["create"], "apiGroups": groups, "resources": ["x"] }]));
     assert!(rules(json!(["authorization.k8s.io"])).are_nobodys());
     assert!(rules(json!([])).are_nobodys());
     assert!(!rules(json!(["authorization.k8s.io", "apps"])).are_nobodys());
     assert!(!rules(json!(["*"])).are_nobodys());
+}
+
+#[test]
+fn the_default_rules_of_a_real_server_are_nobodys() {
+    let bundles = |verbs, resource| {
+        review(json!([
+            {
+                "verbs": ["create"],
+                "apiGroups": ["authorization.k8s.io"],
+                "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+            },
+            {
+                "verbs": ["create"],
+                "apiGroups": ["authentication.k8s.io"],
+                "resources": ["selfsubjectreviews"],
+            },
+            { "verbs": verbs, "apiGroups": ["certificates.k8s.io"], "resources": [resource] },
+        ]))
+        .are_nobodys()
+    };
+    assert!(bundles(
+        json!(["get", "list", "watch"]),
+        "clustertrustbundles"
+    ));
+    assert!(!bundles(json!(["create"]), "clustertrustbundles"));
+    assert!(!bundles(json!(["get"]), "certificatesigningrequests"));
 }
 
 #[test]
@@ -99,5 +125,29 @@ rules:
     assert_eq!(
         grants[1].in_short(),
         "in namespace shop: get configmaps (settings), create/patch deployments.apps (cache, web)"
+    );
+}
+
+#[test]
+fn one_grant_never_replaces_another() {
+    let name = |resource, namespace, account: &str| {
+        let subject = Subject {
+            namespace: "shop".into(),
+            service_account: account.into(),
+        };
+        let rights = [right(Verb::Create, resource, "web", namespace)];
+        let yaml = granting("stageset-web-only", Some(&subject), &rights)[0].to_string();
+        let mut names = yaml
+            .lines()
+            .filter_map(|line| line.strip_prefix("  name: "));
+        names.next().unwrap().to_owned()
+    };
+    let first = name("configmaps", Some("shop"), "deployer");
+    assert!(first.starts_with("\"stageset-web-only-"), "{first}");
+    assert_eq!(first, name("configmaps", Some("shop"), "deployer"));
+    assert_ne!(first, name("services", Some("shop"), "deployer"));
+    assert_ne!(
+        name("namespaces", None, "deployer"),
+        name("namespaces", None, "other")
     );
 }
