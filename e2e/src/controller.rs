@@ -47,6 +47,7 @@ impl Controller {
             format!("--metrics-bind-address={metrics}"),
             "--allow-artifact-addresses=127.0.0.0/8".to_owned(),
             "--allow-remote-addresses=127.0.0.0/8".to_owned(),
+            "--allow-action-addresses=127.0.0.1/32".to_owned(),
             "--log-format=text".to_owned(),
             "--log-level=debug".to_owned(),
             "--enable-webhook=false".to_owned(),

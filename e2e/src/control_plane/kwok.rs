@@ -12,6 +12,45 @@ use crate::pki::Authority;
 use crate::process::Process;
 use crate::tools;
 
+/// On a pod of a Job: its containers end with an error.
+pub const FAILS: &str = "e2e.stageset.invalid/fails";
+
+/// What becomes of pods with the annotation [`FAILS`]; its weight wins over kwok's own stages, which
+/// have none.
+const FAILING: &str = r#"
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata:
+  name: pod-fail
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchAnnotations:
+      e2e.stageset.invalid/fails: "true"
+    matchExpressions:
+    - {key: .metadata.deletionTimestamp, operator: DoesNotExist}
+    - {key: .status.phase, operator: In, values: [Running]}
+  weight: 100
+  next:
+    statusTemplate: |
+      {{ $now := Now }}
+      containerStatuses:
+      {{ range $index, $item := .spec.containers }}
+      - image: {{ $item.image | Quote }}
+        name: {{ $item.name | Quote }}
+        ready: false
+        restartCount: 0
+        started: false
+        state:
+          terminated:
+            exitCode: 1
+            finishedAt: {{ $now | Quote }}
+            reason: Error
+            startedAt: {{ $now | Quote }}
+      {{ end }}
+      phase: Failed
+"#;
+
 /// Starts kwok with its stage files and waits until its node is ready.
 pub(super) fn start(plane: &mut ControlPlane, authority: &Authority) -> Result<()> {
     let kubeconfig = plane.credentials(authority, "e2e:kwok", Some(ADMINS))?;
@@ -25,6 +64,9 @@ pub(super) fn start(plane: &mut ControlPlane, authority: &Authority) -> Result<(
     for stage in tools::shared_files("kwok", "stages")? {
         command.arg("-c").arg(stage);
     }
+    let failing = plane.folder().join("pod-fail.yaml");
+    std::fs::write(&failing, FAILING)?;
+    command.arg("-c").arg(failing);
     let process = Process::start("kwok", &command, &plane.log("kwok"))?;
     plane.processes.push(process);
     plane.admin.apply(&json!({

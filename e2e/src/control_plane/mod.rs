@@ -12,6 +12,8 @@ mod controllers;
 mod kwok;
 mod source;
 
+pub use kwok::FAILS;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,7 +1,9 @@
 //! The scenarios, one file for each promise.
 
+mod actions;
 mod bad_artifacts;
 mod bad_specs;
+mod behaviours;
 mod chart_rights;
 mod deletion;
 mod external_artifact;
@@ -12,6 +14,7 @@ mod leader;
 mod missing_right;
 mod modes;
 mod no_account;
+mod objects;
 mod only_edit;
 mod remote_cluster;
 mod webhook;
@@ -86,6 +89,23 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     shared("unknown_kind", bad_artifacts::unknown_kind),
     shared("foreign_namespace", bad_artifacts::foreign_namespace),
     shared("remote_kustomization", bad_artifacts::remote_kustomization),
+    shared("action_of_every_verb", actions::all_verbs),
+    local("action_with_failing_job", actions::failing_job),
+    shared("action_refused", actions::refused_actions),
+    shared("action_deleted_in_a_pause", actions::deleted_in_a_pause),
+    shared("object_denied_by_admission", objects::denied_by_admission),
+    shared("object_of_a_second_manager", objects::second_manager),
+    shared("object_and_its_definition", objects::definition_and_object),
+    shared(
+        "dependency_across_namespaces",
+        behaviours::dependency_across_namespaces,
+    ),
+    shared("immutable_field", behaviours::immutable_field),
+    shared(
+        "taken_over_from_kubectl",
+        behaviours::taken_over_from_kubectl,
+    ),
+    shared("ready_check", behaviours::ready_check),
     shared("missing_source", bad_specs::missing_source),
     shared(
         "two_stages_claim_one_object",

@@ -11,21 +11,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use stageset_api::duration::GoDuration;
 
 use crate::error::CommandError;
-use crate::live::{Get, Reconcile, Resume, Suspend};
+use crate::live::{Baseline, Get, Reconcile, ResetLedger, Resume, Suspend};
 
 /// Commands of the contract that this version doesn't have.
-const LATER: [&str; 7] = [
-    "diff",
-    "apply",
-    "promote",
-    "lint-migrations",
-    "baseline",
-    "reset-ledger",
-    "fleet",
-];
+const LATER: [&str; 5] = ["diff", "apply", "promote", "lint-migrations", "fleet"];
 
 /// Commands that this version has.
-const COMMANDS: &str = "simulate, plan, build, get, reconcile, suspend, resume and why";
+const COMMANDS: &str = "simulate, plan, build, get, reconcile, suspend, resume, baseline, \
+                        reset-ledger and why";
 
 /// Looks at StageSets, tries them on a simulated cluster, prints what would be done.
 #[derive(Debug, Parser)]
@@ -61,6 +54,11 @@ pub enum Command {
     Suspend(Suspend),
     /// Let a suspended StageSet go on.
     Resume(Resume),
+    /// Say that an action of scope Lifetime is done although it didn't run; or print what is done, to
+    /// say the same in another cluster.
+    Baseline(Baseline),
+    /// Forget that actions of scope Lifetime are done, so that they run again.
+    ResetLedger(ResetLedger),
     /// Print the objects that a folder builds, as the controller builds them.
     ///
     /// Works offline; the folder stands for an artifact. Values of Secrets are not shown.

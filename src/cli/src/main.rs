@@ -18,6 +18,8 @@ fn run() -> Result<ExitCode, CommandError> {
         Request::Run(Command::Reconcile(options)) => live::reconcile_command(&options),
         Request::Run(Command::Suspend(options)) => live::suspend_command(&options),
         Request::Run(Command::Resume(options)) => live::resume_command(&options),
+        Request::Run(Command::Baseline(options)) => live::baseline_command(&options),
+        Request::Run(Command::ResetLedger(options)) => live::reset_ledger_command(&options),
         Request::Run(Command::Build(options)) => build::command(&options),
         Request::Run(Command::Why(options)) => why::command(&options),
         Request::Run(Command::Other(_)) => Ok(ExitCode::from(2)),

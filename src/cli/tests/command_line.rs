@@ -42,15 +42,7 @@ fn what_is_not_known_is_refused() {
 
 #[test]
 fn commands_of_later_versions_are_refused_by_name() {
-    for name in [
-        "diff",
-        "apply",
-        "promote",
-        "lint-migrations",
-        "baseline",
-        "reset-ledger",
-        "fleet",
-    ] {
+    for name in ["diff", "apply", "promote", "lint-migrations", "fleet"] {
         refused(
             &[name, "payments", "--stage", "app"],
             "not supported by this version",

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use crate::harness::{examples, root, stagesetctl};
 
 /// Examples in which every StageSet becomes Ready, or is deleted.
-const GOOD: [&str; 8] = [
+const GOOD: [&str; 11] = [
+    "actions",
     "contested",
     "drift",
+    "expressions",
     "grant-heals",
     "ready-checks",
+    "taking-over",
     "teardown",
     "two-stages",
     "unknown-kind-heals",

@@ -10,7 +10,7 @@ use stagesetctl::connection::Cluster;
 use stagesetctl::error::CommandError;
 use stagesetctl::live::{Get, Reconcile, get, reconcile, resume, suspend};
 
-fn world() -> (SimulatedCluster, Cluster) {
+pub(crate) fn world() -> (SimulatedCluster, Cluster) {
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let cluster = SimulatedCluster::new(start, 1);
     for definition in stageset_api::crd::definitions() {
@@ -185,7 +185,7 @@ async fn reconcile_asks_once_and_refuses_what_would_be_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_ends_when_its_time_is_up() {
+async fn a_wait_ends_when_it_was_handled_or_its_time_is_up() {
     let (cluster, connected) = world();
     stage_set(&cluster, "web", false);
     let options = reconcile_options(&["web", "--wait", "--timeout", "30s"]);
@@ -196,4 +196,18 @@ async fn a_wait_ends_when_its_time_is_up() {
         error.to_string().contains("was not looked at within 30 s"),
         "{error}"
     );
+    let handles = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        say(&cluster, "web", &json!({ "lastHandledReconcileAt": "T2" }));
+    };
+    let (ended, ()) = futures::join!(reconcile(&connected, &options, "T2", |_| {}), handles);
+    assert!(ended.unwrap().ends_with("Reconciled\n"));
+    // With a stage, it is the stage's own record that counts.
+    let words = ["web", "--stage", "app", "--wait", "--timeout", "30s"];
+    let options = reconcile_options(&words);
+    let early = reconcile(&connected, &options, "T2", |_| {}).await;
+    assert!(early.is_err(), "the whole was handled, the stage wasn't");
+    let handled = json!({ "stages": [{ "name": "app", "lastHandledReconcileAt": "T2" }] });
+    say(&cluster, "web", &handled);
+    reconcile(&connected, &options, "T2", |_| {}).await.unwrap();
 }

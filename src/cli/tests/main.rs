@@ -6,6 +6,7 @@ mod command_line;
 mod examples;
 mod folder;
 mod harness;
+mod ledger;
 mod live;
 mod simulate;
 mod why;

@@ -153,7 +153,7 @@ async fn k14_a_stageset_of_the_go_controller_goes_on_without_a_write_to_any_obje
             "StageSet",
             "shop",
             "web",
-            &json!({ "status": {
+            &json!({
                 "observedGeneration": 1,
                 "lastAttemptedRevisions": { "shop/app": "r1" },
                 "lastAppliedRevisions": { "shop/app": "r1" },
@@ -163,7 +163,7 @@ async fn k14_a_stageset_of_the_go_controller_goes_on_without_a_write_to_any_obje
                     "message": "Applied and verified 1 stage(s)",
                     "lastTransitionTime": "2026-11-01T00:00:00Z",
                 }],
-            }}),
+            }),
         )
         .unwrap();
     let before = world.config_map("settings").unwrap();

@@ -21,6 +21,7 @@ async fn without_our_definitions_it_waits_and_heals_by_itself() {
         missing,
         [
             "stageinventories.stages.metio.wtf/v1",
+            "stageledgers.stages.metio.wtf/v1",
             "stagesets.stages.metio.wtf/v1"
         ],
         "readiness says what is missing"

@@ -41,6 +41,7 @@ async fn a_first_release_becomes_ready_as_its_tenant() {
             request.resource.as_str(),
             "stagesets"
                 | "stageinventories"
+                | "stageledgers"
                 | "events"
                 | "serviceaccounts"
                 | "externalartifacts"

@@ -9,6 +9,7 @@ mod deletion;
 mod dependencies;
 mod faults;
 mod order;
+mod phases;
 mod preflight;
 mod pruning;
 mod races;

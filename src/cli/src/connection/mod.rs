@@ -5,7 +5,9 @@ mod flags;
 
 use http::{Method, Request};
 use serde_json::Value;
-use stageset_api::names::{API_VERSION, PLURAL_STAGE_SETS};
+use stageset_api::names::{
+    API_VERSION, CLI_FIELD_MANAGER, PLURAL_STAGE_LEDGERS, PLURAL_STAGE_SETS,
+};
 
 pub use flags::ConnectionFlags;
 
@@ -18,6 +20,14 @@ pub enum ClusterError {
     /// The object isn't there.
     #[error("{0} doesn't exist")]
     Absent(String),
+    /// Somebody else was faster.
+    #[error("{what}: somebody else changed it meanwhile ({said})")]
+    Conflict {
+        /// What was tried.
+        what: String,
+        /// What was said.
+        said: String,
+    },
     /// The API server refused, or couldn't be reached.
     #[error("{what}: {said}")]
     Refused {
@@ -89,10 +99,27 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`].
     pub async fn patch(&self, path: &str, patch: &Value) -> Result<Value, ClusterError> {
-        let path = format!("{path}?fieldManager=stagesetctl");
+        let path = format!("{path}?fieldManager={CLI_FIELD_MANAGER}");
         self.send(Method::PATCH, &path, Some(patch))
             .await?
             .ok_or_else(|| ClusterError::Absent(path.clone()))
+    }
+
+    /// Creates an object in the collection at a path.
+    ///
+    /// # Errors
+    /// [`ClusterError::Conflict`] if there is one already.
+    pub async fn create(&self, path: &str, object: &Value) -> Result<Value, ClusterError> {
+        let path = format!("{path}?fieldManager={CLI_FIELD_MANAGER}");
+        self.send(Method::POST, &path, Some(object))
+            .await?
+            .ok_or_else(|| ClusterError::Absent(path.clone()))
+    }
+
+    /// The path of this namespace's StageLedgers.
+    pub fn ledgers_path(&self) -> String {
+        let namespace = &self.namespace;
+        format!("/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL_STAGE_LEDGERS}")
     }
 
     /// Any object by its path; `None` if there is none.
@@ -116,7 +143,12 @@ impl Cluster {
         };
         let mut request = Request::builder().method(method.clone()).uri(path);
         if body.is_some() {
-            request = request.header("content-type", "application/merge-patch+json");
+            let form = if method == Method::PATCH {
+                "application/merge-patch+json"
+            } else {
+                "application/json"
+            };
+            request = request.header("content-type", form);
         }
         let bytes = body
             .map(|body| body.to_string().into_bytes())
@@ -127,6 +159,10 @@ impl Cluster {
         match self.client.request::<Value>(request).await {
             Ok(object) => Ok(Some(object)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 409 => Err(ClusterError::Conflict {
+                what: what.clone(),
+                said: status.message.clone(),
+            }),
             Err(kube::Error::Api(status)) => Err(refused(status.message.clone())),
             Err(error) => Err(refused(chain(&error))),
         }

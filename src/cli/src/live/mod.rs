@@ -1,7 +1,11 @@
-//! Commands on StageSets of a cluster: `get`, `reconcile`, `suspend`, `resume`.
+//! Commands on StageSets of a cluster: `get`, `reconcile`, `suspend`, `resume`, and on what is recorded
+//! of their Lifetime actions: `baseline`, `reset-ledger`.
 
+mod baseline;
 mod get;
+mod ledger;
 mod reconcile;
+mod reset_ledger;
 mod suspend;
 
 use std::process::ExitCode;
@@ -9,8 +13,10 @@ use std::process::ExitCode;
 use crate::connection::{Cluster, ConnectionFlags};
 use crate::error::CommandError;
 
+pub use baseline::{Baseline, baseline};
 pub use get::{Get, get};
 pub use reconcile::{Reconcile, reconcile};
+pub use reset_ledger::{ResetLedger, reset_ledger};
 pub use suspend::{Resume, Suspend, resume, suspend};
 
 /// `stagesetctl get`.
@@ -51,6 +57,26 @@ pub fn suspend_command(options: &Suspend) -> Result<ExitCode, CommandError> {
 pub fn resume_command(options: &Resume) -> Result<ExitCode, CommandError> {
     on_a_cluster(&options.connection, async |cluster| {
         resume(&cluster, &options.name).await
+    })
+}
+
+/// `stagesetctl baseline`.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn baseline_command(options: &Baseline) -> Result<ExitCode, CommandError> {
+    on_a_cluster(&options.connection, async |cluster| {
+        baseline(&cluster, options, |note| eprintln!("{note}")).await
+    })
+}
+
+/// `stagesetctl reset-ledger`.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn reset_ledger_command(options: &ResetLedger) -> Result<ExitCode, CommandError> {
+    on_a_cluster(&options.connection, async |cluster| {
+        reset_ledger(&cluster, options, |note| eprintln!("{note}")).await
     })
 }
 

@@ -101,10 +101,22 @@ pub(super) fn of(
                 .join(unused)
                 .display()
                 .to_string(),
-            message: "is offered by no source: no stage has a sourceRef with this name".to_owned(),
+            message:
+                "is offered by no source: no stage and no action has a sourceRef with this name"
+                    .to_owned(),
         });
     }
     Ok(sources.into_values().collect())
+}
+
+/// The `sourceRef`s of a stage: its own, and those of its actions.
+fn references(stage: &Value) -> impl Iterator<Item = &Value> {
+    let actions = ["pre", "post", "onFailure"]
+        .into_iter()
+        .filter_map(|phase| stage["actions"][phase].as_array())
+        .flatten()
+        .flat_map(|action| [&action["job"]["sourceRef"], &action["apply"]["sourceRef"]]);
+    std::iter::once(&stage["sourceRef"]).chain(actions)
 }
 
 /// The objects that the stages' `sourceRef`s name, with the defaults of the API filled in. Whatever
@@ -118,8 +130,8 @@ fn named_sources(stage_set: &Manifest) -> Vec<(Key, Manifest)> {
         .unwrap_or_default();
     stages
         .iter()
-        .filter_map(|stage| {
-            let reference = &stage["sourceRef"];
+        .flat_map(references)
+        .filter_map(|reference| {
             let text = |field: &str| reference[field].as_str().filter(|text| !text.is_empty());
             let name = text("name")?;
             let kind = text("kind").unwrap_or("ExternalArtifact");

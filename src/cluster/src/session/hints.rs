@@ -37,6 +37,7 @@ impl Session {
                 }
             }
             Hint::Inventories => self.facts.inventories = None,
+            Hint::Ledger => self.facts.ledger = None,
         }
     }
 

@@ -79,6 +79,8 @@ pub enum Hint {
     Account(ServiceAccountName),
     /// An inventory of this StageSet was written by somebody else.
     Inventories,
+    /// The ledger of this StageSet was written by somebody else.
+    Ledger,
 }
 
 /// How a pass ended.

@@ -27,6 +27,10 @@ fn names_types_and_labels_are_what_dashboards_know() {
     metrics.teardown_forced(&key, "timed_out");
     metrics.inventory_entries_skipped(&key, "app", 1);
     metrics.stages(&key, [("app", true), ("web", false)]);
+    metrics.action_ran(&key, "Revision");
+    metrics.action_ran(&key, "Lifetime");
+    metrics.ledger_adopted(&key);
+    metrics.anchor_unreadable(&key);
     metrics.requested("get", "tenant");
     metrics.queue_depth(3);
     metrics.tenant_watches(4);
@@ -36,11 +40,14 @@ fn names_types_and_labels_are_what_dashboards_know() {
     let expected = "\
 # EOF
 # TYPE controller_runtime_reconcile_time_seconds histogram
+# TYPE stageset_action_runs counter
 # TYPE stageset_api_requests counter
 # TYPE stageset_drift_corrected counter
 # TYPE stageset_handled_elsewhere gauge
 # TYPE stageset_inventory_skipped_entries counter
 # TYPE stageset_leader gauge
+# TYPE stageset_ledger_adoptions counter
+# TYPE stageset_ledger_anchor_errors counter
 # TYPE stageset_reconcile counter
 # TYPE stageset_stage_applied counter
 # TYPE stageset_stage_ready gauge
@@ -52,11 +59,15 @@ fn names_types_and_labels_are_what_dashboards_know() {
 # TYPE workqueue_depth gauge
 controller_runtime_reconcile_time_seconds_count{controller=\"stageset\"} 1
 controller_runtime_reconcile_time_seconds_sum{controller=\"stageset\"} 0.03
+stageset_action_runs_total{namespace=\"payments\",name=\"shop\",scope=\"Lifetime\"} 1
+stageset_action_runs_total{namespace=\"payments\",name=\"shop\",scope=\"Revision\"} 1
 stageset_api_requests_total{verb=\"get\",plane=\"tenant\"} 1
 stageset_drift_corrected_total{namespace=\"payments\",name=\"shop\",stage=\"app\"} 2
 stageset_handled_elsewhere 0
 stageset_inventory_skipped_entries_total{namespace=\"payments\",stageset=\"shop\",stage=\"app\"} 1
 stageset_leader 1
+stageset_ledger_adoptions_total{namespace=\"payments\",name=\"shop\"} 1
+stageset_ledger_anchor_errors_total{namespace=\"payments\",name=\"shop\"} 1
 stageset_reconcile_total{namespace=\"payments\",name=\"shop\",reason=\"Succeeded\"} 1
 stageset_stage_applied_total{namespace=\"payments\",name=\"shop\",stage=\"app\"} 1
 stageset_stage_ready{namespace=\"payments\",stageset=\"shop\",stage=\"app\"} 1
@@ -84,6 +95,11 @@ fn no_series_outlives_its_stage_set_or_stage() {
     let gone = r#"stage="web""#;
     assert!(!metrics.expose().contains(gone), "{}", metrics.expose());
     metrics.teardown_forced(&key, "timed_out");
+    metrics.action_ran(&key, "Lifetime");
+    metrics.ledger_adopted(&key);
+    metrics.anchor_unreadable(&key);
+    metrics.drift_corrected(&key, "app", 1);
+    metrics.inventory_entries_skipped(&key, "app", 1);
     metrics.forget(&key);
     assert!(!metrics.expose().contains("shop"), "{}", metrics.expose());
 }

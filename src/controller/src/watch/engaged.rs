@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-use super::notices::{Definitions, Inventories};
+use super::notices::{Definitions, Inventories, Ledgers};
 use super::reflector::{News, Sink, reflect};
 use super::resource::{Resource, WatchOn};
 use super::standing::{Missing, Standing};
@@ -32,6 +32,8 @@ pub enum Signal {
     Inventory(Key),
     /// An inventory is being deleted, and our finalizer keeps it.
     HeldInventory(Held),
+    /// The ledger of this StageSet was written by somebody else, or is gone.
+    Ledger(Key),
     /// A CustomResourceDefinition is there or has changed.
     Definition(String),
     /// Something in a tenant's world; see [`super::tenant`].
@@ -92,9 +94,11 @@ impl Engaged {
         for scope in self.scopes.clone() {
             let stage_sets = WatchOn::whole(Resource::stage_sets(), scope.clone());
             let accounts = WatchOn::metadata(Resource::service_accounts(), scope.clone());
-            let inventories = WatchOn::metadata(Resource::inventories(), scope);
+            let inventories = WatchOn::metadata(Resource::inventories(), scope.clone());
+            let ledgers = WatchOn::metadata(Resource::ledgers(), scope);
             self.missing.set(&stage_sets.to_string(), true);
             self.missing.set(&inventories.to_string(), true);
+            self.missing.set(&ledgers.to_string(), true);
             let standing = self.standing(&stage_sets, true, false);
             self.spawn_stored(stage_sets, Keep::Whole, standing);
             let standing = self.standing(&accounts, false, false);
@@ -105,6 +109,12 @@ impl Engaged {
                 listed: false,
             };
             self.spawn(inventories, Arc::default(), sink);
+            let sink = Ledgers {
+                standing: self.standing(&ledgers, true, false),
+                signals: self.signals.clone(),
+                listed: false,
+            };
+            self.spawn(ledgers, Arc::default(), sink);
         }
         let definitions = WatchOn::metadata(Resource::definitions(), None);
         let sink = Definitions {

@@ -1,5 +1,5 @@
-//! Watches that keep no objects and only notice: inventories that somebody else writes or deletes,
-//! definitions that appear.
+//! Watches that keep no objects and only notice: inventories and ledgers that somebody else writes or
+//! deletes, definitions that appear.
 
 use std::collections::BTreeSet;
 
@@ -86,6 +86,55 @@ impl Sink for Inventories {
     }
 }
 
+/// A ledger: whose it is, and whether somebody else wrote it last.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    key: Key,
+    foreign: bool,
+}
+
+/// Notices ledgers that somebody else writes or deletes: a baseline, a completion that is reset.
+#[derive(Debug)]
+pub(super) struct Ledgers {
+    pub(super) standing: Standing,
+    pub(super) signals: mpsc::UnboundedSender<Signal>,
+    /// The first list tells nothing new: nothing is remembered yet.
+    pub(super) listed: bool,
+}
+
+impl Sink for Ledgers {
+    type Item = Ledger;
+
+    fn reduce(&self, object: Value) -> Option<Self::Item> {
+        let metadata = object.get("metadata")?;
+        Some(Ledger {
+            key: Key {
+                namespace: metadata.get("namespace")?.as_str()?.into(),
+                // It has the name of its StageSet, and no owner.
+                name: metadata.get("name")?.as_str()?.into(),
+            },
+            foreign: written_by_others(metadata),
+        })
+    }
+
+    fn take(&mut self, news: News<Self::Item>) {
+        let tell = |key| {
+            let _ = self.signals.send(Signal::Ledger(key));
+        };
+        match news {
+            News::Listed(ledgers) => {
+                if std::mem::replace(&mut self.listed, true) {
+                    ledgers.into_iter().for_each(|ledger| tell(ledger.key));
+                }
+            }
+            News::Changed(ledger) if !ledger.foreign => {}
+            News::Changed(ledger) | News::Deleted(ledger) => tell(ledger.key),
+            News::Live => self.standing.live(),
+            News::Broken { error, pause } => self.standing.broken(&error, pause),
+        }
+    }
+}
+
 fn owner(metadata: &Value) -> Option<&str> {
     let owners = metadata.get("ownerReferences").and_then(Value::as_array)?;
     let ours = owners
@@ -99,7 +148,7 @@ fn has_our_finalizer(metadata: &Value) -> bool {
     finalizers.is_some_and(|names| names.iter().any(|name| name == names::FINALIZER))
 }
 
-/// Whether the last write wasn't made under our name. Without managed fields nobody can tell.
+/// Whether the last write wasn't made by the controller. Without managed fields nobody can tell.
 fn written_by_others(metadata: &Value) -> bool {
     let Some(entries) = metadata.get("managedFields").and_then(Value::as_array) else {
         return true;

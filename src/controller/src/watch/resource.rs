@@ -49,6 +49,16 @@ impl Resource {
         )
     }
 
+    /// `StageLedgers`.
+    pub fn ledgers() -> Self {
+        Self::new(
+            names::GROUP,
+            names::VERSION,
+            names::KIND_STAGE_LEDGER,
+            names::PLURAL_STAGE_LEDGERS,
+        )
+    }
+
     /// `ServiceAccounts`.
     pub fn service_accounts() -> Self {
         Self::new("", "v1", "ServiceAccount", "serviceaccounts")

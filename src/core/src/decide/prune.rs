@@ -16,7 +16,7 @@ use super::Stop;
 use super::base;
 use super::reconstruct;
 use super::release::{Release, StageView};
-use super::report::{Report, Wait};
+use super::report::{self, Report, Wait};
 use super::stage::{record_inventory, seen};
 use super::sweep::{Of, Sweep};
 
@@ -53,7 +53,22 @@ pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
         }
     }
     sweep.ask()?;
-    sweep.delete()?;
+    if let Err(stop) = sweep.delete() {
+        let stages: Vec<&StageName> = release
+            .stages
+            .iter()
+            .map(|stage| &stage.spec.name)
+            .filter(|name| stay.contains_key(*name))
+            .collect();
+        return Err(match stop {
+            Stop::Act(steps) => {
+                let mut said = report::stages_prune(release, &stages);
+                said.extend(steps);
+                Stop::Act(said)
+            }
+            stop => stop,
+        });
+    }
     let records = records(release, &stay);
     if !records.is_empty() {
         return Err(Stop::Act(vec![records]));
@@ -62,7 +77,8 @@ pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
         let message = format!("pruning: {said}");
         let report = Report::failed(release.observation, reason, message, Wait::Until(until))
             .attempting(release.pins)
-            .all_stages_ready(release);
+            .all_stages_ready(release)
+            .still_pruning(release.observation);
         return Err(report.into());
     }
     Ok(Pruned {

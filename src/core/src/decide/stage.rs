@@ -9,7 +9,7 @@ use stageset_api::reason::Reason;
 use crate::failure::FailureClass;
 use crate::names::StageName;
 use crate::object::{Desired, ObjectKey};
-use crate::observation::{Health, InventoryEntry, Live, LiveState, StageInventory};
+use crate::observation::{Health, InventoryEntry, Live, LiveState, Phase, StageInventory};
 use crate::plan::{Event, EventKind, Operation, RecordOperation, TenantOperation};
 use crate::time::Timestamp;
 use crate::waves::{ApplyOrder, Wave, apply_order};
@@ -82,7 +82,7 @@ fn deliver(
     let last = stage.index + 1 == release.stages.len();
     let recorded_ready = applied
         && stage.recorded.is_some_and(|recorded| {
-            recorded.phase == crate::observation::Phase::Ready && recorded.message.is_none()
+            matches!(recorded.phase, Phase::Ready | Phase::Pruning) && recorded.message.is_none()
         });
     if last || recorded_ready || (behind && !actions::finished(release, stage)) {
         return Ok(look);
@@ -374,7 +374,8 @@ fn one_wave<'a>(
     }
     if !takeovers.is_empty() || !deletes.is_empty() {
         // The dry runs that follow these are other ones: nothing else is written before.
-        let mut steps = write_ahead(release, stage, wave, &[], &recreates);
+        let mut steps = begins(release, stage, corrects);
+        steps.extend(write_ahead(release, stage, wave, &[], &recreates));
         steps.push(takeovers);
         if !deletes.is_empty() {
             let said = recreation_message(stage, &recreates);
@@ -393,7 +394,11 @@ fn one_wave<'a>(
         );
         return Err(report.attempting(release.pins).overdue(false).into());
     }
-    let mut steps = write_ahead(release, stage, wave, &writes, &[]);
+    let mut steps = Vec::new();
+    if !writes.is_empty() {
+        steps = begins(release, stage, corrects);
+    }
+    steps.extend(write_ahead(release, stage, wave, &writes, &[]));
     if !writes.is_empty() {
         writes.sort_by_cached_key(write_order);
         let said = drift_message(stage, &writes);
@@ -407,6 +412,14 @@ fn one_wave<'a>(
     } else {
         Err(Stop::Act(steps))
     }
+}
+
+/// Says that new content of the stage is being written, unless that is on record.
+fn begins(release: &Release<'_>, stage: &StageView<'_>, corrects: bool) -> Vec<Vec<Operation>> {
+    if corrects {
+        return Vec::new();
+    }
+    report::stage_begins(release, stage)
 }
 
 fn recreation_message(stage: &StageView<'_>, recreates: &[(&Desired, &str)]) -> String {

@@ -148,6 +148,8 @@ pub struct World {
     pub chatter: Option<String>,
     pub done: Vec<Done>,
     pub events: Vec<(String, String)>,
+    /// The phases of the stages, each time that they were recorded and had changed.
+    pub phases: Vec<String>,
     pub gone: bool,
     /// `ConfigMaps` and Secrets with variables, as `Secret name`.
     pub variables: BTreeMap<String, VariableState>,
@@ -240,6 +242,7 @@ impl World {
             chatter: None,
             done: Vec::new(),
             events: Vec::new(),
+            phases: Vec::new(),
             gone: false,
             variables: BTreeMap::new(),
             overlays: Vec::new(),
@@ -970,6 +973,14 @@ impl World {
             }
             RecordOperation::Status(status) => {
                 self.status = (**status).clone();
+                let stages = self.status.stages.iter();
+                let phases: Vec<String> = stages
+                    .map(|stage| format!("{} {:?}", stage.name, stage.phase))
+                    .collect();
+                let phases = phases.join(", ");
+                if self.phases.last() != Some(&phases) {
+                    self.phases.push(phases);
+                }
                 self.facts.status_recorded = Some(self.now);
             }
             RecordOperation::Inventory {

@@ -18,7 +18,7 @@ use crate::plan::{ActionStep, Event, EventKind, Need, Operation, RecordOperation
 use crate::spec::{Action, ActionScope, Spec};
 
 use super::super::Stop;
-use super::super::freshness::{Use, judge};
+use super::super::freshness::retry_at;
 use super::super::release::StageView;
 use super::super::report::{Report, Wait};
 use super::super::stage::announce;
@@ -31,15 +31,24 @@ pub(in super::super) fn opened(observation: &Observation, spec: &Spec) -> Result
     if lifetime(spec).next().is_none() {
         return Ok(());
     }
-    let fact = observation.facts.ledger.as_ref();
-    let ledger = match judge(observation, fact, |value| value.as_ref().err()) {
-        Use::Ask => return Err(Stop::Ask(vec![Need::Ledger])),
-        Use::Wait(failure, until) => return Err(unreadable(observation, failure, until)),
-        Use::Rely(Ok(Some(ledger))) => ledger,
-        Use::Rely(_) => {
+    // It doesn't age: our own writes keep it current, and a foreign edit drops the fact.
+    let Some(fact) = &observation.facts.ledger else {
+        return Err(Stop::Ask(vec![Need::Ledger]));
+    };
+    let ledger = match &fact.value {
+        Ok(Some(ledger)) => ledger,
+        Ok(None) => {
             return Err(Stop::Act(vec![vec![Operation::Record(
                 RecordOperation::CreateLedger,
             )]]));
+        }
+        Err(failure) => {
+            let until = retry_at(fact.at, failure, fact.failures);
+            return Err(if observation.now >= until {
+                Stop::Ask(vec![Need::Ledger])
+            } else {
+                unreadable(observation, failure, until)
+            });
         }
     };
     adopt(observation, ledger)?;

@@ -232,6 +232,27 @@ impl Report {
         self
     }
 
+    /// Stages that were pruning still are.
+    pub(super) fn still_pruning(mut self, observation: &Observation) -> Self {
+        for stage in self.stages.values_mut() {
+            let recorded = observation.stage_set.status.stage(&stage.name);
+            if recorded.is_some_and(|recorded| recorded.phase == Phase::Pruning) {
+                stage.phase = Phase::Pruning;
+            }
+        }
+        self
+    }
+
+    /// Says where a stage stands; what was applied before stays recorded.
+    fn in_phase(mut self, stage: &StageName, phase: Phase) -> Self {
+        let status = self
+            .stages
+            .entry(stage.clone())
+            .or_insert_with(|| blank(stage));
+        status.phase = phase;
+        self
+    }
+
     /// Says something of a stage that hasn't begun, or is between two things.
     pub(super) fn stage_says(mut self, stage: &StageName, message: String) -> Self {
         let status = self
@@ -396,6 +417,77 @@ fn sooner(next: Next, other: Timestamp) -> Next {
     }
 }
 
+/// The steps that record that a stage's new content is being written, and that the stages behind it
+/// wait; none if that is on record. A stage that has failed at these pins stays so until it is
+/// written: each new try isn't news.
+pub(super) fn stage_begins(release: &Release<'_>, stage: &StageView<'_>) -> Vec<Vec<Operation>> {
+    let observation = release.observation;
+    let status = &observation.stage_set.status;
+    let same_pins = status.last_attempted_revisions == revisions(release.pins);
+    let said = stage
+        .recorded
+        .is_some_and(|recorded| matches!(recorded.phase, Phase::Applying | Phase::Failed));
+    if same_pins && said {
+        return Vec::new();
+    }
+    let mut report = Report::waiting(
+        observation,
+        Reason::StageProgressing,
+        format!("stage {}: writing its objects", stage.spec.name),
+        Wait::Tick,
+    )
+    .attempting(release.pins)
+    .in_phase(&stage.spec.name, Phase::Applying);
+    for later in release.stages.iter().skip(stage.index + 1) {
+        if !later.applied_in(&release.run) {
+            report = report.in_phase(&later.spec.name, Phase::Pending);
+        }
+    }
+    under_way(observation, &report)
+}
+
+/// The steps that record where things stand while they go on, with what is to be said beside it.
+fn under_way(observation: &Observation, report: &Report) -> Vec<Vec<Operation>> {
+    let status = report.status(observation);
+    if status == observation.stage_set.status {
+        return Vec::new();
+    }
+    let mut steps = vec![vec![Operation::Record(RecordOperation::Status(Box::new(
+        status,
+    )))]];
+    steps.extend(record::notes_to_tell(observation).map(|told| vec![told]));
+    steps
+}
+
+/// The steps that record that objects which left these stages are being deleted; none if that is on
+/// record.
+pub(super) fn stages_prune(release: &Release<'_>, stages: &[&StageName]) -> Vec<Vec<Operation>> {
+    let observation = release.observation;
+    let recorded = &observation.stage_set.status;
+    let news = stages.iter().any(|name| {
+        let stage = recorded.stage(name);
+        stage.is_some_and(|stage| stage.phase != Phase::Pruning)
+    });
+    if !news {
+        return Vec::new();
+    }
+    let list: Vec<&str> = stages.iter().map(|name| name.as_str()).collect();
+    let mut report = Report::waiting(
+        observation,
+        Reason::StageProgressing,
+        format!("deleting what left stage {}", list.join(", ")),
+        Wait::Tick,
+    )
+    .attempting(release.pins)
+    .all_stages_ready(release);
+    for name in stages {
+        if let Some(stage) = report.stages.get_mut(*name) {
+            stage.phase = Phase::Pruning;
+        }
+    }
+    under_way(observation, &report)
+}
+
 /// The steps that record that a stage became ready, before the next one begins.
 pub(super) fn stage_became_ready(
     release: &Release<'_>,
@@ -416,9 +508,11 @@ pub(super) fn stage_became_ready(
         .stages
         .insert(stage.spec.name.clone(), ready(release, stage));
     let status = report.status(release.observation);
-    vec![vec![Operation::Record(RecordOperation::Status(Box::new(
+    let mut steps = vec![vec![Operation::Record(RecordOperation::Status(Box::new(
         status,
-    )))]]
+    )))]];
+    steps.extend(record::notes_to_tell(release.observation).map(|told| vec![told]));
+    steps
 }
 
 /// Everything applied, ready and pruned.
