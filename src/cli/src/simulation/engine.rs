@@ -368,7 +368,7 @@ mod tests {
     }
 
     /// Kinds that only tenants may touch: everything that the examples deliver.
-    const TENANTS: [&str; 7] = [
+    const TENANTS: [&str; 8] = [
         "statefulsets",
         "configmaps",
         "services",
@@ -376,6 +376,7 @@ mod tests {
         "deployments",
         "jobs",
         "certificates",
+        "queues",
     ];
 
     /// I1, from the API server's own records: whatever touches a tenant's object is sent as that
