@@ -8,13 +8,6 @@ use stageset_e2e::tools;
 /// Flags without a value, and why.
 const WITHOUT: &[(&str, &str)] = &[
     ("webhook-host", "a pod listens on every address"),
-    ("check-cross-namespace-refs", "no value yet"),
-    ("take-over", "no value yet: an operator's one-off"),
-    ("allow-remote-addresses", "no value yet: for development"),
-    (
-        "allow-insecure-kubeconfigs",
-        "no value yet: for development",
-    ),
     (
         "webhook-service-namespace",
         "the release's own, which is the default",

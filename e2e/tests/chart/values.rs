@@ -37,6 +37,23 @@ fn wrong_values_are_refused_by_name() {
             &["controller.allowArtifactAddresses={localhost}"],
             &["allowArtifactAddresses"],
         ),
+        (
+            &["controller.checkCrossNamespaceRefs=1"],
+            &["controller/checkCrossNamespaceRefs"],
+        ),
+        (&["controller.takeOver=maybe"], &["controller/takeOver"]),
+        (
+            &["controller.allowRemoteAddresses={localhost}"],
+            &["allowRemoteAddresses"],
+        ),
+        (
+            &["controller.allowActionAddresses={10.0.0.1}"],
+            &["allowActionAddresses"],
+        ),
+        (
+            &["controller.allowInsecureKubeconfigs=1"],
+            &["controller/allowInsecureKubeconfigs"],
+        ),
         (&["ports.metrics=70000"], &["ports/metrics"]),
         (
             &["replicas.min=2", "replicas.max=1"],

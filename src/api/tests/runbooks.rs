@@ -1,21 +1,40 @@
-//! Every reason has its runbook page, and every page its reason.
+//! Every reason and every alert has its runbook page, and every page its reason or alert.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use stageset_api::reason::Reason;
 
+/// The alerts of the chart, by their names in its template.
+fn alerts(root: &Path) -> Vec<String> {
+    let template = root.join("charts/stageset-controller/templates/monitoring.yaml");
+    let text = std::fs::read_to_string(template).unwrap();
+    let named = text
+        .split("\"alert\" \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    named.map(str::to_owned).collect()
+}
+
 #[test]
-fn every_reason_has_a_page_that_says_what_it_means_how_to_see_why_and_what_to_do() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
+fn everything_has_a_page_that_says_what_it_means_how_to_see_why_and_what_to_do() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = root.join("docs/runbooks");
     let mut expected = BTreeSet::from(["README.md".to_owned()]);
     for reason in Reason::ALL {
-        let file = format!("{}.md", reason.as_str().to_lowercase());
         assert!(
             reason
                 .runbook()
                 .ends_with(&format!("/{}/", reason.as_str().to_lowercase()))
         );
+    }
+    let alerts = alerts(&root);
+    assert!(alerts.len() >= 7, "{alerts:?}");
+    let reasons = Reason::ALL
+        .into_iter()
+        .map(|reason| reason.as_str().to_owned());
+    for reason in reasons.chain(alerts) {
+        let file = format!("{}.md", reason.to_lowercase());
         let text = std::fs::read_to_string(folder.join(&file))
             .unwrap_or_else(|error| panic!("docs/runbooks/{file}: {error}"));
         assert!(text.starts_with(&format!("# {reason}\n")), "{file}");
@@ -37,6 +56,6 @@ fn every_reason_has_a_page_that_says_what_it_means_how_to_see_why_and_what_to_do
         .collect();
     assert_eq!(
         found, expected,
-        "pages without a reason, or the other way round"
+        "pages without a reason or alert, or the other way round"
     );
 }

@@ -9,5 +9,6 @@ mod leadership;
 mod news;
 mod releases;
 mod resilience;
+mod side_by_side;
 mod steady;
 mod webhook;

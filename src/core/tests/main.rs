@@ -8,6 +8,7 @@ mod conflicts;
 mod deletion;
 mod dependencies;
 mod faults;
+mod foreign;
 mod order;
 mod phases;
 mod preflight;

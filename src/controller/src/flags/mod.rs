@@ -83,7 +83,8 @@ struct Flags {
           default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
     take_over: bool,
 
-    /// Let a StageSet refer only to foreign sources that its own ServiceAccount may read.
+    /// Follow references into other namespaces only for a ServiceAccount that may read what they lead
+    /// to itself.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", value_parser = value::boolean)]
     check_cross_namespace_refs: bool,
@@ -215,7 +216,7 @@ pub struct Options {
     pub release_namespace: String,
     /// Take StageSets over that another release claims.
     pub take_over: bool,
-    /// Let a StageSet refer only to foreign sources that its own account may read (K04).
+    /// Follow foreign references only for an account that may read what they lead to itself (K04).
     pub check_cross_namespace_refs: bool,
     /// Whether StageSets without an account are applied by the controller itself (S14).
     pub tenancy: Tenancy,

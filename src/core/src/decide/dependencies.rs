@@ -16,6 +16,7 @@ use crate::spec::{Spec, StageSetReference};
 use crate::time::Timestamp;
 
 use super::Stop;
+use super::foreign::{self, Named, Reading};
 use super::freshness::{Use, jittered, judge};
 use super::report::{Report, Wait, retry_interval};
 use super::sources::{Pins, pin_key};
@@ -26,26 +27,28 @@ const CIRCLE_MAX: usize = 256;
 
 /// With `--no-cross-namespace-refs` a foreign dependency is refused, unread (S32, S33).
 pub(super) fn allowed(observation: &Observation, spec: &Spec) -> Result<(), Stop> {
-    if !observation.config.no_cross_namespace_refs {
-        return Ok(());
+    for (index, dependency) in spec.depends_on.iter().enumerate() {
+        foreign::is_allowed(
+            observation,
+            &format!("spec.dependsOn[{index}]"),
+            Named::StageSet(dependency),
+            Reason::DependencyNotReady,
+        )?;
     }
-    let own = &observation.stage_set.namespace;
-    let foreign = |dependency: &&StageSetReference| &dependency.namespace != own;
-    let Some(index) = spec.depends_on.iter().position(|each| foreign(&each)) else {
-        return Ok(());
-    };
-    Err(Report::stalled(
-        observation,
-        Reason::DependencyNotReady,
-        format!(
-            "spec.dependsOn[{index}]: StageSet {} is in another namespace, which this controller \
-             doesn't allow (--no-cross-namespace-refs): depend on StageSets of namespace {own} only",
-            spec.depends_on[index]
-        ),
-        Wait::For(Duration::from_secs(60)),
-    )
-    .quietly()
-    .into())
+    Ok(())
+}
+
+/// Whether the controller may read a StageSet for the one that waits: as its account, and not as
+/// that of a stage.
+fn may_read(
+    observation: &Observation,
+    spec: &Spec,
+    stage_set: &StageSetReference,
+    needs: &mut Vec<Need>,
+) -> Reading {
+    let account = spec.service_account.as_ref();
+    let named = Named::StageSet(stage_set);
+    foreign::may_read(observation, spec, account, named, needs)
 }
 
 /// Asks for the dependencies, and theirs in turn as far as they may be read; says so if they lead
@@ -70,6 +73,9 @@ pub(super) fn no_circle(
         }
     }
     while let Some(each) = next.pop_front() {
+        if may_read(observation, spec, each, needs) != Reading::Allowed {
+            continue;
+        }
         let fact = observation.facts.dependencies.get(each);
         let found = match judge(observation, fact, unreadable) {
             Use::Ask => {
@@ -159,18 +165,22 @@ pub(super) fn unmet(
 ) -> Result<Option<Box<Report>>, Stop> {
     let mut said = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut oldest: Option<Timestamp> = None;
+    let mut first: Option<Timestamp> = None;
     let mut needs = Vec::new();
     let pause = jittered(
         retry_interval(observation, spec),
         &observation.stage_set.uid,
     );
     for (index, dependency) in spec.depends_on.iter().enumerate() {
-        let Some(fact) = observation.facts.dependencies.get(dependency) else {
-            continue;
-        };
-        let Some(obstacle) = obstacle(&fact.value, pins) else {
-            continue;
+        let readable = may_read(observation, spec, dependency, &mut needs);
+        let fact = observation.facts.dependencies.get(dependency);
+        let (obstacle, look) = match (readable, fact) {
+            (Reading::Refused(until), _) => (String::new(), until),
+            (Reading::Allowed, Some(fact)) => match obstacle(&fact.value, pins) {
+                Some(obstacle) => (obstacle, fact.at.plus(pause)),
+                None => continue,
+            },
+            (Reading::Asked, _) | (Reading::Allowed, None) => continue,
         };
         if !seen.insert(dependency) {
             continue;
@@ -182,21 +192,21 @@ pub(super) fn unmet(
             // One text for everything, so that it doesn't tell what exists elsewhere (A09).
             format!("StageSet {dependency} (spec.dependsOn[{index}]) is not ready for this one")
         });
-        if observation.now >= fact.at.plus(pause) {
+        if observation.now >= look {
             needs.push(Need::Dependency(dependency.clone()));
         }
-        oldest = Some(oldest.map_or(fact.at, |oldest| oldest.min(fact.at)));
+        first = Some(first.map_or(look, |first| first.min(look)));
     }
     if !needs.is_empty() {
         return Err(Stop::Ask(needs));
     }
-    Ok(oldest.map(|oldest| {
+    Ok(first.map(|first| {
         Box::new(
             Report::waiting(
                 observation,
                 Reason::DependencyNotReady,
                 said.join("; "),
-                Wait::Until(oldest.plus(pause)),
+                Wait::Until(first),
             )
             .quietly(),
         )

@@ -6,145 +6,190 @@
 //! it is read only for an account that may read it as well, so that the controller is nobody's deputy
 //! (K04). Every fault has one text and one reason, so that it doesn't tell what exists elsewhere (A09).
 
+use std::fmt;
+
+use stageset_api::names::{GROUP, PLURAL_STAGE_SETS};
 use stageset_api::reason::Reason;
 
 use crate::identity::{Identity, Target, Tenancy};
-use crate::names::ServiceAccountName;
+use crate::names::{Namespace, ServiceAccountName};
 use crate::object::GroupVersionKind;
 use crate::observation::{AccessState, KindState, Observation};
 use crate::plan::Need;
 use crate::rights::{Right, Verb};
-use crate::spec::{SourceReference, Spec};
+use crate::spec::{SourceReference, Spec, StageSetReference};
+use crate::time::Timestamp;
 
 use super::Stop;
 use super::report::{DENIED_RETRY, Report, Wait};
 
-/// Refuses every reference into another namespace, unread, if the operator wants it so.
-pub(super) fn are_allowed(observation: &Observation, spec: &Spec) -> Result<(), Stop> {
-    if !observation.config.no_cross_namespace_refs {
+/// Something that a spec names, perhaps in another namespace.
+#[derive(Clone, Copy)]
+pub(super) enum Named<'a> {
+    /// A source of a stage, or of an action.
+    Source(&'a SourceReference),
+    /// A StageSet that is to be ready first.
+    StageSet(&'a StageSetReference),
+}
+
+/// Whether the controller may read it for an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It may.
+    Allowed,
+    /// That isn't known yet and was asked for.
+    Asked,
+    /// It may not, and it can't be told otherwise before then (I5).
+    Refused(Timestamp),
+}
+
+/// Refuses every source in another namespace, unread, if the operator wants it so.
+pub(super) fn sources_are_allowed(observation: &Observation, spec: &Spec) -> Result<(), Stop> {
+    for (index, stage) in spec.stages.iter().enumerate() {
+        let of_stage = std::iter::once((format!("spec.stages[{index}].sourceRef"), &stage.source));
+        let of_actions = stage.actions.all().filter_map(|(phase, action)| {
+            let field = format!(
+                "spec.stages[{index}].actions.{phase}: sourceRef of action {:?}",
+                action.name
+            );
+            Some((field, &action.verb.manifests()?.source))
+        });
+        for (field, source) in of_stage.chain(of_actions) {
+            is_allowed(
+                observation,
+                &field,
+                Named::Source(source),
+                Reason::ResolveFailed,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses one reference if it leads elsewhere and the operator doesn't want that.
+pub(super) fn is_allowed(
+    observation: &Observation,
+    field: &str,
+    named: Named<'_>,
+    reason: Reason,
+) -> Result<(), Stop> {
+    let own = &observation.stage_set.namespace;
+    if !observation.config.no_cross_namespace_refs || named.namespace() == own {
         return Ok(());
     }
-    let own = &observation.stage_set.namespace;
-    let foreign = |(index, stage): (usize, &crate::spec::Stage)| {
-        let source = &stage.source;
-        (source.namespace != *own).then(|| {
-            (
-                format!("spec.stages[{index}].sourceRef"),
-                source.to_string(),
-            )
-        })
-    };
-    let Some((field, reference)) = spec.stages.iter().enumerate().find_map(foreign) else {
-        return Ok(());
-    };
-    Err(refused(observation, &field, &reference))
+    let message = format!(
+        "{field}: {named} is in another namespace, which this controller doesn't allow \
+         (--no-cross-namespace-refs): use one of namespace {own}"
+    );
+    let wait = Wait::For(DENIED_RETRY);
+    Err(Report::stalled(observation, reason, message, wait).into())
 }
 
-/// The refusal of one reference.
-pub(super) fn refused(observation: &Observation, field: &str, reference: &str) -> Stop {
-    let own = &observation.stage_set.namespace;
-    Report::stalled(
-        observation,
-        Reason::ResolveFailed,
-        format!(
-            "{field}: {reference} is in another namespace, which this controller doesn't allow \
-             (--no-cross-namespace-refs): use one of namespace {own}"
-        ),
-        Wait::For(std::time::Duration::from_secs(60)),
-    )
-    .into()
-}
-
-/// The one answer about a foreign object that can't be used, whatever the matter with it.
-pub(super) fn unavailable(observation: &Observation, reference: &str, wait: Wait) -> Report {
+/// The one answer about a foreign source that can't be used, whatever the matter with it.
+pub(super) fn unavailable(
+    observation: &Observation,
+    source: &SourceReference,
+    wait: Wait,
+) -> Report {
     Report::waiting(
         observation,
         Reason::ArtifactNotFound,
-        format!("{reference} is not available to this StageSet"),
+        format!("{source} is not available to this StageSet"),
         wait,
     )
 }
 
-/// Whether a foreign source may be read for this account; `None` while that isn't known.
-///
-/// # Errors
-/// [`unavailable`] if it may not, and if that can't be told (I5).
+/// Whether something may be read for this account.
 pub(super) fn may_read(
     observation: &Observation,
     spec: &Spec,
     account: Option<&ServiceAccountName>,
-    source: &SourceReference,
+    named: Named<'_>,
     needs: &mut Vec<Need>,
-) -> Result<bool, Box<Report>> {
+) -> Reading {
     let own = &observation.stage_set.namespace;
-    if !observation.config.check_cross_namespace_refs || source.namespace == *own {
-        return Ok(true);
+    if !observation.config.check_cross_namespace_refs || named.namespace() == own {
+        return Reading::Allowed;
     }
-    let no = |wait| {
-        Err(Box::new(unavailable(
-            observation,
-            &source.to_string(),
-            wait,
-        )))
-    };
     // With a kubeConfig and no account there is nobody here to read it as (K01).
     let tenancy = match spec.kube_config {
         Some(_) => Tenancy::Multi,
         None => observation.config.tenancy,
     };
     let Ok(identity) = Identity::resolve(tenancy, own, account, &Target::Local) else {
-        return no(Wait::For(std::time::Duration::from_secs(60)));
+        return Reading::Refused(observation.now.plus(DENIED_RETRY));
     };
     if identity.is_controller() {
-        return Ok(true);
+        return Reading::Allowed;
     }
-    let gvk = GroupVersionKind::from_manifest(&source.api_version, &source.kind);
-    let retry = |at: crate::time::Timestamp| at.plus(DENIED_RETRY);
-    let Some(kind) = observation.facts.kinds.get(&Target::Local, &gvk) else {
-        needs.push(Need::Kind {
-            target: Target::Local,
-            gvk,
-        });
-        return Ok(false);
+    let right = match named.right(observation, needs) {
+        Ok(right) => right,
+        Err(unknown) => return unknown,
     };
-    let (KindState::Served { plural, .. } | KindState::OtherVersion { plural, .. }) = &kind.value
-    else {
-        if observation.now >= retry(kind.at) {
-            needs.push(Need::Kind {
-                target: Target::Local,
-                gvk,
-            });
-            return Ok(false);
-        }
-        return no(Wait::Until(retry(kind.at)));
-    };
-    let right = Right {
-        namespace: Some(source.namespace.to_string()),
-        group: gvk.group.clone(),
-        resource: plural.clone(),
-        verb: Verb::Get,
-        name: source.name.clone(),
-    };
-    let ask = |needs: &mut Vec<Need>| {
-        needs.push(Need::Access {
-            identity: identity.clone(),
-            right: right.clone(),
-        });
-        Ok(false)
-    };
-    let Some(answer) = observation.facts.reviews.access(&identity, &right) else {
-        return ask(needs);
-    };
-    match &answer.value {
+    let answer = observation.facts.reviews.access(&identity, &right);
+    let known = match answer.map(|fact| (&fact.value, fact.at)) {
         // A right that was taken away counts from the next tick on.
-        AccessState::Answered(true) if answer.at >= observation.refresh_before => Ok(true),
-        AccessState::Answered(true) => ask(needs),
-        AccessState::Answered(false) | AccessState::Unreadable(_) => {
-            if observation.now >= retry(answer.at) {
-                ask(needs)
-            } else {
-                no(Wait::Until(retry(answer.at)))
+        Some((AccessState::Answered(true), at)) if at >= observation.refresh_before => {
+            Some(Reading::Allowed)
+        }
+        Some((AccessState::Answered(false) | AccessState::Unreadable(_), at)) => {
+            let until = at.plus(DENIED_RETRY);
+            (observation.now < until).then_some(Reading::Refused(until))
+        }
+        Some((AccessState::Answered(true), _)) | None => None,
+    };
+    known.unwrap_or_else(|| {
+        needs.push(Need::Access { identity, right });
+        Reading::Asked
+    })
+}
+
+impl Named<'_> {
+    fn namespace(&self) -> &Namespace {
+        match self {
+            Self::Source(source) => &source.namespace,
+            Self::StageSet(stage_set) => &stage_set.namespace,
+        }
+    }
+
+    /// What an account needs to read it itself; the resource of a source is discovery's to tell.
+    fn right(&self, observation: &Observation, needs: &mut Vec<Need>) -> Result<Right, Reading> {
+        let right = |group: &str, resource: &str, name: &str| Right {
+            namespace: Some(self.namespace().to_string()),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            verb: Verb::Get,
+            name: name.to_owned(),
+        };
+        let source = match self {
+            Self::StageSet(stage_set) => {
+                return Ok(right(GROUP, PLURAL_STAGE_SETS, &stage_set.name));
             }
+            Self::Source(source) => source,
+        };
+        let target = Target::Local;
+        let gvk = GroupVersionKind::from_manifest(&source.api_version, &source.kind);
+        let kind = observation.facts.kinds.get(&target, &gvk);
+        let until = kind.map(|kind| kind.at.plus(DENIED_RETRY));
+        match (kind.map(|kind| &kind.value), until) {
+            (
+                Some(KindState::Served { plural, .. } | KindState::OtherVersion { plural, .. }),
+                _,
+            ) => Ok(right(&gvk.group, plural, &source.name)),
+            (Some(_), Some(until)) if observation.now < until => Err(Reading::Refused(until)),
+            _ => {
+                needs.push(Need::Kind { target, gvk });
+                Err(Reading::Asked)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source) => source.fmt(f),
+            Self::StageSet(stage_set) => write!(f, "StageSet {stage_set}"),
         }
     }
 }

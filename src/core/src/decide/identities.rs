@@ -23,10 +23,7 @@ pub(super) fn resolve(
     spec.stages
         .iter()
         .map(|stage| {
-            let account = stage
-                .service_account
-                .as_ref()
-                .or(spec.service_account.as_ref());
+            let account = stage.account(spec);
             Identity::resolve(tenancy, namespace, account, target).map_err(|refusal| {
                 Report::stalled(
                     observation,

@@ -328,7 +328,7 @@ fn message(observation: &Observation, all: &[Lacking]) -> String {
         })
         .collect();
     format!(
-        "{} (nothing was written; `stagesetctl why {} -n {}` prints the roles that allow exactly \
+        "{} (nothing of this stage was written; `stagesetctl why {} -n {}` prints the roles that allow exactly \
          this)",
         parts.join(". "),
         stage_set.name,

@@ -308,10 +308,7 @@ pub(super) fn run_of(spec: &Spec, target: &Target, pins: &Pins) -> String {
     for stage in &spec.stages {
         add(stage.name.as_str());
         add(&stage.path);
-        let account = stage
-            .service_account
-            .as_ref()
-            .or(spec.service_account.as_ref());
+        let account = stage.account(spec);
         add(account.map_or("", |account| account.as_str()));
         match pins.get(&stage.source) {
             Some(pin) => {

@@ -7,11 +7,12 @@ use stageset_api::reason::Reason;
 use crate::failure::{Failure, FailureClass};
 use crate::observation::{Artifact, Observation, SourceState};
 use crate::plan::Need;
-use crate::spec::{SourceReference, Spec, Stage};
+use crate::names::ServiceAccountName;
+use crate::spec::{SourceReference, Spec};
 use crate::time::Timestamp;
 
 use super::Stop;
-use super::foreign;
+use super::foreign::{self, Named, Reading};
 use super::freshness::{Use, jittered, judge};
 use super::report::{Report, Wait, retry_interval};
 
@@ -27,12 +28,7 @@ pub(super) fn pin(
     spec: &Spec,
     needs: &mut Vec<Need>,
 ) -> Result<Pins, Stop> {
-    if observation.config.no_cross_namespace_refs {
-        for (index, stage) in spec.stages.iter().enumerate() {
-            foreign_sources_of_actions(observation, index, stage)?;
-        }
-    }
-    foreign::are_allowed(observation, spec)?;
+    foreign::sources_are_allowed(observation, spec)?;
     let mut pins = Pins::new();
     let mut stop = None;
     for stage in &spec.stages {
@@ -40,15 +36,8 @@ pub(super) fn pin(
         if pins.contains_key(source) {
             continue;
         }
-        let account = stage
-            .service_account
-            .as_ref()
-            .or(spec.service_account.as_ref());
-        let pinned = match foreign::may_read(observation, spec, account, source, needs) {
-            Ok(true) => pin_one(observation, spec, source, needs),
-            Ok(false) => Ok(None),
-            Err(report) => Err(report),
-        };
+        let account = stage.account(spec);
+        let pinned = pin_one(observation, spec, account, source, needs);
         match pinned {
             Ok(Some(artifact)) => {
                 pins.insert(source.clone(), artifact);
@@ -65,40 +54,22 @@ pub(super) fn pin(
     }
 }
 
-/// The same of what its actions apply and run.
-fn foreign_sources_of_actions(
-    observation: &Observation,
-    index: usize,
-    stage: &Stage,
-) -> Result<(), Stop> {
-    let own = &observation.stage_set.namespace;
-    let foreign = stage.actions.all().find_map(|(phase, action)| {
-        let source = &action.verb.manifests()?.source;
-        (&source.namespace != own).then_some((phase, action, source))
-    });
-    let Some((phase, action, source)) = foreign else {
-        return Ok(());
-    };
-    Err(Report::stalled(
-        observation,
-        Reason::ResolveFailed,
-        format!(
-            "spec.stages[{index}].actions.{phase}: sourceRef of action {:?}: {source} is in another \
-             namespace, which this controller doesn't allow (--no-cross-namespace-refs): use a source \
-             of namespace {own}",
-            action.name
-        ),
-        Wait::For(std::time::Duration::from_secs(60)),
-    )
-    .into())
-}
-
+/// One source, for this account; `None` while facts are missing.
 pub(super) fn pin_one(
     observation: &Observation,
     spec: &Spec,
+    account: Option<&ServiceAccountName>,
     source: &SourceReference,
     needs: &mut Vec<Need>,
 ) -> Result<Option<Artifact>, Box<Report>> {
+    match foreign::may_read(observation, spec, account, Named::Source(source), needs) {
+        Reading::Allowed => {}
+        Reading::Asked => return Ok(None),
+        Reading::Refused(until) => {
+            let wait = Wait::Until(until);
+            return Err(Box::new(foreign::unavailable(observation, source, wait)));
+        }
+    }
     let fact = observation.facts.sources.get(source);
     let state = match judge(observation, fact, unreadable) {
         Use::Ask => {
@@ -154,11 +125,7 @@ pub(super) fn pin_one(
     }
     if source.namespace != observation.stage_set.namespace {
         let wait = Wait::Until(again);
-        return Err(Box::new(foreign::unavailable(
-            observation,
-            &source.to_string(),
-            wait,
-        )));
+        return Err(Box::new(foreign::unavailable(observation, source, wait)));
     }
     Err(Box::new(Report::waiting(
         observation,
@@ -193,7 +160,7 @@ fn unusable_failure(
     until: Timestamp,
 ) -> Report {
     if source.namespace != observation.stage_set.namespace {
-        return foreign::unavailable(observation, &source.to_string(), Wait::Until(until));
+        return foreign::unavailable(observation, source, Wait::Until(until));
     }
     let reason = match failure.class {
         FailureClass::Denied | FailureClass::UnknownKind => Reason::RBACDenied,

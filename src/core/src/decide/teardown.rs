@@ -203,10 +203,7 @@ fn identity(
     let spec = stage_set.spec.as_ref().ok();
     let in_spec = spec.and_then(|spec| {
         let stage = spec.stages.iter().find(|stage| stage.name == *name)?;
-        stage
-            .service_account
-            .as_ref()
-            .or(spec.service_account.as_ref())
+        stage.account(spec)
     });
     let account = in_spec
         .or(inventory.service_account.as_ref())

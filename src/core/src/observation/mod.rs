@@ -51,7 +51,7 @@ pub struct Config {
     pub max_teardown_wait: Duration,
     /// Refuse every `sourceRef` and `dependsOn` into another namespace, unread (S31, S32).
     pub no_cross_namespace_refs: bool,
-    /// Let a StageSet refer only to foreign sources that its own account may read (K04).
+    /// Follow foreign references only for an account that may read what they lead to itself (K04).
     pub check_cross_namespace_refs: bool,
     /// The release that this process belongs to; `None` = it claims nothing and minds no claim.
     pub release: Option<ControllerRelease>,

@@ -95,6 +95,15 @@ pub struct Stage {
     pub actions: Actions,
 }
 
+impl Stage {
+    /// The account that delivers it: its own, or the StageSet's.
+    pub fn account<'a>(&'a self, spec: &'a Spec) -> Option<&'a ServiceAccountName> {
+        self.service_account
+            .as_ref()
+            .or(spec.service_account.as_ref())
+    }
+}
+
 /// Expressions that judge the applied objects of a group and kind; the version plays no part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReadyExpressions {

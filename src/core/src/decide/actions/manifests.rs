@@ -1,5 +1,5 @@
 //! The objects of `job` and `apply` actions: their source is resolved and built like a stage's (as
-//! the controller, in the local cluster, under the same flags), but only when its turn has come.
+//! the controller, in the local cluster, under the same flags and for the same account), but only when its turn has come.
 
 use serde_json::Value;
 
@@ -144,6 +144,7 @@ fn artifact(this: This<'_>, manifests: &Manifests) -> Result<Artifact, Go> {
     match sources::pin_one(
         release.observation,
         release.spec,
+        this.run.stage.spec.account(release.spec),
         &manifests.source,
         &mut needs,
     ) {
