@@ -58,7 +58,7 @@ fn run(words: &[String]) -> Result<Report> {
     for scenario in alone {
         report.run(scenario, &world);
     }
-    report.check("audit_log_of_all_scenarios", || {
+    report.check("s01_s02_audit_log_of_all_scenarios", || {
         checks::every_request(&world)
     });
     report.check("controller_still_runs", || world.controller().must_run());

@@ -206,7 +206,7 @@ fn s05_the_controller_writes_no_workload_and_holds_no_star() {
 
 /// S12: the binding to cluster-admin comes with the value and only with it.
 #[test]
-fn s12_cluster_admin_is_bound_by_its_value_alone() {
+fn s11_s12_cluster_admin_is_bound_by_its_value_alone() {
     for mode in modes() {
         let bound = granted(&objects(&mode.release))
             .iter()
@@ -217,7 +217,7 @@ fn s12_cluster_admin_is_bound_by_its_value_alone() {
 
 /// S20, S22: with a list, what belongs to tenants is granted in these namespaces and nowhere else.
 #[test]
-fn s20_rights_on_tenants_end_at_the_list() {
+fn s20_s22_rights_on_tenants_end_at_the_list() {
     for mode in modes()
         .iter()
         .filter(|mode| mode.name.contains("watchNamespaces"))
@@ -238,4 +238,50 @@ fn s20_rights_on_tenants_end_at_the_list() {
             );
         }
     }
+}
+
+/// S2: in every way of installing, the controller acts for tenants by impersonation and makes no
+/// tokens.
+#[test]
+fn s02_tenants_are_impersonated_and_no_token_is_made() {
+    for mode in modes() {
+        let granted = granted(&objects(&mode.release));
+        assert!(
+            !granted
+                .iter()
+                .any(|line| line.contains("serviceaccounts/token")),
+            "{}",
+            mode.name
+        );
+        assert!(
+            granted.iter().any(|line| line.contains("impersonate")),
+            "{}: {granted:#?}",
+            mode.name
+        );
+    }
+}
+
+/// S13: the command of the user's document, with the same arguments: its name, its namespace, its
+/// value.
+#[test]
+fn s13_the_install_command_renders_a_cluster_admin() {
+    let chart = stageset_e2e::chart::folder().join("Chart.yaml");
+    let chart = std::fs::read_to_string(chart).unwrap();
+    assert!(
+        chart
+            .lines()
+            .any(|line| line == "name: stageset-controller")
+    );
+    let release = stageset_e2e::chart::Release::new(
+        "stageset-controller",
+        "stageset-system",
+        &["rbac.clusterAdmin=true"],
+    );
+    let text = release.render(&[]).unwrap();
+    assert!(text.contains("- --single-tenant\n"));
+    let granted = granted(&objects(&release));
+    assert!(
+        granted.contains("stageset-system/stageset-controller cluster ClusterRole=cluster-admin"),
+        "{granted:#?}"
+    );
 }

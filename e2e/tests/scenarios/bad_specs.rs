@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use stageset_e2e::fixtures::{Tenant, artifacts};
 
+use crate::checks;
 use crate::stageset::{NOTICED, StageSet, config_map, spec};
 use crate::world::World;
 
@@ -114,12 +115,94 @@ pub(crate) fn unsupported_field(world: &World) -> Result<()> {
     let kubectl = world.kubectl();
     let namespace = "unsupported";
     Tenant::create(kubectl, namespace)?.grant_edit(kubectl)?;
-    let mut asking = spec("ExternalArtifact", "app", &[("only", "./")]);
-    asking["stages"][0]["promotion"] = json!({"soak": "1m"});
-    let set = StageSet::apply(kubectl, namespace, "release", &asking)?;
-    set.wait_failed_saying(
-        &["InvalidSpec"],
-        &["spec.stages[0].promotion", "not supported"],
-    )?;
-    set.delete()
+    for (name, field, value, said) in [
+        (
+            "rollback",
+            "rollbackOnFailure",
+            json!(true),
+            "spec.rollbackOnFailure",
+        ),
+        (
+            "decryption",
+            "decryption",
+            json!({"provider": "sops", "secretRef": {"name": "keys"}}),
+            "spec.decryption",
+        ),
+        (
+            "promotion",
+            "stages",
+            json!([{"name": "only", "sourceRef": {"name": "app"}, "promotion": {"soak": "1m"}}]),
+            "spec.stages[0].promotion",
+        ),
+    ] {
+        let mut asking = spec("ExternalArtifact", "app", &[("only", "./")]);
+        asking[field] = value;
+        let set = StageSet::apply(kubectl, namespace, name, &asking)?;
+        set.wait_failed_saying(&["InvalidSpec"], &[said, "not supported"])?;
+        set.delete()?;
+    }
+    // S30: nothing that such a field names was read, as anybody.
+    let events = checks::about(world, namespace)?.unwrap_or_default();
+    let read = events.iter().find(|event| event.resource == "secrets");
+    ensure!(read.is_none(), "{read:?}");
+    Ok(())
+}
+
+/// S9: no name leads out of the namespace; the schema or the controller says so, and nothing is asked
+/// as anybody.
+pub(crate) fn account_of_somebody_else(world: &World) -> Result<()> {
+    let kubectl = world.kubectl();
+    let namespace = "somebody-else";
+    Tenant::create(kubectl, namespace)?.grant_edit(kubectl)?;
+    Tenant::create(kubectl, "somebody-elses")?.grant_edit(kubectl)?;
+    let artifact = world
+        .artifacts
+        .put_files(&[("a.yaml", &config_map("a", "one"))])?;
+    artifacts::publish(kubectl, namespace, "app", "v1", &artifact)?;
+    for (name, account) in [
+        ("colon", "somebody-elses:deployer"),
+        ("user", "system:serviceaccount:somebody-elses:deployer"),
+        ("slash", "somebody-elses/deployer"),
+        ("group", "system:masters"),
+        ("breaks", "deployer\r\nImpersonate-Group: system:masters"),
+    ] {
+        let mut wrong = spec("ExternalArtifact", "app", &[("only", "./")]);
+        wrong["serviceAccountName"] = json!(account);
+        if let Ok(set) = StageSet::apply(kubectl, namespace, name, &wrong) {
+            set.wait_failed_saying(&["InvalidSpec"], &["serviceAccountName"])?;
+            ensure!(set.owned()?.is_empty(), "{account}: something was applied");
+            set.delete()?;
+        }
+    }
+    for place in [namespace, "somebody-elses"] {
+        let events = checks::about(world, place)?.unwrap_or_default();
+        let acted = events.iter().find(|event| event.impersonated.is_some());
+        ensure!(acted.is_none(), "{acted:?}");
+    }
+    Ok(())
+}
+
+/// S28: refused by the schema, which says what it is about.
+pub(crate) fn config_map_ref(world: &World) -> Result<()> {
+    let kubectl = world.kubectl();
+    let namespace = "config-map-ref";
+    Tenant::create(kubectl, namespace)?.grant_edit(kubectl)?;
+    for kube_config in [
+        json!({"configMapRef": {"name": "cloud"}}),
+        json!({"configMapRef": {"name": "cloud"}, "secretRef": {"name": "prod"}}),
+    ] {
+        let mut asking = spec("ExternalArtifact", "app", &[("only", "./")]);
+        asking["kubeConfig"] = kube_config;
+        match StageSet::apply(kubectl, namespace, "release", &asking) {
+            Ok(_) => anyhow::bail!("it was let in"),
+            Err(error) => {
+                let text = format!("{error:#}");
+                ensure!(
+                    text.contains("configMapRef") && text.contains("secretRef"),
+                    "another failure: {text}"
+                );
+            }
+        }
+    }
+    Ok(())
 }

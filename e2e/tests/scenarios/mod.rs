@@ -16,7 +16,9 @@ mod modes;
 mod no_account;
 mod objects;
 mod only_edit;
+mod references;
 mod remote_cluster;
+mod side_by_side;
 mod webhook;
 
 use anyhow::Result;
@@ -72,12 +74,15 @@ const fn alone_and_local(name: &'static str, run: fn(&World) -> Result<()>) -> S
 
 /// All of them, the longest first.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    local("remote_cluster", remote_cluster::run),
-    shared("missing_right", missing_right::run),
-    shared("only_edit", only_edit::run),
+    local(
+        "s23_s24_s25_s26_s27_s29_s30_remote_cluster",
+        remote_cluster::run,
+    ),
+    shared("s03_s07_missing_right", missing_right::run),
+    shared("s03_s04_only_edit", only_edit::run),
     local("git_release", git_release::run),
-    shared("external_artifact", external_artifact::run),
-    shared("no_account", no_account::run),
+    shared("s17_external_artifact", external_artifact::run),
+    shared("s06_s08_no_account", no_account::run),
     shared("unreachable_server", bad_artifacts::unreachable_server),
     shared("wrong_digest", bad_artifacts::wrong_digest),
     shared("hostile_path_in_tar", bad_artifacts::hostile_path_in_tar),
@@ -116,7 +121,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "account_that_does_not_exist",
         bad_specs::account_that_does_not_exist,
     ),
-    shared("unsupported_field", bad_specs::unsupported_field),
+    shared("s10_s30_unsupported_field", bad_specs::unsupported_field),
+    shared(
+        "s09_account_of_somebody_else",
+        bad_specs::account_of_somebody_else,
+    ),
+    shared("s28_config_map_ref", bad_specs::config_map_ref),
     shared("edited_in_mid_run", interference::edited_in_mid_run),
     shared(
         "status_written_by_somebody_else",
@@ -126,12 +136,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "object_of_another_stage_set",
         interference::object_of_another_stage_set,
     ),
-    shared("deletion_while_waiting", deletion::while_waiting),
-    shared("chart_rights", chart_rights::run),
+    shared("s10_deletion_while_waiting", deletion::while_waiting),
+    shared("s02_s05_chart_rights", chart_rights::run),
     local("webhook", webhook::run),
     alone("leader_hands_over", leader::run),
     alone_and_local("constrained_impersonation", modes::constrained),
-    alone_and_local("watch_namespaces", modes::watch_namespaces),
-    alone_and_local("cluster_admin", modes::cluster_admin),
+    alone_and_local("s18_s19_s20_s22_watch_namespaces", modes::watch_namespaces),
+    alone_and_local("s11_s12_s14_s15_s16_cluster_admin", modes::cluster_admin),
+    alone_and_local("s21_three_releases", side_by_side::three),
+    alone_and_local("s21_overlapping_releases", side_by_side::overlapping),
+    alone_and_local("s31_s32_s33_isolation_flag", references::isolated),
+    alone_and_local("checked_references", references::checked),
     alone("killed_ten_times", killed::run),
 ];

@@ -11,7 +11,10 @@ use crate::stageset::{StageSet, config_map, spec};
 use crate::world::World;
 
 /// The shared controller looks at all namespaces, so it makes room.
-fn instead_of_the_shared_one(world: &World, run: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(super) fn instead_of_the_shared_one(
+    world: &World,
+    run: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     world.controller().terminate()?;
     let result = run();
     world.controller().start_ready()?;
@@ -19,7 +22,7 @@ fn instead_of_the_shared_one(world: &World, run: impl FnOnce() -> Result<()>) ->
 }
 
 /// A release of a ConfigMap in a namespace of its own, written and not yet delivered.
-fn written<'a>(world: &'a World, namespace: &'a str) -> Result<StageSet<'a>> {
+pub(super) fn written<'a>(world: &'a World, namespace: &'a str) -> Result<StageSet<'a>> {
     let kubectl = world.kubectl();
     Tenant::create(kubectl, namespace)?.grant_edit(kubectl)?;
     let artifact = world

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_of_different_stages_never_share_a_name() {
+    fn attack_a12_shards_of_different_stages_never_share_a_name() {
         assert_ne!(shard_name("a-b", "c", 0), shard_name("a", "b-c", 0));
         assert_ne!(shard_name("a", "b", 0), shard_name("a", "b", 1));
         assert_eq!(shard_name("shop", "app", 0), "shop-app-00-44ca278acd");

@@ -281,7 +281,7 @@ fn rules_of_single_fields_are_the_contracts() {
 }
 
 #[test]
-fn the_config_map_rule_stands_alone() {
+fn s28_the_config_map_rule_stands_alone() {
     let set = definition("stagesets.yaml");
     let kube_config = field(&set, "spec.kubeConfig");
     assert_eq!(kube_config.get("required"), None, "K27");

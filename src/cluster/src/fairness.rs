@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_request_of_a_quiet_namespace_overtakes_a_thousand_of_a_busy_one() {
+    async fn attack_a26_one_request_of_a_quiet_namespace_overtakes_a_thousand_of_a_busy_one() {
         let budget = Budget::new(1);
         let held = budget.acquire("busy").await;
         let order = Arc::new(Mutex::new(Vec::new()));

@@ -145,7 +145,7 @@ async fn one_failed_or_lost_answer_anywhere_is_survived() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_digest_applies_nothing_and_a_new_revision_heals_it() {
+async fn attack_a28_a_wrong_digest_applies_nothing_and_a_new_revision_heals_it() {
     let mut world = World::new().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
     world

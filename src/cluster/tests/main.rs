@@ -8,9 +8,12 @@
 )]
 
 mod actions;
+mod attacks;
 mod delivery;
+mod denials;
 mod faults;
 mod odd_objects;
+mod promises;
 mod remote;
 mod taking_over;
 mod tenancy;

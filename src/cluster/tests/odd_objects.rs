@@ -38,7 +38,7 @@ async fn what_others_wrote_into_the_status_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_inventory_that_others_planted_deletes_nothing() {
+async fn attack_a13_an_inventory_that_others_planted_deletes_nothing() {
     let mut world = World::new().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
     world.apply(&json!({

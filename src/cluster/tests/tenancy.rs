@@ -9,7 +9,7 @@ use stageset_core::plan::Next;
 use crate::world::{TENANT, World, config_map, tenant_plane};
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_right_stops_the_release_and_granting_it_heals_it() {
+async fn s03_s07_a_missing_right_stops_the_release_and_granting_it_heals_it() {
     let mut world = World::new().await;
     world.grant(
         "shop",
@@ -48,7 +48,7 @@ async fn a_missing_right_stops_the_release_and_granting_it_heals_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_account_not_one_tenant_plane_request_is_made() {
+async fn s06_s08_attack_a04_without_an_account_not_one_tenant_plane_request_is_made() {
     let mut world = World::new().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
     world.apply(&json!({
@@ -108,7 +108,7 @@ async fn an_absent_account_is_refused_although_the_api_server_would_impersonate_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_asks_for_more_than_its_account_may_writes_none_of_it() {
+async fn s07_a_release_that_asks_for_more_than_its_account_may_writes_none_of_it() {
     let mut world = World::new().await;
     world.grant(
         "shop",

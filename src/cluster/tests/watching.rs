@@ -415,7 +415,7 @@ async fn decisions_that_come_to_no_rest_are_parked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recreated_account_inherits_nothing() {
+async fn attack_a07_a_recreated_account_inherits_nothing() {
     let mut world = watched_world().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
     world.stage_set("web", &["app"]);

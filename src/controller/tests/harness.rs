@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use stageset_cluster::artifacts::ArtifactSource;
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::ports::NoWatches;
-use stageset_cluster::{Clock, Connection, Discovery, Ports, Renderer, Settings, Silent};
+use stageset_cluster::{
+    Clock, Connection, Discovery, Ports, Remotes, Renderer, Settings, Silent,
+};
 use stageset_controller::gate::Gate;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process, RunError, run};
@@ -48,6 +50,8 @@ pub(crate) struct World {
     pub(crate) cluster: SimulatedCluster,
     artifacts: Artifacts,
     clock: Clock,
+    /// How remote clusters are reached; not at all, unless a test says so.
+    pub(crate) remotes: Arc<Remotes>,
 }
 
 /// A controller that runs.
@@ -91,6 +95,7 @@ impl World {
             cluster: SimulatedCluster::new(start, 1),
             artifacts: Artifacts::default(),
             clock: Clock::simulated(Timestamp::parse(START).unwrap()),
+            remotes: Arc::default(),
         }
     }
 
@@ -271,7 +276,7 @@ impl World {
             hooks: Arc::new(Deaf),
             clock: self.clock.clone(),
             discovery: Arc::new(Discovery::new()),
-            remotes: Arc::default(),
+            remotes: Arc::clone(&self.remotes),
             watched: Arc::new(NoWatches),
             observer: Arc::new(Silent),
             renderer: Renderer::Inline,

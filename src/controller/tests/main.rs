@@ -1,6 +1,7 @@
 //! The production loop on the simulated cluster, on a paused clock.
 
 mod behaviours;
+mod canary;
 mod certificates;
 mod determinism;
 mod endings;

@@ -39,7 +39,7 @@ fn poison() -> Vec<Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn poison_parks_itself_alone_also_after_a_restart() {
+async fn attack_a23_poison_parks_itself_alone_also_after_a_restart() {
     let world = World::bare();
     world.put(&loose_definition(
         "stages.metio.wtf",

@@ -94,13 +94,14 @@ async fn s21_two_and_three_releases_with_disjoint_lists_never_meet() {
             object.is_some_and(|object| object["data"]["key"] == "2")
         };
         for (_, list) in lists {
-            world
-                .until("the change arrives", || arrived(list[0]))
-                .await;
+            world.until("the change arrives", || arrived(list[0])).await;
         }
         for (name, list) in lists {
             for namespace in *list {
-                assert_eq!(handled_by(&world, namespace), format!("{name}-system/{name}"));
+                assert_eq!(
+                    handled_by(&world, namespace),
+                    format!("{name}-system/{name}")
+                );
                 let only = BTreeSet::from([(*name).to_owned()]);
                 assert_eq!(writers(&world, namespace), only, "{namespace}");
             }
@@ -119,6 +120,39 @@ async fn s21_two_and_three_releases_with_disjoint_lists_never_meet() {
     }
 }
 
+/// Without a list every namespace; with one, nothing of the others: no StageSet, and no source in a
+/// cache.
+#[tokio::test(start_paused = true)]
+async fn s17_s18_s19_a_list_bounds_what_is_reconciled_and_cached() {
+    let all = ["team-a", "team-b", "team-c"];
+    let outside = world(&all).await;
+    let whole = release(&outside, "whole", &[], false);
+    for namespace in all {
+        outside
+            .until_ready_says(namespace, "shop", "True Succeeded")
+            .await;
+    }
+    whole.stop().await.unwrap();
+
+    let outside = world(&all).await;
+    let listed = release(&outside, "listed", &["team-a", "team-b"], false);
+    for namespace in ["team-a", "team-b"] {
+        outside
+            .until_ready_says(namespace, "shop", "True Succeeded")
+            .await;
+    }
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let object = outside.get_stage_set("team-c", "shop").unwrap();
+    assert_eq!(object["status"], json!(null));
+    assert_eq!(object["metadata"]["finalizers"], json!(null));
+    for request in outside.requests() {
+        let cached = ["stagesets", "externalartifacts", "gitrepositories", "serviceaccounts"];
+        let for_all = request.namespace.is_empty() && cached.contains(&&*request.resource);
+        assert!(!for_all && request.namespace != "team-c", "{request:?}");
+    }
+    listed.stop().await.unwrap();
+}
+
 /// Overlapping lists, both begun in one moment: one of them writes, the other says so.
 #[tokio::test(start_paused = true)]
 async fn k24_overlapping_lists_are_said_and_have_one_writer() {
@@ -135,7 +169,9 @@ async fn k24_overlapping_lists_are_said_and_have_one_writer() {
         counts.sort();
         counts == ["0", "1"]
     };
-    world.until("one of the two says that it does nothing", both).await;
+    world
+        .until("one of the two says that it does nothing", both)
+        .await;
     world.source("team-b", "app", &[("a.yaml", &config_map("a", "2"))]);
     world
         .until("the change arrives", || {
@@ -150,7 +186,9 @@ async fn k24_overlapping_lists_are_said_and_have_one_writer() {
         .delete("stages.metio.wtf/v1", "StageSet", "team-b", "shop")
         .unwrap();
     world
-        .until("it is gone", || world.get_stage_set("team-b", "shop").is_none())
+        .until("it is gone", || {
+            world.get_stage_set("team-b", "shop").is_none()
+        })
         .await;
     assert_eq!(writers(&world, "team-b").len(), 1, "two writers");
     let none = || left_alone(&one) == "0" && left_alone(&two) == "0";
@@ -220,10 +258,12 @@ async fn k24_a_cleared_claim_is_taken_by_the_release_that_waits() {
         .cluster
         .patch_status("stages.metio.wtf/v1", "StageSet", "team-a", "shop", &patch)
         .unwrap();
-    world
-        .until("the waiting one takes it", || {
-            handled_by(&world, "team-a") == "second-system/second"
-        })
-        .await;
+    let taken = || handled_by(&world, "team-a") == "second-system/second";
+    assert!(
+        within(Duration::from_secs(5), taken).await,
+        "{:#}: {:#?}",
+        world.get_stage_set("team-a", "shop").unwrap(),
+        world.requests().split_off(world.requests().len() - 8)
+    );
     second.stop().await.unwrap();
 }

@@ -146,7 +146,7 @@ fn review(account: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a25_strangers_get_a_status_and_the_next_caller_an_answer() {
+async fn attack_a25_strangers_get_a_status_and_the_next_caller_an_answer() {
     let (folder, issued, metrics) = (Folder::new("strangers"), certificate(), Metrics::new());
     folder.write(&issued);
     let (address, running) = webhook(&folder.0, &metrics).await;
@@ -244,7 +244,7 @@ async fn a25_strangers_get_a_status_and_the_next_caller_an_answer() {
 }
 
 #[tokio::test]
-async fn a25_one_address_can_not_take_all_places() {
+async fn attack_a25_one_address_can_not_take_all_places() {
     let (folder, issued) = (Folder::new("places"), certificate());
     folder.write(&issued);
     let (address, running) = webhook(&folder.0, &Metrics::new()).await;

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_account_cannot_leave_its_namespace() {
+    fn attack_a05_a_service_account_cannot_leave_its_namespace() {
         for bad in [
             "",
             " ",

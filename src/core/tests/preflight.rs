@@ -222,6 +222,40 @@ fn s31_s33_under_the_flag_a_foreign_source_is_refused_unread() {
     assert!(world.objects.is_empty());
 }
 
+/// What was asked, tried and seen as one account is never another's answer, in one namespace and
+/// one StageSet.
+#[test]
+fn attack_a07_reviews_and_objects_are_remembered_for_one_identity_alone() {
+    const POOR: &str = "system:serviceaccount:payments:poor";
+    let mut world = reviewed();
+    world.accounts.insert("poor".into());
+    let kinds: Vec<String> = world.kinds.keys().map(|(_, kind)| kind.clone()).collect();
+    for kind in kinds {
+        for verb in ["create", "delete", "get", "patch"] {
+            world
+                .denied
+                .insert((POOR.into(), verb.into(), kind.clone()));
+        }
+    }
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    // Everything of the rich one is known by now; the poor one gets nothing of it.
+    let poor = stageset_core::names::ServiceAccountName::new("poor").unwrap();
+    world.edit_spec(|spec| spec.stages[1].service_account = Some(poor));
+    world.publish("app", "r2", &["Deployment/web=2", "Service/web=1"]);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(
+        world.message().contains("payments/poor"),
+        "{}",
+        world.message()
+    );
+    assert_eq!(world.object("Deployment", "web").unwrap().version, 1);
+    for done in &world.done {
+        assert_ne!(done.identity.as_deref(), Some(POOR), "{}", done.what);
+    }
+}
+
 /// A review that misses nothing ages too; its age must not make the others be asked for again and
 /// again (I4: no hot loop).
 #[test]

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn special_addresses_are_refused_however_they_are_written() {
+    fn attack_a18_special_addresses_are_refused_however_they_are_written() {
         let policy = AddressPolicy::default();
         for refused in [
             "127.0.0.1",

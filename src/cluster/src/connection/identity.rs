@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_foreign_and_smuggled_users_are_refused() {
+    fn attack_a02_a05_blank_foreign_and_smuggled_users_are_refused() {
         for user in [
             "",
             " ",

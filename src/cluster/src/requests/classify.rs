@@ -14,6 +14,9 @@
 //! | an admission webhook's denial, whatever its code | Rejected; Immutable if it says so |
 //! | no answer | Transient; a request that we refused to send: Denied |
 //!
+//! What refused a request is said first where its own text says it last, if at all: `escalation
+//! prevention`, `admission`, `quota`. A missing right needs no such word.
+//!
 //! A message about a Secret holds field paths only, since what a server quotes may be a value (A21).
 
 use std::error::Error;
@@ -49,7 +52,8 @@ pub fn classify(answer: &Answer, target: &Target) -> Failure {
             .unwrap_or_default()
     };
     let said = text("/message");
-    let class = class(answer, &status, said);
+    let refused = refused_by(said);
+    let class = class(answer, &status, said, refused);
     let message = if target.is_secret() {
         about_secret(answer.status, &status, said)
     } else if said.is_empty() {
@@ -58,22 +62,23 @@ pub fn classify(answer: &Answer, target: &Target) -> Failure {
     } else {
         clean(said)
     };
-    Failure::new(class, message)
+    match refused.and_then(RefusedBy::as_str) {
+        Some(by) => Failure::new(class, format!("{by}: {message}")),
+        None => Failure::new(class, message),
+    }
 }
 
-fn class(answer: &Answer, status: &Value, said: &str) -> FailureClass {
-    if said.contains("admission webhook") && said.contains("denied the request") {
-        return if immutable::is_said(said) {
-            FailureClass::Immutable
-        } else {
-            FailureClass::Rejected
-        };
+fn class(answer: &Answer, status: &Value, said: &str, refused: Option<RefusedBy>) -> FailureClass {
+    match refused {
+        Some(RefusedBy::Webhook) if immutable::is_said(said) => return FailureClass::Immutable,
+        Some(RefusedBy::Webhook | RefusedBy::Policy) => return FailureClass::Rejected,
+        _ => {}
     }
     match answer.status.as_u16() {
         403 if causes(status).any(|cause| cause["reason"] == "NamespaceTerminating") => {
             FailureClass::Transient { retry_after: None }
         }
-        403 if by_admission(said) => FailureClass::Rejected,
+        403 if refused == Some(RefusedBy::Quota) => FailureClass::Rejected,
         401 | 403 => FailureClass::Denied,
         404 => match (
             status.pointer("/details/kind"),
@@ -100,26 +105,59 @@ fn class(answer: &Answer, status: &Value, said: &str) -> FailureClass {
     }
 }
 
-/// Whether a 403 is about the content rather than about rights. RBAC's own texts say
-/// `User "…" cannot …` or `is attempting to grant RBAC permissions`.
-fn by_admission(said: &str) -> bool {
-    !by_rbac(said)
-        && [
-            "exceeded quota",
-            "failed quota",
-            "violates PodSecurity",
-            "denied request",
-            "usage per Container is",
-            "usage per Pod is",
-            "storage is",
-        ]
-        .iter()
-        .any(|mark| said.contains(mark))
+/// What refused a request, as far as its text tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RefusedBy {
+    /// RBAC: a right is missing.
+    Rights,
+    /// RBAC: nobody grants what they don't hold.
+    Escalation,
+    /// A quota or limit range of the namespace.
+    Quota,
+    /// An admission webhook.
+    Webhook,
+    /// An admission policy, or Pod Security.
+    Policy,
 }
 
-fn by_rbac(said: &str) -> bool {
-    (said.contains("User \"") && said.contains(" cannot "))
-        || said.contains("is attempting to grant RBAC permissions")
+impl RefusedBy {
+    /// What is said before the server's own words.
+    fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Rights => None,
+            Self::Escalation => Some("escalation prevention"),
+            Self::Quota => Some("quota"),
+            Self::Webhook | Self::Policy => Some("admission"),
+        }
+    }
+}
+
+/// A webhook says whatever it likes after its name, so that comes first.
+fn refused_by(said: &str) -> Option<RefusedBy> {
+    let has = |mark: &str| said.contains(mark);
+    if said.starts_with("admission webhook \"") && has("denied the request") {
+        Some(RefusedBy::Webhook)
+    } else if has("is attempting to grant RBAC permissions") {
+        Some(RefusedBy::Escalation)
+    } else if has("User \"") && has(" cannot ") {
+        Some(RefusedBy::Rights)
+    } else if has("violates PodSecurity") || has("denied request") {
+        Some(RefusedBy::Policy)
+    } else if [
+        "exceeded quota",
+        "failed quota",
+        "status unknown for quota",
+        "usage per Container is",
+        "usage per Pod is",
+        "storage is",
+    ]
+    .into_iter()
+    .any(has)
+    {
+        Some(RefusedBy::Quota)
+    } else {
+        None
+    }
 }
 
 pub(super) fn causes(status: &Value) -> impl Iterator<Item = &Value> {
@@ -149,7 +187,10 @@ fn retry_after(answer: &Answer, status: &Value) -> Option<Duration> {
 /// A message about a Secret, made of what can't be a value: RBAC's text, the status' reason, names
 /// and field paths.
 fn about_secret(code: StatusCode, status: &Value, said: &str) -> String {
-    if by_rbac(said) {
+    if matches!(
+        refused_by(said),
+        Some(RefusedBy::Rights | RefusedBy::Escalation)
+    ) {
         return clean(said);
     }
     let reason = status["reason"]

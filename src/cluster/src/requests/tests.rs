@@ -103,7 +103,7 @@ async fn ask(requests: &Requests<'_>, verb: Verb, target: &Target) -> Result<(),
 }
 
 #[tokio::test]
-async fn every_request_carries_the_identity_it_was_made_for() {
+async fn attack_a01_a06_every_request_carries_the_identity_it_was_made_for() {
     let budget = Budget::default();
     let cases = [
         (None, None),
@@ -383,7 +383,7 @@ async fn absence_of_the_object_itself_is_an_answer() {
 }
 
 #[test]
-fn what_a_server_says_of_a_secret_is_not_passed_on() {
+fn attack_a21_what_a_server_says_of_a_secret_is_not_passed_on() {
     let canary = "hunter2";
     for (code, body) in [
         (
@@ -426,6 +426,72 @@ fn what_a_server_says_of_a_secret_is_not_passed_on() {
             .message
             .contains("cannot get")
     );
+}
+
+/// What refused it is said first where the server's own text says it last, or not at all.
+#[test]
+fn what_refused_is_said_first() {
+    for (code, said, begins) in [
+        (
+            403,
+            "roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"u\" (groups=[\"g\"]) is \
+             attempting to grant RBAC permissions not currently held:",
+            "escalation prevention: roles",
+        ),
+        (
+            403,
+            "pods \"x\" is forbidden: exceeded quota: q, requested: pods=1",
+            "quota: pods",
+        ),
+        (
+            403,
+            "pods \"x\" is forbidden: status unknown for quota: q, resources: pods",
+            "quota: pods",
+        ),
+        (
+            403,
+            "pods \"x\" is forbidden: maximum cpu usage per Container is 1, but limit is 2",
+            "quota: pods",
+        ),
+        (
+            403,
+            "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"",
+            "admission: pods",
+        ),
+        (
+            422,
+            "configmaps \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied \
+             request: no",
+            "admission: configmaps",
+        ),
+        (
+            401,
+            "configmaps \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied \
+             request: no",
+            "admission: configmaps",
+        ),
+        // Words of its own make no right of a webhook's refusal.
+        (
+            403,
+            "admission webhook \"v\" denied the request: User \"u\" cannot do this",
+            "admission: admission webhook",
+        ),
+        (
+            403,
+            "configmaps \"x\" is forbidden: User \"u\" cannot patch resource \"configmaps\"",
+            "configmaps",
+        ),
+    ] {
+        let failure = classify(&answer(code, &json!({ "message": said })), &object());
+        assert!(failure.message.starts_with(begins), "{}", failure.message);
+        let by_rights = begins.starts_with("escalation") || begins == "configmaps";
+        let class = if by_rights {
+            FailureClass::Denied
+        } else {
+            FailureClass::Rejected
+        };
+        assert_eq!(failure.class, class, "{said}");
+    }
 }
 
 #[test]

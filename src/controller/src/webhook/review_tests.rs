@@ -64,7 +64,7 @@ fn a_good_stage_set_is_let_in() {
 
 /// A08: the words are the reconciler's, and all of them are there.
 #[test]
-fn a08_all_that_the_reconciler_would_say_is_said() {
+fn attack_a08_all_that_the_reconciler_would_say_is_said() {
     let problems = parse("team", "payments", &bad_spec()).unwrap_err();
     assert!(problems.len() >= 3, "{problems:?}");
     for operation in ["CREATE", "UPDATE"] {
@@ -86,7 +86,7 @@ fn a08_all_that_the_reconciler_would_say_is_said() {
 }
 
 #[test]
-fn what_is_not_supported_is_refused_at_the_door_too() {
+fn s28_what_is_not_supported_is_refused_at_the_door_too() {
     let mut spec = spec();
     spec["kubeConfig"] = json!({ "configMapRef": { "name": "cloud" } });
     let response = answered(&review("CREATE", &object(&spec), &Value::Null));
@@ -191,7 +191,7 @@ fn a_flood_of_violations_is_cut_and_counted() {
 
 /// A25: what is no review has its own sentence, and none of it is repeated.
 #[test]
-fn a25_what_is_no_review_gets_no_verdict() {
+fn attack_a25_what_is_no_review_gets_no_verdict() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let good = review("CREATE", &object(&spec()), &Value::Null);
     let mut other_version = good.clone();

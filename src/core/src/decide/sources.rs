@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use stageset_api::reason::Reason;
 
 use crate::failure::{Failure, FailureClass};
+use crate::names::ServiceAccountName;
 use crate::observation::{Artifact, Observation, SourceState};
 use crate::plan::Need;
-use crate::names::ServiceAccountName;
 use crate::spec::{SourceReference, Spec};
 use crate::time::Timestamp;
 

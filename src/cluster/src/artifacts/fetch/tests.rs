@@ -137,7 +137,7 @@ async fn bounds_and_statuses() {
 }
 
 #[tokio::test]
-async fn no_hop_leads_to_a_refused_address() {
+async fn attack_a18_no_hop_leads_to_a_refused_address() {
     let (address, asked) = server(|_, _| ok("secret")).await;
     let port = address.port();
     let closed = source("", resolver(&["127.0.0.1"]));
@@ -178,7 +178,7 @@ async fn a_redirect_is_checked_like_a_first_request() {
 }
 
 #[tokio::test]
-async fn a_name_that_changes_its_answer_is_checked_each_time() {
+async fn attack_a18_a_name_that_changes_its_answer_is_checked_each_time() {
     let (address, asked) = server(|path, _| {
         if path == "/a" {
             redirect("/b")
