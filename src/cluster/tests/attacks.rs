@@ -195,7 +195,11 @@ async fn attack_a29_a_new_account_deletes_nothing_that_it_may_not() {
             world.ready("web") == "False RBACDenied"
         })
         .await;
-    assert!(world.message("web").contains("delete"), "{}", world.message("web"));
+    assert!(
+        world.message("web").contains("delete"),
+        "{}",
+        world.message("web")
+    );
     assert!(world.config_map("old").is_some());
     assert!(format!("{:?}", world.inventories()).contains("shop_old__ConfigMap"));
     grant(&world, &json!(["get", "create", "patch", "delete"]));

@@ -116,7 +116,7 @@ async fn s01_s02_s10_every_request_of_a_whole_life_is_the_accounts() {
     let done = verbs(&tenants);
     for wanted in [
         "create selfsubjectrulesreviews",
-        "patch jobs",
+        "create jobs",
         "patch configmaps",
         "get deployments",
         "delete configmaps",

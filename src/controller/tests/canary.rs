@@ -89,12 +89,33 @@ fn troubles() -> Vec<(String, String)> {
     add("no-status", kubeconfig(&host, &token));
     add("not-yaml", format!("{CANARY}: [\"{CANARY}"));
     add("not-a-config", format!("{CANARY}: {CANARY}"));
-    add("exec", kubeconfig(&host, &format!("{{exec: {{command: {CANARY}}}}}")));
-    add("file", kubeconfig(&host, &format!("{{tokenFile: /{CANARY}}}")));
-    add("plugin", kubeconfig(&host, &format!("{{auth-provider: {{name: {CANARY}}}}}")));
-    add("as", kubeconfig(&host, &format!("{{token: {CANARY}, as: {CANARY}}}")));
-    add("pem", kubeconfig(&host, &format!("{{client-certificate-data: {CANARY}, client-key-data: {CANARY}}}")));
-    add("strange", kubeconfig(&host, &format!("{{token: {CANARY}, {CANARY}: {CANARY}}}")));
+    add(
+        "exec",
+        kubeconfig(&host, &format!("{{exec: {{command: {CANARY}}}}}")),
+    );
+    add(
+        "file",
+        kubeconfig(&host, &format!("{{tokenFile: /{CANARY}}}")),
+    );
+    add(
+        "plugin",
+        kubeconfig(&host, &format!("{{auth-provider: {{name: {CANARY}}}}}")),
+    );
+    add(
+        "as",
+        kubeconfig(&host, &format!("{{token: {CANARY}, as: {CANARY}}}")),
+    );
+    add(
+        "pem",
+        kubeconfig(
+            &host,
+            &format!("{{client-certificate-data: {CANARY}, client-key-data: {CANARY}}}"),
+        ),
+    );
+    add(
+        "strange",
+        kubeconfig(&host, &format!("{{token: {CANARY}, {CANARY}: {CANARY}}}")),
+    );
     all
 }
 
@@ -126,7 +147,9 @@ async fn attack_a21_a_kubeconfig_is_seen_nowhere_in_a_running_controller() {
     let controller = world.controller(Options::default());
     for (name, _) in &troubles {
         let failed = || world.ready("payments", name).starts_with("False");
-        world.until(&format!("{name} says what is wrong"), failed).await;
+        world
+            .until(&format!("{name} says what is wrong"), failed)
+            .await;
     }
     tokio::time::sleep(Duration::from_secs(600)).await;
     // And the way out, which meets the same trouble.
@@ -149,8 +172,14 @@ async fn attack_a21_a_kubeconfig_is_seen_nowhere_in_a_running_controller() {
         ("log", logged),
         ("metrics", controller.metrics.expose()),
         ("events", format!("{events:?}")),
-        ("status", format!("{:?}", list("stages.metio.wtf/v1", "StageSet"))),
-        ("inventories", format!("{:?}", list("stages.metio.wtf/v1", "StageInventory"))),
+        (
+            "status",
+            format!("{:?}", list("stages.metio.wtf/v1", "StageSet")),
+        ),
+        (
+            "inventories",
+            format!("{:?}", list("stages.metio.wtf/v1", "StageInventory")),
+        ),
     ];
     for (what, text) in visible {
         for secret in [CANARY.to_owned(), STANDARD.encode(CANARY)] {

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use stageset_cluster::artifacts::ArtifactSource;
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::ports::NoWatches;
-use stageset_cluster::{
-    Clock, Connection, Discovery, Ports, Remotes, Renderer, Settings, Silent,
-};
+use stageset_cluster::{Clock, Connection, Discovery, Ports, Remotes, Renderer, Settings, Silent};
 use stageset_controller::gate::Gate;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process, RunError, run};

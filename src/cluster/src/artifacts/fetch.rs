@@ -2,27 +2,24 @@
 //! redirects; each hop's address is checked where it is dialled, so that a name can't be one thing
 //! when checked and another when called (A18).
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_LENGTH, LOCATION, USER_AGENT};
-use http::{Request, Response, StatusCode, Uri};
+use http::header::{ACCEPT, CONTENT_LENGTH, USER_AGENT};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use stageset_core::failure::{Failure, FailureClass};
 
 use super::dial::{self, Dialler, NoTrust, Resolve};
-use super::url::{self, RefusedUrl};
-use super::{AddressPolicy, ArtifactSource, RefusedAddress};
+use super::hop::{self, HopFault, REDIRECTS};
+use super::{AddressPolicy, ArtifactSource, url};
 use crate::requests::clean;
 
 /// Bound of a whole download, redirects included.
 const TOTAL: Duration = Duration::from_secs(300);
-/// Most redirects.
-const REDIRECTS: usize = 10;
 
 /// The production [`ArtifactSource`].
 #[derive(Clone)]
@@ -53,38 +50,19 @@ impl HttpArtifacts {
     async fn download(&self, first: &str, limit: u64) -> Result<Bytes, Fault> {
         let mut url = first.to_owned();
         for _ in 0..=REDIRECTS {
-            let (uri, address) = url::check(&url)?;
-            // The dialler doesn't resolve what is an address already.
-            if let Some(address) = address {
-                self.policy.check(address)?;
-            }
-            let response = self.get(&uri).await?;
+            let uri = hop::checked(&url, &self.policy)?;
+            let request = Request::get(&uri)
+                .header(ACCEPT, "*/*")
+                .header(USER_AGENT, "stageset-controller")
+                .body(Empty::new());
+            let response = hop::answered(&self.client, request).await?;
             let status = response.status();
             if status == StatusCode::OK {
                 return read(response, limit).await;
             }
-            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Err(Fault::Status(status));
-            }
-            let location = response
-                .headers()
-                .get(LOCATION)
-                .and_then(|value| value.to_str().ok());
-            url = url::redirected(&uri, location.ok_or(Fault::NoLocation)?);
+            url = hop::led_on(&uri, &response)?.ok_or(Fault::Status(status))?;
         }
-        Err(Fault::TooManyRedirects)
-    }
-
-    async fn get(&self, uri: &Uri) -> Result<Response<Incoming>, Fault> {
-        let request = Request::get(uri)
-            .header(ACCEPT, "*/*")
-            .header(USER_AGENT, "stageset-controller")
-            .body(Empty::new())
-            .map_err(|_| RefusedUrl::NotHttp)?;
-        self.client
-            .request(request)
-            .await
-            .map_err(|error| Fault::from_chain(&error))
+        Err(HopFault::TooManyRedirects.into())
     }
 }
 
@@ -116,7 +94,7 @@ async fn read(response: Response<Incoming>, limit: u64) -> Result<Bytes, Fault> 
     let mut body = response.into_body();
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Fault::from_chain(&error))?;
+        let frame = frame.map_err(|error| HopFault::from_chain(&error))?;
         if let Ok(data) = frame.into_data() {
             if (bytes.len() as u64).saturating_add(data.len() as u64) > limit {
                 return Err(too_large);
@@ -131,40 +109,23 @@ async fn read(response: Response<Incoming>, limit: u64) -> Result<Bytes, Fault> 
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
-    Url(#[from] RefusedUrl),
-    #[error(transparent)]
-    Address(#[from] RefusedAddress),
+    Hop(#[from] HopFault),
     #[error("it is larger than the limit of {limit} bytes")]
     TooLarge { limit: u64 },
     #[error("the server answered {0}")]
     Status(StatusCode),
-    #[error("the server redirects without saying where to")]
-    NoLocation,
-    #[error("more than {REDIRECTS} redirects")]
-    TooManyRedirects,
     #[error("it took longer than {} s", TOTAL.as_secs())]
     TimedOut,
-    #[error("{0}")]
-    Network(String),
 }
 
 impl Fault {
-    /// A refusal of ours somewhere in the chain, or else the chain in words.
-    fn from_chain(error: &(dyn Error + 'static)) -> Self {
-        match dial::refusal(error) {
-            Ok(refused) => Self::Address(refused),
-            Err(said) => Self::Network(said),
-        }
-    }
-
     fn class(&self) -> FailureClass {
         match self {
-            Self::Url(_) | Self::Address(_) | Self::TooLarge { .. } => FailureClass::Terminal,
-            Self::Status(_)
-            | Self::NoLocation
-            | Self::TooManyRedirects
-            | Self::TimedOut
-            | Self::Network(_) => FailureClass::Transient { retry_after: None },
+            Self::TooLarge { .. } => FailureClass::Terminal,
+            Self::Hop(fault) if fault.is_final() => FailureClass::Terminal,
+            Self::Hop(_) | Self::Status(_) | Self::TimedOut => {
+                FailureClass::Transient { retry_after: None }
+            }
         }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! - [`policy`] which addresses those are;
 //! - [`dial`] how anything outside is called;
+//! - [`hop`] one request, and where its answer leads on;
 //! - [`fetch`] the production implementation of [`ArtifactSource`];
 //! - [`url`] what a URL may be, and where a redirect leads.
 
 pub(crate) mod dial;
 mod fetch;
+pub(crate) mod hop;
 mod policy;
 pub(crate) mod url;
 

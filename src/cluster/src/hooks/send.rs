@@ -1,11 +1,10 @@
 //! Sending: no credentials but those that the action names, no proxy, no compression.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -15,12 +14,10 @@ use stageset_core::spec::Method;
 
 use super::{AllowedHosts, HookCall, Hooks};
 use crate::artifacts::dial::{self, Dialler, NoTrust, Resolve};
-use crate::artifacts::url::{self, RefusedUrl};
-use crate::artifacts::{AddressPolicy, Purpose, RefusedAddress};
+use crate::artifacts::hop::{self, HopFault, REDIRECTS};
+use crate::artifacts::{AddressPolicy, Purpose};
 use crate::requests::clean;
 
-/// Most redirects.
-const REDIRECTS: usize = 10;
 /// So much of an answer is read, so that the server can finish its sentence.
 const DRAINED: usize = 64 * 1024;
 /// So much of it is shown.
@@ -79,13 +76,12 @@ impl HttpHooks {
             }
             let response = self.request(call, &uri, method, body.clone()).await?;
             let status = response.status();
-            let expected = call.expected.contains(&status.as_u16());
-            if expected || !is_redirect(status) {
+            if call.expected.contains(&status.as_u16()) {
                 return judge(call, response).await;
             }
-            let location = response.headers().get(LOCATION);
-            let location = location.and_then(|value| value.to_str().ok());
-            let next = url::redirected(&uri, location.ok_or(Fault::NoLocation)?);
+            let Some(next) = hop::led_on(&uri, &response)? else {
+                return judge(call, response).await;
+            };
             // As browsers and everybody after them do it.
             if status == StatusCode::SEE_OTHER
                 || (matches!(status.as_u16(), 301 | 302) && method == Method::Post)
@@ -98,18 +94,15 @@ impl HttpHooks {
             first.get_or_insert(uri);
             url = next;
         }
-        Err(Fault::TooManyRedirects)
+        Err(HopFault::TooManyRedirects.into())
     }
 
     /// Form, host and address of a hop. Names are checked where they are dialled.
     fn checked(&self, url: &str) -> Result<Uri, Fault> {
-        let (uri, address) = url::check(url)?;
+        let uri = hop::checked(url, &self.policy)?;
         let host = uri.host().unwrap_or_default();
         if !self.hosts.allow(host) {
             return Err(Fault::Host(clean(host)));
-        }
-        if let Some(address) = address {
-            self.policy.check(address)?;
         }
         Ok(uri)
     }
@@ -150,13 +143,8 @@ impl HttpHooks {
             value.set_sensitive(true);
             request = request.header(name.as_str(), value);
         }
-        let request = request
-            .body(Full::new(body.unwrap_or_default()))
-            .map_err(|_| RefusedUrl::NotHttp)?;
-        self.client
-            .request(request)
-            .await
-            .map_err(|error| Fault::from_chain(&error))
+        let request = request.body(Full::new(body.unwrap_or_default()));
+        Ok(hop::answered(&self.client, request).await?)
     }
 }
 
@@ -172,10 +160,6 @@ impl Hooks for HttpHooks {
             })
         })
     }
-}
-
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
 /// Whether two hops go to one server, and no less safely.
@@ -238,9 +222,7 @@ async fn drained(response: Response<Incoming>) -> String {
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
-    Url(#[from] RefusedUrl),
-    #[error(transparent)]
-    Address(#[from] RefusedAddress),
+    Hop(#[from] HopFault),
     #[error(
         "host {0} isn't one that http actions may call: an operator can add it to --allowed-action-hosts"
     )]
@@ -253,41 +235,23 @@ enum Fault {
     SecretElsewhere,
     #[error("the server answered {status}{said}")]
     Status { status: StatusCode, said: String },
-    #[error("the server redirects without saying where to")]
-    NoLocation,
-    #[error("more than {REDIRECTS} redirects")]
-    TooManyRedirects,
     #[error("no answer within {0} s")]
     TimedOut(f32),
-    #[error("{0}")]
-    Network(String),
 }
 
 impl Fault {
-    fn from_chain(error: &(dyn Error + 'static)) -> Self {
-        match dial::refusal(error) {
-            Ok(refused) => Self::Address(refused),
-            Err(said) => Self::Network(said),
-        }
-    }
-
     fn class(&self) -> FailureClass {
         match self {
-            Self::Url(_)
-            | Self::Address(_)
-            | Self::Host(_)
-            | Self::Header(_)
-            | Self::SecretElsewhere => FailureClass::Terminal,
+            Self::Host(_) | Self::Header(_) | Self::SecretElsewhere => FailureClass::Terminal,
+            Self::Hop(fault) if fault.is_final() => FailureClass::Terminal,
             Self::Status { status, .. }
                 if status.is_client_error() && !matches!(status.as_u16(), 408 | 429) =>
             {
                 FailureClass::Terminal
             }
-            Self::Status { .. }
-            | Self::NoLocation
-            | Self::TooManyRedirects
-            | Self::TimedOut(_)
-            | Self::Network(_) => FailureClass::Transient { retry_after: None },
+            Self::Hop(_) | Self::Status { .. } | Self::TimedOut(_) => {
+                FailureClass::Transient { retry_after: None }
+            }
         }
     }
 }
