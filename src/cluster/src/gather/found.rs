@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::{Identity, KubeconfigReference, Target};
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_core::observation::{
     AccessState, AccountState, Answer, BuildKey, BuildState, DependencyState, DryRun, Facts,
-    KindState, KubeconfigState, Labelled, Live, LiveState, NamespaceState, Question, RulesState,
+    KindState, KubeconfigState, Labelled, LiveState, NamespaceState, Question, RulesState,
     SourceState, VariableState,
 };
 use stageset_core::rights::Right;
