@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/fluxcd/pkg/envsubst"
@@ -33,6 +34,7 @@ import (
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/yaml"
 )
 
@@ -182,6 +184,14 @@ func run(r *request) (resmap.ResMap, error) {
 	fs, err := files(r)
 	if err != nil {
 		return nil, err
+	}
+	// A schema of the user's own stays in the library for good; the command builds only once.
+	for _, text := range r.Files {
+		if strings.Contains(text, "openapi") {
+			openapi.ResetOpenAPI()
+			defer openapi.ResetOpenAPI()
+			break
+		}
 	}
 	options := krusty.MakeDefaultOptions()
 	options.LoadRestrictions = types.LoadRestrictionsNone

@@ -3,6 +3,8 @@
 //! A difference may stand here only if a user could never have wanted what the original does, or if
 //! a bound that protects others needs it. What the original merely does oddly is matched.
 
+use serde_json::Value;
+
 use crate::outcome::Outcome;
 
 /// A difference that isn't counted as one.
@@ -33,7 +35,55 @@ pub const KNOWN: &[Known] = &[
         reason: "a generator's behavior that is none counts as none in kustomize, which hides a slip",
         is: |ours, _| every_problem(ours, |text| text.contains("found the behavior")),
     },
+    Known {
+        name: "directives of Kubernetes",
+        reason: "kustomize writes $retainKeys, $setElementOrder and $deleteFromPrimitiveList into the \
+                 object, which the API server refuses; ours does what they say",
+        is: |ours, original| {
+            let mut bare = original.clone();
+            take_directives(&mut bare) && ours.difference(&bare).is_none()
+        },
+    },
+    Known {
+        name: "mappings and lists in the place of texts",
+        reason: "a replacement of a scalar by a mapping or list empties it in kustomize, without a \
+                 word; ours says where",
+        is: |ours, _| {
+            every_problem(ours, |text| {
+                text.contains("but a scalar stands here")
+                    || text.contains("a text as the source, since there is a delimiter")
+            })
+        },
+    },
 ];
+
+/// Takes the directives out of what the original built; tells whether there were any.
+fn take_directives(outcome: &mut Outcome) -> bool {
+    fn take(value: &mut Value) -> bool {
+        match value {
+            Value::Array(items) => items.iter_mut().fold(false, |any, item| take(item) || any),
+            Value::Object(entries) => {
+                let before = entries.len();
+                entries.retain(|key, _| {
+                    key != "$retainKeys"
+                        && !key.starts_with("$setElementOrder/")
+                        && !key.starts_with("$deleteFromPrimitiveList/")
+                });
+                let gone = entries.len() < before;
+                entries
+                    .values_mut()
+                    .fold(gone, |any, value| take(value) || any)
+            }
+            _ => false,
+        }
+    }
+    match outcome {
+        Outcome::Built(objects) => objects
+            .iter_mut()
+            .fold(false, |any, object| take(object) || any),
+        Outcome::Failed(_) => false,
+    }
+}
 
 /// Whether ours failed, and all its problems are of a kind.
 fn every_problem(ours: &Outcome, is: impl Fn(&str) -> bool) -> bool {

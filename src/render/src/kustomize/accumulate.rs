@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use super::Options;
-use super::config::{self, Config, Conflict};
+use super::config::Config;
 use super::finish;
 use super::generate::{self, Files};
-use super::kustomization::{self, At, Generator, Kustomization, Patch, Reader};
+use super::kustomization::{self, At, Generator, Kustomization};
 use super::ledger::Problems;
 use super::load::{NAMES, Root, Target};
-use super::patch::{self, JsonPatch, StrategicPatch};
+use super::open_api::{BuiltIn, Schemas};
 use super::plugin;
 use super::problem::{Fault, Place};
 use super::read::{self, Input};
-use super::replace::ReplacementRule;
 use super::resources::Resources;
-use super::transform::{self, Action, Prepared, Transformer};
+use super::transform::{self, Action, Transformer};
 use super::variables::{self, Variables};
-use crate::yaml::Node;
 use crate::{Object, Problem, Tree};
 
 /// One build.
@@ -25,6 +23,10 @@ pub(super) struct Build<'a> {
     pub(super) tree: &'a Tree,
     pub(super) options: &'a Options,
     pub(super) problems: Problems,
+    /// What lists and kinds are judged by.
+    pub(super) schemas: Schemas,
+    /// What the built-in schema would still say beside one that is named from here on.
+    pub(super) built_in: BuiltIn,
     /// The folders on the way to where we are.
     way: Vec<String>,
 }
@@ -81,6 +83,8 @@ impl<'a> Build<'a> {
             tree,
             options,
             problems: Problems::new(options.limits),
+            schemas: Schemas::default(),
+            built_in: BuiltIn::Gone,
             way: Vec::new(),
         }
     }
@@ -208,6 +212,9 @@ impl<'a> Build<'a> {
             return all;
         }
         self.way.push(folder.to_owned());
+        if let Some(open_api) = &kustomization.open_api {
+            self.open_api(folder, open_api);
+        }
         self.resources(folder, &kustomization.resources, &mut all, context);
         self.configurations(folder, kustomization, &mut all);
         self.generators(folder, kustomization, &mut all, context);
@@ -232,6 +239,14 @@ impl<'a> Build<'a> {
                     break;
                 }
                 transformer.run(&mut all.resources, &mut self.problems);
+                match transformer.action {
+                    Action::Strategic(_) => self.built_in_was_used(BuiltIn::Last),
+                    // They ask which kinds live in namespaces.
+                    Action::Namespace { .. } | Action::Prefix(..) | Action::Suffix(..) => {
+                        self.built_in_was_used(BuiltIn::First);
+                    }
+                    _ => {}
+                }
                 finish::record(&mut all.resources, kustomization, transformer, context);
             }
             for validator in &validators {
@@ -296,6 +311,7 @@ impl<'a> Build<'a> {
             return;
         };
         for mut object in objects {
+            object.cluster_scoped = self.schemas.is_cluster_scoped(object.gvk());
             finish::mark_file(&mut object, context, path);
             all.resources.append(object, &mut self.problems);
         }
@@ -379,13 +395,6 @@ impl<'a> Build<'a> {
         variables::merge(&mut all.variables, other.variables, &mut self.problems);
     }
 
-    fn merge_config(&mut self, own: &mut Arc<Config>, other: &Arc<Config>, place: &Place) {
-        let merged = config::merged(own, other);
-        if let Some(merged) = self.noted(merged, place) {
-            *own = merged;
-        }
-    }
-
     pub(super) fn root<'f>(&self, folder: &'f str) -> Root<'f>
     where
         'a: 'f,
@@ -395,63 +404,6 @@ impl<'a> Build<'a> {
             options: self.options,
             folder,
         }
-    }
-
-    /// `configurations` and `crds`.
-    fn configurations(
-        &mut self,
-        folder: &str,
-        kustomization: &Kustomization,
-        all: &mut Accumulated,
-    ) {
-        let mut own = Config::default();
-        for path in &kustomization.configurations {
-            let Some((file, node)) = self.settings(folder, path) else {
-                continue;
-            };
-            let read = config::from_file(&node, &mut Reader::new(&file, &mut self.problems));
-            self.noted(own.merge(&read), &path.place);
-        }
-        let mut with_defaults = config::defaults();
-        if !kustomization.configurations.is_empty() {
-            let mut merged = Config::clone(&with_defaults);
-            let place = Place::new(&kustomization.file, 0, "configurations");
-            self.noted(merged.merge(&own), &place);
-            with_defaults = Arc::new(merged);
-        }
-        let place = Place::new(&kustomization.file, 0, "");
-        self.merge_config(&mut all.config, &with_defaults, &place);
-        for path in &kustomization.crds {
-            let Some((_, node)) = self.settings(folder, path) else {
-                continue;
-            };
-            let read = config::from_crds(&node).map(Arc::new);
-            if let Some(read) = self.noted(read, &path.place) {
-                self.merge_config(&mut all.config, &read, &path.place);
-            }
-        }
-        if let Some(open_api) = &kustomization.open_api {
-            plugin::check_open_api(self, folder, open_api);
-        }
-    }
-
-    /// A file of settings that a kustomization names.
-    fn settings(&mut self, folder: &str, path: &At<String>) -> Option<(String, Node)> {
-        let root = self.root(folder);
-        let (file, bytes) = read::bytes(root, path, &mut self.problems)?;
-        let node = Input::file(&file, bytes).settings(&mut self.problems)?;
-        Some((file, node))
-    }
-
-    fn noted<T>(&mut self, result: Result<T, Conflict>, place: &Place) -> Option<T> {
-        result
-            .map_err(|conflict| {
-                self.problems.push(place.problem(Fault::Other(format!(
-                    "two entries for the field {:?} disagree on \"create\"",
-                    conflict.path
-                ))));
-            })
-            .ok()
     }
 
     fn generators(
@@ -517,197 +469,6 @@ impl<'a> Build<'a> {
             context,
         ));
         transformers
-    }
-
-    fn prepared(&mut self, folder: &str, kustomization: &Kustomization) -> Prepared {
-        let mut strategic = Vec::new();
-        let before = self.problems.len();
-        for entry in &kustomization.strategic_patches {
-            strategic.extend(self.strategic(folder, &kustomization.file, entry));
-        }
-        if let Some(first) = kustomization.strategic_patches.first()
-            && strategic.is_empty()
-            && self.problems.len() == before
-        {
-            let what = "a patch: there is none in what is listed, and one";
-            self.problems
-                .push(first.place.problem(Fault::Missing { what }));
-        }
-        let patches = kustomization
-            .patches
-            .iter()
-            .filter_map(|patch| self.patch(folder, &kustomization.file, patch))
-            .collect();
-        let json = kustomization
-            .json_patches
-            .iter()
-            .filter_map(|patch| self.json_patch(folder, &kustomization.file, patch))
-            .collect();
-        let mut replacements = Vec::new();
-        for replacement in &kustomization.replacements {
-            replacements.extend(self.replacements(folder, replacement));
-        }
-        Prepared {
-            strategic,
-            patches,
-            json,
-            replacements,
-        }
-    }
-
-    /// One entry of `patchesStrategicMerge`: a patch, or a file of patches.
-    pub(super) fn strategic(
-        &mut self,
-        folder: &str,
-        file: &str,
-        entry: &At<String>,
-    ) -> Vec<StrategicPatch> {
-        let place = &entry.place;
-        let text = if plugin::is_inline(&entry.value) {
-            Input::inline(file, place.line, &entry.value).patch(&mut self.problems)
-        } else {
-            let root = self.root(folder);
-            match read::bytes(root, entry, &mut self.problems) {
-                Some((file, bytes)) => Input::file(&file, bytes).patch(&mut self.problems),
-                None => None,
-            }
-        };
-        match text {
-            Some(patch::Text::Objects(objects)) => objects
-                .into_iter()
-                .map(|object| {
-                    let place = Place::new(&object.origin.file, object.origin.line, "");
-                    StrategicPatch::by_name(place, object)
-                })
-                .collect(),
-            Some(patch::Text::Operations(_)) => {
-                self.problems.push(place.problem(Fault::Unexpected {
-                    found: "a list of JSON 6902 operations".to_owned(),
-                    expected:
-                        "a strategic merge patch; list it under patches, with a target".to_owned(),
-                }));
-                Vec::new()
-            }
-            Some(patch::Text::Nothing) | None => Vec::new(),
-        }
-    }
-
-    /// One entry of `patches`.
-    pub(super) fn patch(&mut self, folder: &str, file: &str, patch: &Patch) -> Option<Transformer> {
-        let inline = patch.text.trim();
-        let text = match (inline.is_empty(), patch.path.is_empty()) {
-            (true, true) => {
-                let what = "patch or path";
-                self.problems
-                    .push(patch.place.problem(Fault::Missing { what }));
-                return None;
-            }
-            (false, false) => {
-                let (first, second) = ("patch", "path");
-                self.problems
-                    .push(patch.place.problem(Fault::Both { first, second }));
-                return None;
-            }
-            (false, true) => {
-                Input::inline(file, patch.text_line, inline).patch(&mut self.problems)?
-            }
-            (true, false) => {
-                let path = At {
-                    value: patch.path.clone(),
-                    place: patch.place.clone(),
-                };
-                let root = self.root(folder);
-                let (file, bytes) = read::bytes(root, &path, &mut self.problems)?;
-                Input::file(&file, bytes).patch(&mut self.problems)?
-            }
-        };
-        patch::transformer(patch, &patch.place, text, &mut self.problems)
-    }
-
-    /// One entry of `patchesJson6902`.
-    pub(super) fn json_patch(
-        &mut self,
-        folder: &str,
-        file: &str,
-        patch: &Patch,
-    ) -> Option<Transformer> {
-        let fault = match (&patch.target, patch.text.is_empty(), patch.path.is_empty()) {
-            (None, ..) => Some(Fault::Missing { what: "the target" }),
-            (Some(target), ..) if target.name.is_empty() => Some(Fault::Missing {
-                what: "the name of the target",
-            }),
-            (_, true, true) => Some(Fault::Missing {
-                what: "patch or path",
-            }),
-            (_, false, false) => Some(Fault::Both {
-                first: "patch",
-                second: "path",
-            }),
-            _ => None,
-        };
-        if let Some(fault) = fault {
-            self.problems.push(patch.place.problem(fault));
-            return None;
-        }
-        let operations = if patch.path.is_empty() {
-            Input::inline(file, patch.text_line, &patch.text).operations(&mut self.problems)?
-        } else {
-            let path = At {
-                value: patch.path.clone(),
-                place: patch.place.clone(),
-            };
-            let root = self.root(folder);
-            let (file, bytes) = read::bytes(root, &path, &mut self.problems)?;
-            Input::file(&file, bytes).operations(&mut self.problems)?
-        };
-        let target = patch.target.as_ref()?;
-        match JsonPatch::new(patch.place.clone(), &operations, target, false) {
-            Ok(json) => Some(Transformer {
-                place: patch.place.clone(),
-                kind: "PatchJson6902Transformer",
-                configured: None,
-                action: Action::Json(Box::new(json)),
-            }),
-            Err(fault) => {
-                self.problems.push(patch.place.problem(fault));
-                None
-            }
-        }
-    }
-
-    /// One entry of `replacements`: itself, or those of a file.
-    pub(super) fn replacements(
-        &mut self,
-        folder: &str,
-        replacement: &kustomization::Replacement,
-    ) -> Vec<ReplacementRule> {
-        if replacement.path.is_empty() {
-            return ReplacementRule::new(replacement, &mut self.problems)
-                .into_iter()
-                .collect();
-        }
-        let place = &replacement.place;
-        if replacement.source.is_some() || !replacement.targets.is_empty() {
-            let (first, second) = ("path", "source and targets");
-            self.problems
-                .push(place.problem(Fault::Both { first, second }));
-            return Vec::new();
-        }
-        let path = At {
-            value: replacement.path.clone(),
-            place: place.clone(),
-        };
-        let root = self.root(folder);
-        let Some((file, bytes)) = read::bytes(root, &path, &mut self.problems) else {
-            return Vec::new();
-        };
-        let Some(node) = Input::file(&file, bytes).settings(&mut self.problems) else {
-            return Vec::new();
-        };
-        kustomization::replacements_file(&file, &node, &mut self.problems)
-            .iter()
-            .filter_map(|replacement| ReplacementRule::new(replacement, &mut self.problems))
-            .collect()
     }
 }
 

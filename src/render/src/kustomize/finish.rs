@@ -172,10 +172,10 @@ fn configured(kustomization: &Kustomization, kind: &str, context: &Context) -> O
 }
 
 fn set(resource: &mut Resource, field: &str, key: &str, value: &str) {
-    let line = resource.node.line;
     resource
         .node
         .get_or_insert_mapping("metadata")
         .get_or_insert_mapping(field)
-        .insert(key, crate::yaml::Node::string(line, value));
+        .write_entry(key, value, 0);
+    resource.follow_ties();
 }

@@ -67,12 +67,14 @@ pub(super) struct Id<'a> {
     pub(super) name: &'a str,
     /// As it is written; possibly empty.
     pub(super) namespace: &'a str,
+    /// Whether the user's own schema says that the kind lives outside namespaces.
+    pub(super) cluster_scoped: bool,
 }
 
 impl<'a> Id<'a> {
     /// The namespace that counts: none for cluster-scoped kinds, `default` where none is named.
     pub(super) fn effective_namespace(&self) -> Option<&'a str> {
-        if self.gvk.is_cluster_scoped() {
+        if self.cluster_scoped || self.gvk.is_cluster_scoped() {
             None
         } else if self.namespace.is_empty() {
             Some("default")

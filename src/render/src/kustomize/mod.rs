@@ -31,7 +31,8 @@
 //! ```
 //!
 //! How it works, in the order of the work: `load` follows paths, `kustomization` reads settings,
-//! `accumulate` goes through folders, `generate` makes `ConfigMap`s and Secrets, `transform`,
+//! `accumulate` goes through folders, `configure` reads what they say of fields and kinds,
+//! `prepare` their patches; `generate` makes `ConfigMap`s and Secrets, `transform`,
 //! `patch`, `replace` and `plugin` change objects, `references` and `variables` follow names at
 //! the end, `finish` tidies up. `config` has the fields that are changed by default.
 //!
@@ -40,6 +41,7 @@
 
 mod accumulate;
 mod config;
+mod configure;
 mod finish;
 mod generate;
 mod id;
@@ -47,9 +49,11 @@ mod kustomization;
 mod ledger;
 pub(crate) mod load;
 mod near;
+mod open_api;
 mod patch;
 mod pattern;
 mod plugin;
+mod prepare;
 mod problem;
 mod read;
 mod references;

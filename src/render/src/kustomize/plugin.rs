@@ -3,7 +3,7 @@
 
 use super::accumulate::{Accumulated, Build, Context};
 use super::finish;
-use super::kustomization::{self, At, Fields, Kustomization, OpenApi, Patch, Reader};
+use super::kustomization::{self, At, Fields, Kustomization, Patch, Reader};
 use super::ledger::Problems;
 use super::problem::{Fault, Place};
 use super::read::{self, Input};
@@ -494,16 +494,20 @@ pub(super) fn validate(
 ) {
     let before: Vec<Resource> = resources.list().to_vec();
     validator.run(resources, problems);
-    for resource in resources.list_mut() {
+    // A mark of what was validated is no change.
+    let unmarked = |resource: &Resource| {
+        let mut resource = resource.clone();
         let mut labels = resource.meta_map("labels");
         if labels.iter().any(|(key, _)| key == "validated-by") {
             labels.retain(|(key, _)| key != "validated-by");
             resource.set_meta_map("labels", labels);
         }
-    }
-    let changed = before.iter().zip(resources.list()).find(|(before, after)| {
-        before.node.clone().into_value() != after.node.clone().into_value()
-    });
+        resource.node.into_value()
+    };
+    let changed = before
+        .iter()
+        .zip(resources.list())
+        .find(|(before, after)| before.node.clone().into_value() != unmarked(after));
     let object = match changed {
         Some((before, _)) => before.id().to_string(),
         None if before.len() != resources.len() => "the number of objects".to_owned(),
@@ -511,32 +515,4 @@ pub(super) fn validate(
     };
     let fault = Fault::ValidatorChanged { object };
     problems.push(validator.place.problem(fault));
-}
-
-/// `openapi`.
-pub(super) fn check_open_api(build: &mut Build<'_>, folder: &str, open_api: &OpenApi) {
-    let place = &open_api.place;
-    if let Some(path) = &open_api.path {
-        let path = At {
-            value: path.clone(),
-            place: place.clone(),
-        };
-        build.root(folder).noted_file(&path, &mut build.problems);
-        if open_api.version.is_some() {
-            let (first, second) = ("path", "version");
-            let problem = place.problem(Fault::Both { first, second });
-            build.problems.push(problem);
-        }
-        let what = "a schema of one's own (openapi.path)".to_owned();
-        build
-            .problems
-            .push(place.problem(Fault::Unsupported { what }));
-    } else if let Some(version) = &open_api.version
-        && version != "v1.21.2"
-    {
-        build.problems.push(place.problem(Fault::Unexpected {
-            found: format!("the version {version:?}"),
-            expected: "v1.21.2, the only one that is built in".to_owned(),
-        }));
-    }
 }

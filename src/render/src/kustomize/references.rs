@@ -34,7 +34,7 @@ impl Candidate {
             kind: gvk.kind.to_owned(),
             name: resource.name().to_owned(),
             namespace: resource.namespace().to_owned(),
-            cluster_scoped: gvk.is_cluster_scoped(),
+            cluster_scoped: resource.is_cluster_scoped(),
             previous: resource.previous.clone(),
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
@@ -59,7 +59,7 @@ impl Candidate {
             version: &self.version,
             kind: &first.kind,
         };
-        (!gvk.is_cluster_scoped()).then_some(match first.namespace.as_str() {
+        (!(self.cluster_scoped || gvk.is_cluster_scoped())).then_some(match first.namespace.as_str() {
             "" => "default",
             namespace => namespace,
         })
@@ -137,7 +137,9 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
             role: role(resource),
         };
         for referrer in selected {
-            if let Err(Refusal(message)) = resolver.update(&mut resource.node, referrer) {
+            let updated = resolver.update(&mut resource.node, referrer);
+            resource.follow_ties();
+            if let Err(Refusal(message)) = updated {
                 let place = Place::new(&resource.origin.file, resource.origin.line, "");
                 problems.push(place.problem(Fault::Mismatch {
                     object: resource.id().to_string(),
@@ -238,7 +240,7 @@ impl<'a> Resolver<'a> {
         if let Some(found) = found
             && found.name != name
         {
-            node.data = Data::String(found.name.clone());
+            node.write(Data::String(found.name.clone()));
         }
         Ok(())
     }

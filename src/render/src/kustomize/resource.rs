@@ -35,6 +35,10 @@ pub(super) struct Resource {
     pub(super) behavior: Option<Behavior>,
     /// Names of the `vars` that read from it.
     pub(super) variables: Vec<String>,
+    /// Whether the user's own schema says that its kind lives outside namespaces.
+    pub(super) cluster_scoped: bool,
+    /// How many groups of scalars are tied to each other.
+    pub(super) ties: u32,
 }
 
 impl Resource {
@@ -48,6 +52,36 @@ impl Resource {
             needs_hash: false,
             behavior: None,
             variables: Vec::new(),
+            cluster_scoped: false,
+            ties: 0,
+        }
+    }
+
+    /// Whether it is known to live outside namespaces.
+    pub(super) fn is_cluster_scoped(&self) -> bool {
+        self.cluster_scoped || self.gvk().is_cluster_scoped()
+    }
+
+    /// Numbers for so many new groups of scalars that change together; the first of them.
+    pub(super) fn ties(&mut self, count: usize) -> u32 {
+        let first = self.ties.saturating_add(1);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.ties = self.ties.saturating_add(count);
+        first
+    }
+
+    /// To be called when scalars may have been changed.
+    pub(super) fn follow_ties(&mut self) {
+        if self.ties > 0 {
+            self.node.follow_ties();
+        }
+    }
+
+    /// To be called when every node was written anew.
+    pub(super) fn untie(&mut self) {
+        if self.ties > 0 {
+            self.node.untie();
+            self.ties = 0;
         }
     }
 
@@ -81,6 +115,7 @@ impl Resource {
             gvk: self.gvk(),
             name: self.name(),
             namespace: self.namespace(),
+            cluster_scoped: self.cluster_scoped,
         }
     }
 
@@ -100,6 +135,7 @@ impl Resource {
             },
             name: &previous.name,
             namespace: &previous.namespace,
+            cluster_scoped: self.cluster_scoped,
         })
     }
 
@@ -182,10 +218,7 @@ impl Resource {
             .collect();
         meta.insert(
             field,
-            Node {
-                line,
-                data: Data::Mapping(entries),
-            },
+            Node::new(line, Data::Mapping(entries)),
         );
     }
 }

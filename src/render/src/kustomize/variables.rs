@@ -79,6 +79,7 @@ fn target(variable: &Variable) -> Id<'_> {
         gvk: variable.gvk.borrow(),
         name: &variable.object,
         namespace: &variable.namespace,
+        cluster_scoped: false,
     }
 }
 
@@ -117,6 +118,7 @@ pub(super) fn resolve(
             if !problems.bytes(written) || !problems.steps(1) {
                 return;
             }
+            resource.follow_ties();
             if let Err(fault) = done {
                 let place = Place::new(&resource.origin.file, resource.origin.line, "");
                 problems.push(place.problem(fault));
@@ -167,20 +169,23 @@ fn expansion(node: &Node, longest: usize) -> usize {
 fn set(node: &mut Node, values: &BTreeMap<&str, Data>) -> Result<(), Refusal> {
     match &mut node.data {
         Data::String(text) => {
-            node.data = expand(text, values);
+            let data = expand(text, values);
+            node.write(data);
             Ok(())
         }
         Data::Mapping(entries) => {
             for (_, value) in entries {
                 if let Data::String(text) = &value.data {
-                    value.data = expand(text, values);
+                    let data = expand(text, values);
+                    value.write(data);
                 }
             }
             Ok(())
         }
         Data::Sequence(items) => items.iter_mut().try_for_each(|item| match &item.data {
             Data::String(text) => {
-                item.data = expand(text, values);
+                let data = expand(text, values);
+                item.write(data);
                 Ok(())
             }
             _ => Err(Refusal::expected(item, "a string")),
@@ -234,10 +239,7 @@ fn expand(text: &str, values: &BTreeMap<&str, Data>) -> Data {
 }
 
 fn printed(value: &Data) -> String {
-    let node = Node {
-        line: 0,
-        data: value.clone(),
-    };
+    let node = Node::new(0, value.clone());
     match value {
         Data::Number(number) if !number.is_f64() => serde_json::Number::to_string(number),
         _ => node.scalar().unwrap_or_default().into_owned(),

@@ -92,7 +92,7 @@ pub(super) fn visit(
             at
         }
         (None, Some(data)) => {
-            entries.push((segment.name.clone(), Node { line, data }));
+            entries.push((segment.name.clone(), Node::new(line, data)));
             entries.len() - 1
         }
         (None, None) => return Ok(()),
@@ -105,16 +105,20 @@ pub(super) fn set_scalar(node: &mut Node, data: Data) -> Result<(), Refusal> {
     if matches!(node.data, Data::Sequence(_) | Data::Mapping(_)) {
         return Err(Refusal::expected(node, "a scalar"));
     }
-    node.data = data;
+    node.write(data);
     Ok(())
 }
 
-/// Sets an entry of a mapping. Null stays null.
-pub(super) fn set_entry(node: &mut Node, key: &str, value: &str) -> Result<(), Refusal> {
+/// Sets an entry of a mapping, tied to those of its group. Null stays null.
+pub(super) fn set_entry(
+    node: &mut Node,
+    key: &str,
+    value: &str,
+    group: u32,
+) -> Result<(), Refusal> {
     match node.data {
         Data::Mapping(_) => {
-            let line = node.line;
-            node.insert(key, Node::string(line, value));
+            node.write_entry(key, value, group);
             Ok(())
         }
         Data::Null | Data::Blank => Ok(()),

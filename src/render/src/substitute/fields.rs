@@ -151,6 +151,6 @@ fn prints_plain(text: &str) -> bool {
 fn not_text(text: &str) -> Option<Value> {
     match plain_scalar(text) {
         Data::String(_) => None,
-        data => Some(Node { line: 1, data }.into_value()),
+        data => Some(Node::new(1, data).into_value()),
     }
 }

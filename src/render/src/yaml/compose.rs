@@ -141,7 +141,7 @@ impl<'a> Composer<'a> {
                 // Only for the message about a key that isn't text.
                 let key = (!matches!(data, Data::String(_)) && self.expects_key())
                     .then(|| text.chars().take(100).collect());
-                self.node(Node { line, data }, anchor, key, merge)
+                self.node(Node::new(line, data), anchor, key, merge)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_collection_tag(tag.as_deref(), "seq", line);
@@ -169,10 +169,7 @@ impl<'a> Composer<'a> {
         let Some(target) = self.anchors.get(&anchor) else {
             self.note(line, YamlFault::BadAlias);
             return self.node(
-                Node {
-                    line,
-                    data: Data::Null,
-                },
+                Node::new(line, Data::Null),
                 0,
                 None,
                 false,
@@ -185,10 +182,8 @@ impl<'a> Composer<'a> {
             return Err(self.error(line, YamlFault::TooManyAliases { limit }));
         }
         self.check_depth(depth, line)?;
-        let node = Node {
-            line,
-            ..self.anchors[&anchor].clone()
-        };
+        let mut node = self.anchors[&anchor].clone();
+        node.line = line;
         let key = self
             .expects_key()
             .then(|| node.text().unwrap_or("of an alias").to_owned());
@@ -224,10 +219,7 @@ impl<'a> Composer<'a> {
         };
         let key = self.expects_key().then(|| what.to_owned());
         self.node(
-            Node {
-                line: frame.line,
-                data,
-            },
+            Node::new(frame.line, data),
             frame.anchor,
             key,
             false,

@@ -107,7 +107,7 @@ impl Seed<'_> {
 
     fn leaf(self, data: Data) -> Node {
         let line = self.state.line.get();
-        Node { line, data }
+        Node::new(line, data)
     }
 }
 
@@ -168,10 +168,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         while let Some(item) = access.next_element_seed(seed)? {
             items.push(item);
         }
-        Ok(Node {
-            line,
-            data: Data::Sequence(items),
-        })
+        Ok(Node::new(line, Data::Sequence(items)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
@@ -190,10 +187,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 entries.push((key, value));
             }
         }
-        Ok(Node {
-            line,
-            data: Data::Mapping(entries),
-        })
+        Ok(Node::new(line, Data::Mapping(entries)))
     }
 }
 

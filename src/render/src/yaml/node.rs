@@ -1,6 +1,7 @@
 //! A value that remembers where it stood.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use serde_json::{Map, Number, Value};
@@ -12,6 +13,31 @@ pub struct Node {
     pub line: usize,
     /// What it is.
     pub data: Data,
+    tie: Tie,
+}
+
+/// Which other scalars of its object change with a scalar.
+///
+/// Where kustomize puts one label into several fields, it puts one node there, so that whoever
+/// changes it in one field later changes it in all. A copy is a node of its own.
+#[derive(Debug, Default)]
+struct Tie {
+    /// The same number in all of them; 0 for none.
+    group: u32,
+    /// Whether it was changed, and the others weren't yet.
+    ahead: bool,
+}
+
+impl Clone for Tie {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Tie {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What a node is.
@@ -35,31 +61,39 @@ pub enum Data {
 
 /// A number that remembers how it was written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Numeral {
-    number: Number,
-    /// The text where it isn't the number's own form.
-    text: Option<Box<str>>,
+pub struct Numeral(Form);
+
+/// Small, since every node has room for one.
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    /// Written in the number's own form.
+    Own(Number),
+    /// Written otherwise.
+    Other(Box<(Number, Box<str>)>),
 }
 
 impl Numeral {
     /// A number as it was written.
     pub fn new(number: Number, text: &str) -> Self {
-        let text = (number.to_string() != text).then(|| text.into());
-        Self { number, text }
+        if number.to_string() == text {
+            Self(Form::Own(number))
+        } else {
+            Self(Form::Other(Box::new((number, text.into()))))
+        }
     }
 
     /// The text as it was written.
     pub fn text(&self) -> Cow<'_, str> {
-        match &self.text {
-            Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(self.number.to_string()),
+        match &self.0 {
+            Form::Other(written) => Cow::Borrowed(&written.1),
+            Form::Own(number) => Cow::Owned(number.to_string()),
         }
     }
 }
 
 impl From<Number> for Numeral {
     fn from(number: Number) -> Self {
-        Self { number, text: None }
+        Self(Form::Own(number))
     }
 }
 
@@ -67,17 +101,23 @@ impl Deref for Numeral {
     type Target = Number;
 
     fn deref(&self) -> &Number {
-        &self.number
+        match &self.0 {
+            Form::Own(number) => number,
+            Form::Other(written) => &written.0,
+        }
     }
 }
 
 impl Node {
+    /// What stands on this line.
+    pub fn new(line: usize, data: Data) -> Self {
+        let tie = Tie::default();
+        Self { line, data, tie }
+    }
+
     /// A text that stands on this line.
     pub fn string(line: usize, text: impl Into<String>) -> Self {
-        Self {
-            line,
-            data: Data::String(text.into()),
-        }
+        Self::new(line, Data::String(text.into()))
     }
 
     /// Whether this is a null, written or not.
@@ -111,9 +151,78 @@ impl Node {
 
     /// An empty mapping that stands on this line.
     pub fn mapping(line: usize) -> Self {
-        Self {
-            line,
-            data: Data::Mapping(Vec::new()),
+        Self::new(line, Data::Mapping(Vec::new()))
+    }
+
+    /// A text that is tied to all others with the same number in its object.
+    pub(crate) fn tied(line: usize, text: &str, group: u32) -> Self {
+        let mut node = Self::string(line, text);
+        node.tie.group = group;
+        node
+    }
+
+    /// Changes a scalar where it stands; those that are tied to it follow at [`Node::follow_ties`].
+    pub(crate) fn write(&mut self, data: Data) {
+        self.data = data;
+        self.tie.ahead = self.tie.group > 0;
+    }
+
+    /// Sets a key of a mapping to a text: an entry that is there is changed where it stands.
+    pub(crate) fn write_entry(&mut self, key: &str, text: &str, group: u32) {
+        let line = self.line;
+        if let Data::Mapping(entries) = &mut self.data {
+            match entries.iter_mut().find(|(name, _)| name == key) {
+                Some((_, old)) => old.write(Data::String(text.to_owned())),
+                None => entries.push((key.to_owned(), Self::tied(line, text, group))),
+            }
+        }
+    }
+
+    /// Changes every scalar that is tied to one that was changed.
+    pub(crate) fn follow_ties(&mut self) {
+        let mut ahead = BTreeMap::new();
+        self.take_ahead(&mut ahead);
+        if !ahead.is_empty() {
+            self.follow(&ahead);
+        }
+    }
+
+    /// The changed ones by group. The last one counts, in the order in which patches go.
+    fn take_ahead(&mut self, ahead: &mut BTreeMap<u32, Data>) {
+        match &mut self.data {
+            Data::Sequence(items) => items.iter_mut().for_each(|item| item.take_ahead(ahead)),
+            Data::Mapping(entries) => {
+                let mut sorted: Vec<&mut (String, Self)> = entries.iter_mut().collect();
+                sorted.sort_by(|one, other| one.0.cmp(&other.0));
+                sorted.iter_mut().for_each(|entry| entry.1.take_ahead(ahead));
+            }
+            data if self.tie.ahead => {
+                self.tie.ahead = false;
+                ahead.insert(self.tie.group, data.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn follow(&mut self, ahead: &BTreeMap<u32, Data>) {
+        match &mut self.data {
+            Data::Sequence(items) => items.iter_mut().for_each(|item| item.follow(ahead)),
+            Data::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| value.follow(ahead)),
+            data => {
+                if let Some(changed) = ahead.get(&self.tie.group) {
+                    *data = changed.clone();
+                }
+            }
+        }
+    }
+
+    /// Makes every scalar one of its own.
+    pub(crate) fn untie(&mut self) {
+        self.tie = Tie::default();
+        match &mut self.data {
+            Data::Sequence(items) => items.iter_mut().for_each(Self::untie),
+            Data::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| value.untie()),
+            _ => {}
         }
     }
 
@@ -210,7 +319,7 @@ impl Node {
         match self.data {
             Data::Null | Data::Blank => Value::Null,
             Data::Bool(value) => Value::Bool(value),
-            Data::Number(number) => Value::Number(number.number),
+            Data::Number(number) => Value::Number(Number::clone(&number)),
             Data::String(text) => Value::String(text),
             Data::Sequence(items) => items.into_iter().map(Node::into_value).collect(),
             Data::Mapping(entries) => Value::Object(

@@ -82,10 +82,7 @@ pub(super) fn object(
     if options.immutable {
         node.insert(
             "immutable",
-            Node {
-                line,
-                data: Data::Bool(true),
-            },
+            Node::new(line, Data::Bool(true)),
         );
     }
     let origin = Origin {

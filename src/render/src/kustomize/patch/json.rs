@@ -76,10 +76,8 @@ fn operation(item: &Node) -> Result<Operation, String> {
             .ok_or_else(|| format!("no text as {name}"))
     };
     let value = || {
-        item.get("value").cloned().unwrap_or(Node {
-            line: item.line,
-            data: Data::Null,
-        })
+        let null = || Node::new(item.line, Data::Null);
+        item.get("value").cloned().unwrap_or_else(null)
     };
     let path = Pointer::parse(text("path")?)?;
     let action = match text("op")? {

@@ -11,9 +11,9 @@ use crate::yaml::{Data, Node};
 pub(super) fn merge(
     node: &mut Node,
     mut patch: Node,
-    structure: Option<Structure>,
+    structure: Structure<'_>,
 ) -> Result<Outcome, Stop> {
-    let strategy = structure.map_or(Strategy::Replace, Structure::strategy);
+    let strategy = structure.strategy();
     if strategy == Strategy::Replace {
         *node = patch;
         return Ok(Outcome::Keep);
@@ -29,8 +29,8 @@ pub(super) fn merge(
     let (own, changes) = (items(node), take(patch));
     let merged = match strategy {
         Strategy::Keys(keys) => {
-            check_keys(&changes, keys)?;
-            keyed(own, changes, keys, structure)?
+            check_keys(&changes, &keys)?;
+            keyed(own, changes, &keys, structure)?
         }
         _ => set(own, changes),
     };
@@ -39,8 +39,8 @@ pub(super) fn merge(
 }
 
 /// A list that a patch adds.
-pub(super) fn adopt(node: &mut Node, structure: Option<Structure>) -> Result<Outcome, Stop> {
-    let strategy = structure.map_or(Strategy::Replace, Structure::strategy);
+pub(super) fn adopt(node: &mut Node, structure: Structure<'_>) -> Result<Outcome, Stop> {
+    let strategy = structure.strategy();
     if strategy == Strategy::Replace {
         return Ok(Outcome::Keep);
     }
@@ -49,7 +49,7 @@ pub(super) fn adopt(node: &mut Node, structure: Option<Structure>) -> Result<Out
     }
     let list = items(node);
     let adopted = match strategy {
-        Strategy::Keys(keys) => keyed(Vec::new(), list, keys, structure)?,
+        Strategy::Keys(keys) => keyed(Vec::new(), list, &keys, structure)?,
         _ => set(Vec::new(), list),
     };
     node.data = Data::Sequence(adopted);
@@ -57,10 +57,10 @@ pub(super) fn adopt(node: &mut Node, structure: Option<Structure>) -> Result<Out
 }
 
 /// A list of the object of which the patch says nothing.
-pub(super) fn settle(node: &mut Node, structure: Option<Structure>) -> Result<(), Stop> {
+pub(super) fn settle(node: &mut Node, structure: Structure<'_>) -> Result<(), Stop> {
     let list = items(node);
-    let settled = match structure.map_or(Strategy::Replace, Structure::strategy) {
-        Strategy::Keys(keys) => keyed(list, Vec::new(), keys, structure)?,
+    let settled = match structure.strategy() {
+        Strategy::Keys(keys) => keyed(list, Vec::new(), &keys, structure)?,
         _ => set(list, Vec::new()),
     };
     node.data = Data::Sequence(settled);
@@ -68,13 +68,13 @@ pub(super) fn settle(node: &mut Node, structure: Option<Structure>) -> Result<()
 }
 
 /// Puts a list into the order of `$setElementOrder`; what the order doesn't name comes last.
-pub(super) fn reorder(node: &mut Node, order: &Node, structure: Option<Structure>) {
+pub(super) fn reorder(node: &mut Node, order: &Node, structure: Structure<'_>) {
     let Data::Sequence(order) = &order.data else {
         return;
     };
-    let keys: &[&str] = match structure.map_or(Strategy::Replace, Structure::strategy) {
+    let keys = match structure.strategy() {
         Strategy::Keys(keys) => keys,
-        Strategy::Set => &[],
+        Strategy::Set => Vec::new(),
         Strategy::Replace => return,
     };
     let identity = |item: &Node| -> Vec<Option<String>> {
@@ -165,8 +165,8 @@ fn values(item: &Node, keys: &[&str]) -> Vec<String> {
 fn keyed(
     own: Vec<Node>,
     changes: Vec<Node>,
-    keys: &'static [&'static str],
-    structure: Option<Structure>,
+    keys: &[&str],
+    structure: Structure<'_>,
 ) -> Result<Vec<Node>, Stop> {
     // Keys that no element has tell nothing apart.
     let is_used = |key: &&&str| own.iter().chain(&changes).any(|item| has(item, key));
@@ -174,7 +174,7 @@ fn keyed(
     if let (Some(key), None) = (used.next().or(keys.first()), used.next()) {
         return single(own, changes, key, structure);
     }
-    let below = structure.and_then(Structure::items);
+    let below = structure.items();
     let mut tuples: Vec<Vec<String>> = Vec::new();
     for item in changes.iter().chain(&own) {
         let tuple = values(item, keys);
@@ -283,7 +283,7 @@ enum Merged {
 fn element(
     own: Option<&mut Node>,
     change: Option<Node>,
-    structure: Option<Structure>,
+    structure: Structure<'_>,
 ) -> Result<Merged, Stop> {
     let is_nothing = |node: &Node| match &node.data {
         Data::Mapping(entries) => entries.is_empty(),
@@ -311,10 +311,7 @@ fn element(
         }
         (None, Some(change)) => {
             let line = change.line;
-            let mut node = Node {
-                line,
-                data: Data::Blank,
-            };
+            let mut node = Node::new(line, Data::Blank);
             let outcome = strategic::merge(&mut node, change, structure)?;
             let gone = outcome == Outcome::Remove || is_nothing(&node);
             Ok(if gone {
@@ -346,10 +343,10 @@ fn is_keyless(item: &Node, keys: &[&str]) -> bool {
 fn single(
     own: Vec<Node>,
     changes: Vec<Node>,
-    key: &'static str,
-    structure: Option<Structure>,
+    key: &str,
+    structure: Structure<'_>,
 ) -> Result<Vec<Node>, Stop> {
-    let below = structure.and_then(Structure::items);
+    let below = structure.items();
     let identity = |item: &Node| {
         let node = item.get(key).filter(|node| !node.is_null())?;
         let text = node.scalar()?.into_owned();

@@ -9,6 +9,7 @@ use super::id::Id;
 use super::kustomization::{Patch, Selector};
 use super::ledger::Problems;
 use super::near;
+use super::open_api::Schemas;
 use super::problem::{Fault, Place};
 use super::resource::Resource;
 use super::resources::Resources;
@@ -30,6 +31,7 @@ pub(super) struct StrategicPatch {
     allow_kind_change: bool,
     /// Whether its labels and annotations become texts, whatever they are written as.
     as_texts: bool,
+    schemas: Schemas,
 }
 
 /// A JSON 6902 patch.
@@ -54,7 +56,7 @@ pub(super) enum Text {
 
 impl StrategicPatch {
     /// A patch that goes to the object that it names.
-    pub(super) fn by_name(place: Place, patch: Resource) -> Self {
+    pub(super) fn by_name(place: Place, patch: Resource, schemas: Schemas) -> Self {
         Self {
             place,
             patch,
@@ -62,6 +64,7 @@ impl StrategicPatch {
             allow_name_change: false,
             allow_kind_change: false,
             as_texts: true,
+            schemas,
         }
     }
 
@@ -122,7 +125,7 @@ impl StrategicPatch {
         if self.as_texts {
             marks_as_texts(&mut patch);
         }
-        let structure = structure::Structure::of(&resource.node);
+        let structure = structure::Structure::of(&resource.node, &self.schemas);
         let outcome = strategic::merge(&mut resource.node, patch, structure);
         match outcome {
             Err(strategic::Stop { path, refusal }) => {
@@ -139,6 +142,7 @@ impl StrategicPatch {
             }
             Ok(Outcome::Keep) => {}
         }
+        resource.follow_ties();
         if !self.allow_kind_change {
             resource.set_kind(&kind);
         }
@@ -180,6 +184,8 @@ impl JsonPatch {
                     .get_or_insert_mapping("metadata")
                     .get_or_insert_mapping("annotations");
             }
+            // Kustomize writes and reads the object for it.
+            resource.untie();
             let applied = json::apply(&mut resource.node, &self.operations, problems);
             if let Err((operation, message)) = applied {
                 problems.push(self.place.problem(Fault::Operation {
@@ -196,10 +202,11 @@ impl JsonPatch {
 /// The transformer that one `patches` entry stands for, if it says anything.
 pub(super) fn transformer(
     patch: &Patch,
-    place: &Place,
     text: Text,
+    schemas: &Schemas,
     problems: &mut Problems,
 ) -> Option<Transformer> {
+    let place = &patch.place;
     let mut note = |fault: Fault| problems.push(place.problem(fault));
     let target = match patch.target.as_ref().map(Selection::new).transpose() {
         Ok(target) => target,
@@ -236,17 +243,21 @@ pub(super) fn transformer(
             }
             let patches = objects
                 .into_iter()
-                .map(|object| StrategicPatch {
+                .map(|mut object| StrategicPatch {
                     place: Place {
                         file: object.origin.file.clone(),
                         line: object.origin.line,
                         field: String::new(),
                     },
-                    patch: object,
+                    patch: {
+                        object.cluster_scoped = schemas.is_cluster_scoped(object.gvk());
+                        object
+                    },
                     target: target.clone(),
                     allow_name_change: patch.allow_name_change,
                     allow_kind_change: patch.allow_kind_change,
                     as_texts: target.is_some(),
+                    schemas: schemas.clone(),
                 })
                 .collect();
             Action::Strategic(patches)
@@ -260,12 +271,16 @@ pub(super) fn transformer(
     })
 }
 
-/// Makes texts of a patch's labels and annotations. Nulls stay, and take labels away.
+/// Makes texts of a patch's labels and annotations. Nulls stay, and take labels away; one for all
+/// of them says nothing, as in kustomize.
 fn marks_as_texts(patch: &mut Node) {
     let Some(meta) = patch.get_mut("metadata") else {
         return;
     };
     for field in ["labels", "annotations"] {
+        if meta.get(field).is_some_and(Node::is_null) {
+            meta.remove(field);
+        }
         if let Some(Data::Mapping(entries)) = meta.get_mut(field).map(|node| &mut node.data) {
             for (_, value) in entries.iter_mut().filter(|(_, value)| !value.is_null()) {
                 if let Some(text) = value.scalar() {

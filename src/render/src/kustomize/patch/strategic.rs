@@ -79,12 +79,12 @@ impl Directive {
 pub(super) fn merge(
     node: &mut Node,
     mut patch: Node,
-    structure: Option<Structure>,
+    structure: Structure<'_>,
 ) -> Result<Outcome, Stop> {
     if patch.is_null() {
         return Ok(Outcome::Remove);
     }
-    let structure = structure.or_else(|| Structure::of(node));
+    let structure = structure.or_of(node);
     match (&mut node.data, &mut patch.data) {
         (Data::Null | Data::Blank, Data::Mapping(_)) => {
             if Directive::take(&mut patch)? == Directive::Delete {
@@ -117,13 +117,14 @@ pub(super) fn merge(
             )))
         }
         _ => {
-            *node = patch;
+            node.line = patch.line;
+            node.write(patch.data);
             Ok(Outcome::Keep)
         }
     }
 }
 
-fn mappings(node: &mut Node, patch: Node, structure: Option<Structure>) -> Result<(), Stop> {
+fn mappings(node: &mut Node, patch: Node, structure: Structure<'_>) -> Result<(), Stop> {
     let Data::Mapping(mut changes) = patch.data else {
         return Ok(());
     };
@@ -131,7 +132,7 @@ fn mappings(node: &mut Node, patch: Node, structure: Option<Structure>) -> Resul
     let Data::Mapping(entries) = &mut node.data else {
         return Ok(());
     };
-    let below = |name: &str| structure.and_then(|structure| structure.field(name));
+    let below = |name: &str| structure.field(name);
     let mut failed = None;
     entries.retain_mut(|(name, value)| {
         if failed.is_some() {
@@ -158,10 +159,7 @@ fn mappings(node: &mut Node, patch: Node, structure: Option<Structure>) -> Resul
     }
     for (name, change) in changes {
         let line = change.line;
-        let mut value = Node {
-            line,
-            data: Data::Blank,
-        };
+        let mut value = Node::new(line, Data::Blank);
         let outcome = merge(&mut value, change, below(&name)).map_err(|stop| stop.below(&name))?;
         if outcome == Outcome::Keep {
             entries.push((name, value));
@@ -208,14 +206,14 @@ fn retain_and_delete(node: &mut Node, changes: &mut Vec<(String, Node)>) -> Vec<
 
 /// What merging does to a part of the object of which the patch says nothing: nulls that are
 /// nothing but an empty place go, and keyed lists lose elements that stand there twice.
-pub(super) fn settle(node: &mut Node, structure: Option<Structure>) -> Result<Outcome, Stop> {
-    let structure = structure.or_else(|| Structure::of(node));
+pub(super) fn settle(node: &mut Node, structure: Structure<'_>) -> Result<Outcome, Stop> {
+    let structure = structure.or_of(node);
     match &mut node.data {
         Data::Blank => return Ok(Outcome::Remove),
         Data::Mapping(entries) => {
             let mut failed = None;
             entries.retain_mut(|(name, value)| {
-                match settle(value, structure.and_then(|structure| structure.field(name))) {
+                match settle(value, structure.field(name)) {
                     Ok(outcome) => outcome == Outcome::Keep,
                     Err(stop) => {
                         failed = Some(stop);
@@ -228,8 +226,7 @@ pub(super) fn settle(node: &mut Node, structure: Option<Structure>) -> Result<Ou
             }
         }
         Data::Sequence(_) => {
-            let strategy = structure.map_or(Strategy::Replace, Structure::strategy);
-            if strategy != Strategy::Replace {
+            if structure.strategy() != Strategy::Replace {
                 lists::settle(node, structure)?;
             }
         }
@@ -240,8 +237,8 @@ pub(super) fn settle(node: &mut Node, structure: Option<Structure>) -> Result<Ou
 
 /// What merging does to a part that the patch adds: its nulls go, and its directives are carried
 /// out.
-pub(super) fn adopt(node: &mut Node, structure: Option<Structure>) -> Result<Outcome, Stop> {
-    let structure = structure.or_else(|| Structure::of(node));
+pub(super) fn adopt(node: &mut Node, structure: Structure<'_>) -> Result<Outcome, Stop> {
+    let structure = structure.or_of(node);
     match &mut node.data {
         Data::Null | Data::Blank => return Ok(Outcome::Remove),
         Data::Mapping(entries) => {
@@ -252,7 +249,7 @@ pub(super) fn adopt(node: &mut Node, structure: Option<Structure>) -> Result<Out
             });
             let mut failed = None;
             entries.retain_mut(|(name, value)| {
-                let below = structure.and_then(|structure| structure.field(name));
+                let below = structure.field(name);
                 let outcome = match value.data {
                     Data::Mapping(_) => match Directive::take(value) {
                         Ok(Directive::Delete) => Ok(Outcome::Remove),

@@ -104,6 +104,7 @@ impl ReplacementRule {
                         return;
                     }
                     target.write(resource, path, &value, problems);
+                    resource.follow_ties();
                     if let Some((own, field)) = origin
                         && own == at
                         && let Ok(Some(changed)) = lookup(&resource.node, field)
@@ -122,6 +123,7 @@ fn read(source: &Source, path: &Path, resources: &Resources) -> Result<(Node, us
         gvk: source.gvk.borrow(),
         name: &source.name,
         namespace: &source.namespace,
+        cluster_scoped: false,
     };
     let plain = |namespace: &str| {
         if namespace.is_empty() {

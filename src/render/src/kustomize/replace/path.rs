@@ -228,7 +228,7 @@ fn walk(
                 && let Some(make) = make
             {
                 let data = made(rest, make);
-                items.push(Node { line, data });
+                items.push(Node::new(line, data));
                 found = Found::Made;
             }
             let count = items.len();
@@ -258,10 +258,7 @@ fn walk(
                 count += element(item, key, expression, rest, make, set)?;
             }
             if count == 0 && make.is_some() {
-                let text = Node {
-                    line,
-                    data: plain(value),
-                };
+                let text = Node::new(line, plain(value));
                 let mut new = if key.is_empty() {
                     text
                 } else {
@@ -328,7 +325,7 @@ fn field(
             return Ok(0);
         };
         let data = made(rest, make);
-        node.insert(name, Node { line, data });
+        node.insert(name, Node::new(line, data));
         found = Found::Made;
     }
     match node.get_mut(name) {
@@ -380,7 +377,7 @@ pub(in crate::kustomize) fn set_text(
     found: Found,
 ) -> Result<(), Refusal> {
     if found == Found::Made {
-        node.data = plain(text);
+        node.write(plain(text));
         return Ok(());
     }
     let data = match (&node.data, resolve(text)) {
@@ -395,7 +392,7 @@ pub(in crate::kustomize) fn set_text(
     };
     match data {
         Some(data) => {
-            node.data = data;
+            node.write(data);
             Ok(())
         }
         None => Err(Refusal(format!(

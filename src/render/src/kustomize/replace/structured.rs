@@ -39,7 +39,7 @@ pub(super) fn set(
         Some('{' | '[') => write::json(&inner, None),
         _ => write::yaml(&inner).trim_end().to_owned(),
     };
-    place.data = Data::String(text);
+    place.write(Data::String(text));
     true
 }
 

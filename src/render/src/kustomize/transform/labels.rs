@@ -19,15 +19,20 @@ pub(super) fn set(
         return;
     }
     for resource in resources.list_mut() {
+        // What one entry makes in several fields is one node in kustomize.
+        let first = resource.ties(entries.len());
         for field in fields {
             let done = walk::each(resource, field, Some(Make::Mapping), &mut |node| {
-                entries
-                    .iter()
-                    .try_for_each(|(key, value)| walk::set_entry(node, key, value))
+                let mut groups = first..;
+                entries.iter().try_for_each(|(key, value)| {
+                    let group = groups.next().unwrap_or_default();
+                    walk::set_entry(node, key, value, group)
+                })
             });
             if let Err(fault) = done {
                 problems.push(place.problem(fault));
             }
         }
+        resource.follow_ties();
     }
 }

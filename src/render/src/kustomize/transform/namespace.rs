@@ -47,10 +47,11 @@ pub(super) fn set(
 pub(super) fn set_one(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Fault> {
     let own = &FieldSpec::new(OwnedGvk::default(), "metadata/namespace", true);
     let set = &mut |node: &mut Node| set_text(node, rule);
+    let cluster_scoped = resource.is_cluster_scoped();
     let gvk = resource.gvk();
     let core = gvk.group.is_empty() && gvk.version == "v1";
     let binding = matches!(gvk.kind, "RoleBinding" | "ClusterRoleBinding");
-    if !gvk.is_cluster_scoped() {
+    if !cluster_scoped {
         walk::each(resource, own, Some(Make::Scalar), set)?;
     }
     if binding {
@@ -113,7 +114,7 @@ fn set_subjects(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Refusal>
         let line = item.line;
         if item.get("namespace").is_none() {
             let data = Data::Blank;
-            item.insert("namespace", Node { line, data });
+            item.insert("namespace", Node::new(line, data));
         }
         if let Some(node) = item.get_mut("namespace") {
             set_text(node, rule)?;

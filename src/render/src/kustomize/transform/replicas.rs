@@ -48,6 +48,7 @@ pub(super) fn set(
             gvk,
             name: &replica.name,
             namespace: "",
+            cluster_scoped: false,
         };
         problems.push(place.problem(Fault::NoMatch {
             wanted: format!("{:?} among the kinds {}", replica.name, kinds.join(", ")),

@@ -73,6 +73,7 @@ pub(super) fn set(
                         message,
                     })
             };
+            resource.follow_ties();
             if let Err(fault) = done {
                 problems.push(place.problem(fault));
             }
