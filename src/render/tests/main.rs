@@ -11,6 +11,7 @@ mod attack_a15;
 mod attack_a16;
 mod build;
 mod corpus;
+mod coverage;
 mod kustomize;
 mod memory;
 mod purity;

@@ -92,17 +92,20 @@ fn tags_decide_types() {
         "a": "12", "b": 12, "c": 1, "d": true, "e": null, "f": 12, "g": {"x": [1]}, "h": "1",
     });
     assert_eq!(value(text), expected);
+    // Tags that mean nothing are dropped, as in kustomize; what they stand at is a text.
+    let text = "a: !vault 1\nb: !!binary aGk=\nc: !!set {x, y: 1}\nd: !local [1]\n\
+                e: !!timestamp \"2001-1-1\"\n";
+    let expected = json!({
+        "a": "1", "b": "hi", "c": {"x": "", "y": 1}, "d": [1], "e": "2001-01-01T00:00:00Z",
+    });
+    assert_eq!(value(text), expected);
     refused(
-        "a: !vault x\nb: !!binary aGk=\nc: !!set {x}\nd: !!int x\ne: !!str [1]\n",
+        "a: !!binary no base64\nd: !!int x\ne: !!str [1]\nf: !!timestamp 2001-02-30\n",
         &[
-            "document 1, line 1: tag !vault is not supported: supported are !!str, !!int, \
-             !!float, !!bool, !!null, !!map and !!seq",
-            "document 1, line 2: tag !!binary is not supported: supported are !!str, !!int, \
-             !!float, !!bool, !!null, !!map and !!seq",
-            "document 1, line 3: tag !!set is not supported: supported are !!str, !!int, \
-             !!float, !!bool, !!null, !!map and !!seq",
-            "document 1, line 4: another scalar stands here, which is not a value of !!int",
-            "document 1, line 5: a list stands here, which is not a value of !!str",
+            "document 1, line 1: another scalar stands here, which is not a value of !!binary",
+            "document 1, line 2: another scalar stands here, which is not a value of !!int",
+            "document 1, line 3: a list stands here, which is not a value of !!str",
+            "document 1, line 4: another scalar stands here, which is not a value of !!timestamp",
         ],
     );
 }

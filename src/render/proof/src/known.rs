@@ -55,7 +55,46 @@ pub const KNOWN: &[Known] = &[
             })
         },
     },
+    Known {
+        name: "a dash in brackets",
+        reason: "YAML forbids [-] and {a: -}; kustomize takes the dash as a text, ours says where",
+        is: |ours, _| {
+            every_problem(ours, |text| {
+                text.contains("plain scalar cannot start with '-' followed by")
+            })
+        },
+    },
+    Known {
+        name: "folded texts",
+        reason: "kustomize writes a folded text (>) with lines that are indented more so that they \
+                 come back with an empty line before them; ours keeps the text",
+        is: |ours, original| {
+            let (mut ours, mut theirs) = (ours.clone(), original.clone());
+            close_up(&mut ours);
+            close_up(&mut theirs);
+            ours.difference(&theirs).is_none()
+        },
+    },
 ];
+
+/// Makes one line break of several, in every text.
+fn close_up(outcome: &mut Outcome) {
+    fn within(value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                while text.contains("\n\n") {
+                    *text = text.replace("\n\n", "\n");
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(within),
+            Value::Object(entries) => entries.values_mut().for_each(within),
+            _ => {}
+        }
+    }
+    if let Outcome::Built(objects) = outcome {
+        objects.iter_mut().for_each(within);
+    }
+}
 
 /// Takes the directives out of what the original built; tells whether there were any.
 fn take_directives(outcome: &mut Outcome) -> bool {

@@ -84,7 +84,7 @@ impl<'a> Build<'a> {
             options,
             problems: Problems::new(options.limits),
             schemas: Schemas::default(),
-            built_in: BuiltIn::Gone,
+            built_in: BuiltIn::Goes,
             way: Vec::new(),
         }
     }
@@ -239,13 +239,9 @@ impl<'a> Build<'a> {
                     break;
                 }
                 transformer.run(&mut all.resources, &mut self.problems);
-                match transformer.action {
-                    Action::Strategic(_) => self.built_in_was_used(BuiltIn::Last),
-                    // They ask which kinds live in namespaces.
-                    Action::Namespace { .. } | Action::Prefix(..) | Action::Suffix(..) => {
-                        self.built_in_was_used(BuiltIn::First);
-                    }
-                    _ => {}
+                if matches!(transformer.action, Action::Strategic(_)) && !self.schemas.is_custom() {
+                    // A schema of the user's own comes too late to be the only one.
+                    self.built_in = BuiltIn::Stays;
                 }
                 finish::record(&mut all.resources, kustomization, transformer, context);
             }

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use super::accumulate::{Accumulated, Build};
 use super::config::{self, Config, Conflict};
 use super::kustomization::{At, Kustomization, OpenApi, Reader};
-use super::open_api::{BuiltIn, Document, Schemas};
+use super::open_api::{Document, Schemas};
 use super::problem::{Fault, Place};
 use super::read::{self, Input};
 use crate::yaml::Node;
 
 impl Build<'_> {
-    pub(super) fn merge_config(&mut self, own: &mut Arc<Config>, other: &Arc<Config>, place: &Place) {
+    pub(super) fn merge_config(
+        &mut self,
+        own: &mut Arc<Config>,
+        other: &Arc<Config>,
+        place: &Place,
+    ) {
         let merged = config::merged(own, other);
         if let Some(merged) = self.noted(merged, place) {
             *own = merged;
@@ -84,19 +89,12 @@ impl Build<'_> {
         }
         match Document::read(&node) {
             Ok(document) => self.schemas = Schemas::with(document, self.built_in),
-            Err(found) => self.problems.push(Place::new(&file, 0, "").problem(
-                Fault::Unexpected {
+            Err(found) => self
+                .problems
+                .push(Place::new(&file, 0, "").problem(Fault::Unexpected {
                     found,
                     expected: "an OpenAPI document with definitions".to_owned(),
-                },
-            )),
-        }
-    }
-
-    /// From now on a schema of the user's own comes too late to be the only one.
-    pub(super) fn built_in_was_used(&mut self, how: BuiltIn) {
-        if !self.schemas.is_custom() && self.built_in != BuiltIn::Last {
-            self.built_in = how;
+                })),
         }
     }
 

@@ -162,7 +162,7 @@ impl Problems {
 /// Nodes and bytes of a node with all below it.
 fn weight(node: &Node) -> (usize, usize) {
     match &node.data {
-        Data::String(text) => (1, text.len()),
+        Data::String(text) | Data::Timestamp(text) => (1, text.len()),
         Data::Sequence(items) => items.iter().map(weight).fold((1, 0), add),
         Data::Mapping(entries) => entries
             .iter()

@@ -3,7 +3,7 @@
 //!
 //! In kustomize the document takes the place of the built-in one, so lists of Kubernetes' own
 //! kinds are replaced as a whole unless it has them too. One that a base names counts as well if
-//! there was none before it; what was read before it was read with the built-in one, which stays.
+//! there was none before it; if a patch was applied before, the built-in one stays beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,16 +18,14 @@ pub(super) struct Schemas {
     built_in: BuiltIn,
 }
 
-/// What the built-in document still says beside a custom one.
+/// What becomes of the built-in document when there is a custom one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum BuiltIn {
-    /// All that the custom one doesn't.
+    /// It says nothing any more.
     #[default]
-    Last,
-    /// Everything that it has.
-    First,
-    /// Nothing.
-    Gone,
+    Goes,
+    /// It says what the custom one doesn't.
+    Stays,
 }
 
 /// Where a list's or kind's description comes from.
@@ -57,9 +55,8 @@ impl Schemas {
     pub(super) fn order(&self) -> &'static [Source] {
         match (&self.custom, self.built_in) {
             (None, _) => &[Source::BuiltIn],
-            (Some(_), BuiltIn::Gone) => &[Source::Custom],
-            (Some(_), BuiltIn::First) => &[Source::BuiltIn, Source::Custom],
-            (Some(_), BuiltIn::Last) => &[Source::Custom, Source::BuiltIn],
+            (Some(_), BuiltIn::Goes) => &[Source::Custom],
+            (Some(_), BuiltIn::Stays) => &[Source::Custom, Source::BuiltIn],
         }
     }
 
@@ -107,7 +104,8 @@ impl Document {
     /// Reads a document; what is wrong with it, in words.
     pub(super) fn read(node: &Node) -> Result<Self, String> {
         let mut document = Self::default();
-        let entries = mapping(node).ok_or_else(|| format!("{}, expected a document", node.kind()))?;
+        let entries =
+            mapping(node).ok_or_else(|| format!("{}, expected a document", node.kind()))?;
         let under = |name: &str| {
             let found = entries.iter().find(|(key, _)| key == name);
             found.and_then(|(_, node)| mapping(node)).unwrap_or(&[])
@@ -156,11 +154,15 @@ impl Document {
         }
         if let Some(strategy) = text("x-kubernetes-patch-strategy") {
             read.merges = strategy.contains("merge");
-            let listed = node.get("x-kubernetes-list-map-keys").map(|node| &node.data);
+            let listed = node
+                .get("x-kubernetes-list-map-keys")
+                .map(|node| &node.data);
             read.keys = match (listed, text("x-kubernetes-patch-merge-key")) {
-                (Some(Data::Sequence(keys)), _) => {
-                    keys.iter().filter_map(Node::text).map(str::to_owned).collect()
-                }
+                (Some(Data::Sequence(keys)), _) => keys
+                    .iter()
+                    .filter_map(Node::text)
+                    .map(str::to_owned)
+                    .collect(),
                 (_, key) => key.map(str::to_owned).into_iter().collect(),
             };
         }
@@ -190,7 +192,8 @@ impl Document {
                 self.cluster_scoped.insert(kind);
             }
         }
-        self.cluster_scoped.retain(|kind| !namespaced.contains(kind));
+        self.cluster_scoped
+            .retain(|kind| !namespaced.contains(kind));
         Ok(())
     }
 

@@ -59,10 +59,12 @@ impl Candidate {
             version: &self.version,
             kind: &first.kind,
         };
-        (!(self.cluster_scoped || gvk.is_cluster_scoped())).then_some(match first.namespace.as_str() {
-            "" => "default",
-            namespace => namespace,
-        })
+        (!(self.cluster_scoped || gvk.is_cluster_scoped())).then_some(
+            match first.namespace.as_str() {
+                "" => "default",
+                namespace => namespace,
+            },
+        )
     }
 
     fn was(&self, gvk: Gvk<'_>) -> bool {

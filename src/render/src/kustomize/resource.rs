@@ -216,10 +216,7 @@ impl Resource {
             .into_iter()
             .map(|(key, value)| (key, Node::string(line, value)))
             .collect();
-        meta.insert(
-            field,
-            Node::new(line, Data::Mapping(entries)),
-        );
+        meta.insert(field, Node::new(line, Data::Mapping(entries)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::yaml::{Data, Node, plain_scalar};
+use crate::yaml::{Data, Node, full_time, plain_scalar};
 
 /// JSON with keys in order, on one line or indented.
 pub(super) fn json(node: &Node, indent: Option<&str>) -> String {
@@ -31,6 +31,7 @@ impl Json<'_> {
                 None => self.text.push_str(&number.to_string()),
             },
             Data::String(text) => self.string(text),
+            Data::Timestamp(text) => self.string(&full_time(text)),
             Data::Sequence(items) => self.collection('[', ']', items.len(), |json, at| {
                 json.value(&items[at]);
             }),

@@ -150,7 +150,8 @@ fn prints_plain(text: &str) -> bool {
 /// What a text means where it stands without quotes, if that is no text.
 fn not_text(text: &str) -> Option<Value> {
     match plain_scalar(text) {
-        Data::String(_) => None,
+        // A time stays the text that it is.
+        Data::String(_) | Data::Timestamp(_) => None,
         data => Some(Node::new(1, data).into_value()),
     }
 }

@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use saphyr_parser::{Event, ScalarStyle, Tag};
 
 use super::node::{Data, Node, Numeral};
 use super::scalar::{self, Dialect, Scalar};
+use super::timestamp;
 use super::{YamlError, YamlFault};
 use crate::Limits;
 
@@ -29,6 +32,8 @@ pub(super) struct Composer<'a> {
 struct Frame {
     line: usize,
     anchor: usize,
+    /// Whether it stands in brackets or braces, or within such.
+    flow: bool,
     open: Open,
 }
 
@@ -130,6 +135,12 @@ impl<'a> Composer<'a> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain_key = style == ScalarStyle::Plain && tag.is_none();
+                let flow = self.stack.last().is_some_and(|frame| frame.flow);
+                if style == ScalarStyle::Plain
+                    && (text.starts_with(['|', '>']) || (flow && text.starts_with(':')))
+                {
+                    self.note(line, YamlFault::BlockInFlow);
+                }
                 let data = match scalar_data(&text, style, tag.as_deref(), self.dialect) {
                     Ok(data) => data,
                     Err(fault) => {
@@ -137,27 +148,30 @@ impl<'a> Composer<'a> {
                         Data::Null
                     }
                 };
+                // Written by kustomize once more, these are in quotes.
+                let data = match data {
+                    Data::Timestamp(text) if flow && text.contains(':') => Data::String(text),
+                    data => data,
+                };
+                if let Some(tag) = tag.as_deref()
+                    && self.expects_key()
+                    && !matches!(
+                        core_tag(tag),
+                        Some("" | "str" | "int" | "float" | "bool" | "null")
+                    )
+                {
+                    let key = text.chars().take(100).collect();
+                    let kind = "a value with a tag of its own";
+                    self.note(line, YamlFault::KeyNotString { key, kind });
+                }
                 let merge = plain_key && text == "<<";
                 // Only for the message about a key that isn't text.
                 let key = (!matches!(data, Data::String(_)) && self.expects_key())
                     .then(|| text.chars().take(100).collect());
                 self.node(Node::new(line, data), anchor, key, merge)
             }
-            Event::SequenceStart(anchor, tag) => {
-                self.check_collection_tag(tag.as_deref(), "seq", line);
-                self.open(Frame {
-                    line,
-                    anchor,
-                    open: Open::Sequence(Vec::new()),
-                })
-            }
-            Event::MappingStart(anchor, tag) => {
-                self.check_collection_tag(tag.as_deref(), "map", line);
-                self.open(Frame {
-                    line,
-                    anchor,
-                    open: Open::Mapping(OpenMapping::default()),
-                })
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                self.collection(event, line, false)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, line),
@@ -165,15 +179,34 @@ impl<'a> Composer<'a> {
         }
     }
 
+    /// Takes the event that begins a list or mapping; `flow` if that is a bracket or brace.
+    pub(super) fn collection(
+        &mut self,
+        event: Event<'_>,
+        line: usize,
+        flow: bool,
+    ) -> Result<(), YamlError> {
+        let (anchor, tag, own, open) = match event {
+            Event::SequenceStart(anchor, tag) => (anchor, tag, "seq", Open::Sequence(Vec::new())),
+            Event::MappingStart(anchor, tag) => {
+                (anchor, tag, "map", Open::Mapping(OpenMapping::default()))
+            }
+            _ => return Ok(()),
+        };
+        self.check_collection_tag(tag.as_deref(), own, line);
+        let flow = flow || self.stack.last().is_some_and(|frame| frame.flow);
+        self.open(Frame {
+            line,
+            anchor,
+            flow,
+            open,
+        })
+    }
+
     fn alias(&mut self, anchor: usize, line: usize) -> Result<(), YamlError> {
         let Some(target) = self.anchors.get(&anchor) else {
             self.note(line, YamlFault::BadAlias);
-            return self.node(
-                Node::new(line, Data::Null),
-                0,
-                None,
-                false,
-            );
+            return self.node(Node::new(line, Data::Null), 0, None, false);
         };
         let (count, depth) = (target.count(), target.depth());
         self.alias_nodes = self.alias_nodes.saturating_add(count);
@@ -218,12 +251,7 @@ impl<'a> Composer<'a> {
             "{...}"
         };
         let key = self.expects_key().then(|| what.to_owned());
-        self.node(
-            Node::new(frame.line, data),
-            frame.anchor,
-            key,
-            false,
-        )
+        self.node(Node::new(frame.line, data), frame.anchor, key, false)
     }
 
     /// A mapping's own entries, then those that its merge key adds.
@@ -283,12 +311,20 @@ impl<'a> Composer<'a> {
             self.anchors.insert(anchor, node.clone());
         }
         let mut fault = None;
+        // For kustomize nothing in braces is empty text.
+        let empty = self.dialect == Dialect::Objects
+            && node.data == Data::Blank
+            && self.stack.last().is_some_and(|frame| frame.flow);
         match self.stack.last_mut().map(|frame| &mut frame.open) {
             None => self.root = Some(node),
             Some(Open::Sequence(items)) => items.push(node),
             Some(Open::Mapping(mapping)) => match std::mem::take(&mut mapping.key) {
                 Key::Next => (mapping.key, fault) = next_key(node, key, merge),
                 Key::Value(key, line) => {
+                    let mut node = node;
+                    if empty {
+                        node.data = Data::String(String::new());
+                    }
                     match mapping.position(&key) {
                         None => mapping.push(key, line, node),
                         // Kustomize takes the last one in settings.
@@ -322,7 +358,8 @@ impl<'a> Composer<'a> {
                 let tag = format!("!!{name}");
                 self.note(line, YamlFault::TagMismatch { tag, found });
             }
-            _ => self.note(line, YamlFault::UnsupportedTag { tag: spelled(tag) }),
+            // Kustomize drops all others.
+            _ => {}
         }
     }
 
@@ -380,14 +417,6 @@ fn core_tag(tag: &Tag) -> Option<&str> {
     }
 }
 
-fn spelled(tag: &Tag) -> String {
-    if tag.is_yaml_core_schema() {
-        format!("!!{}", tag.suffix)
-    } else {
-        format!("{}{}", tag.handle, tag.suffix)
-    }
-}
-
 fn scalar_data(
     text: &str,
     style: ScalarStyle,
@@ -428,8 +457,15 @@ fn scalar_data(
             _ => None,
         },
         Some("null") => (scalar::resolve(text, dialect) == Scalar::Null).then_some(Data::Null),
+        Some("timestamp") => timestamp::full(text).map(|_| Data::Timestamp(text.to_owned())),
+        Some("binary") => STANDARD
+            .decode(text.split_whitespace().collect::<String>())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .map(Data::String),
         Some("map" | "seq") => None,
-        _ => return Err(YamlFault::UnsupportedTag { tag: spelled(tag) }),
+        // Kustomize drops all others, but what they stand at is a text.
+        _ => Some(owned()),
     };
     value.ok_or_else(|| mismatch(core_tag(tag).unwrap_or_default()))
 }
@@ -444,6 +480,7 @@ pub(super) fn resolved(text: &str, dialect: Dialect) -> Option<Data> {
         Scalar::Int(int) => Some(number(int)),
         Scalar::Float(float) => scalar::number(float).map(number),
         Scalar::NotFinite => None,
+        Scalar::Time => Some(Data::Timestamp(text.to_owned())),
         Scalar::Text => Some(Data::String(text.to_owned())),
     }
 }

@@ -58,15 +58,9 @@ pub enum YamlFault {
         /// The number as written.
         text: String,
     },
-    /// A tag other than those of YAML's own types.
-    #[error(
-        "tag {tag} is not supported: supported are !!str, !!int, !!float, !!bool, !!null, \
-             !!map and !!seq"
-    )]
-    UnsupportedTag {
-        /// The tag.
-        tag: String,
-    },
+    /// A block scalar where none can stand.
+    #[error("a text that begins with '|', '>' or ':' can't stand in brackets: put it in quotes")]
+    BlockInFlow,
     /// A tag that its value contradicts. The value itself isn't repeated: it may be a secret.
     #[error("{found} stands here, which is not a value of {tag}")]
     TagMismatch {

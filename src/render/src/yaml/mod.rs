@@ -7,14 +7,15 @@
 //!
 //! Differences from kustomize 5.8.2, each an error there or here rather than another value,
 //! unless it says so:
-//! - timestamps keep their text (kustomize rewrites `2001-01-01` to `2001-01-01T00:00:00Z`);
-//! - tags other than YAML's own are refused (kustomize drops them), `!!binary`, `!!set` and
-//!   `!!omap` among them;
 //! - a document after `...` is read (kustomize drops it), and so is one that begins on the line
 //!   of its `---` (kustomize refuses it);
-//! - an empty value in a flow mapping (`{a: }`) is null (kustomize makes it empty text);
-//! - a `%YAML` directive and the escape `\/` are read (kustomize refuses them);
-//! - a tab right after a key's colon is refused (kustomize takes it as a space);
+//! - the escape `\/` is read (kustomize refuses it);
+//! - `[?a]` is the text `?a` (for kustomize it is the mapping `{a: ""}`), and `[!a, 1]` has two
+//!   elements (for kustomize the comma belongs to the tag);
+//! - a folded text (`>`) with lines that are indented more keeps its lines (kustomize adds an empty
+//!   line before them, each time that it writes and reads it);
+//! - a tab right after a key's colon is refused (kustomize takes it as a space), and so is a quoted
+//!   text whose next line isn't indented more than its key;
 //! - the bounds are those of [`Limits`] (kustomize has a ratio for aliases only).
 
 mod compose;
@@ -22,6 +23,7 @@ mod error;
 mod json;
 pub(crate) mod node;
 mod scalar;
+mod timestamp;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::Value;
@@ -84,6 +86,11 @@ pub(crate) fn plain_scalar(text: &str) -> Data {
     compose::resolved(text, Dialect::Objects).unwrap_or_else(|| Data::String(text.to_owned()))
 }
 
+/// A time in full, as kustomize writes it.
+pub(crate) fn full_time(text: &str) -> String {
+    timestamp::full(text).unwrap_or_else(|| text.to_owned())
+}
+
 fn strip(nodes: Vec<(usize, Node)>) -> Vec<Document> {
     let document = |(number, node): (usize, Node)| Document {
         number,
@@ -137,8 +144,12 @@ pub(crate) fn dialect_nodes(
     let mut composer = Composer::new(limits, dialect);
     let mut roots = Vec::new();
     let mut parser = Parser::new_from_str(text);
+    let mut source = Source::new(text);
+    let directives = dialect == Dialect::Objects
+        && text.contains("\n---")
+        && (text.starts_with('%') || text.contains("\n%"));
     // A block that the end of the text cuts has no line break there, as go-yaml has it.
-    let cut = (!text.ends_with('\n')).then(|| text.chars().count());
+    let cut = (!text.ends_with(['\n', '\r'])).then(|| text.chars().count());
     let outcome = loop {
         let (event, span) = match parser.next_event() {
             None => break Ok(()),
@@ -160,7 +171,20 @@ pub(crate) fn dialect_nodes(
         };
         let line = span.start.line();
         let step = match event {
+            Event::DocumentStart(_)
+                if directives && has_directive(source.before(span.start.index())) =>
+            {
+                let message = "kustomize reads no %YAML and %TAG directives: remove them";
+                let message = message.to_owned();
+                Err(composer.error(line, YamlFault::Syntax { message, column: 1 }))
+            }
             Event::DocumentStart(_) => composer.start_document(line),
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                // Those without brackets have no length of their own.
+                let (start, end) = (span.start.index(), span.end.index());
+                let flow = start < end && begins_flow(source.after(start));
+                composer.collection(event, line, flow)
+            }
             Event::DocumentEnd => {
                 let root = composer.end_document();
                 roots.extend(root.map(|root| (composer.document(), root)));
@@ -186,6 +210,69 @@ pub(crate) fn dialect_nodes(
     } else {
         Err(errors)
     }
+}
+
+/// A text whose places are counted in characters.
+struct Source<'a> {
+    text: &'a str,
+    ascii: bool,
+    /// A place that is known: its bytes, and its characters.
+    known: (usize, usize),
+}
+
+impl<'a> Source<'a> {
+    fn new(text: &'a str) -> Self {
+        let ascii = text.is_ascii();
+        Self {
+            text,
+            ascii,
+            known: (0, 0),
+        }
+    }
+
+    /// The byte at which a character begins. Places mostly come in their order.
+    fn byte(&mut self, character: usize) -> usize {
+        if self.ascii {
+            return character.min(self.text.len());
+        }
+        if character < self.known.1 {
+            self.known = (0, 0);
+        }
+        let rest = &self.text[self.known.0..];
+        let more = rest.char_indices().nth(character - self.known.1);
+        let byte = self.known.0 + more.map_or(rest.len(), |(at, _)| at);
+        if more.is_some() {
+            self.known = (byte, character);
+        }
+        byte
+    }
+
+    fn before(&mut self, character: usize) -> &'a str {
+        &self.text[..self.byte(character)]
+    }
+
+    fn after(&mut self, character: usize) -> &'a str {
+        &self.text[self.byte(character)..]
+    }
+}
+
+/// Whether a list or mapping is one in brackets or braces; an anchor and a tag may come first.
+fn begins_flow(text: &str) -> bool {
+    let mut rest = text;
+    while rest.starts_with(['&', '!']) {
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        rest = rest[end..].trim_start();
+    }
+    rest.starts_with(['[', '{'])
+}
+
+/// Whether directives stand right before a document.
+fn has_directive(before: &str) -> bool {
+    before
+        .lines()
+        .rev()
+        .take_while(|line| line.trim().is_empty() || line.starts_with(['#', '%', '\u{feff}']))
+        .any(|line| line.starts_with('%'))
 }
 
 /// The text of a file: within the size limit, UTF-8, without a byte order mark, and without the

@@ -6,6 +6,8 @@ use std::ops::Deref;
 
 use serde_json::{Map, Number, Value};
 
+use super::timestamp;
+
 /// One YAML or JSON node with the line on which it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
@@ -53,6 +55,8 @@ pub enum Data {
     Number(Numeral),
     /// A text.
     String(String),
+    /// A time without quotes, as it was written. Its value is the time in full.
+    Timestamp(String),
     /// A list.
     Sequence(Vec<Node>),
     /// In the order of the text, without duplicates.
@@ -133,7 +137,7 @@ impl Node {
             Data::Bool(true) => Some(Cow::Borrowed("true")),
             Data::Bool(false) => Some(Cow::Borrowed("false")),
             Data::Number(number) => Some(number.text()),
-            Data::String(text) => Some(Cow::Borrowed(text)),
+            Data::String(text) | Data::Timestamp(text) => Some(Cow::Borrowed(text)),
             Data::Sequence(_) | Data::Mapping(_) => None,
         }
     }
@@ -194,7 +198,9 @@ impl Node {
             Data::Mapping(entries) => {
                 let mut sorted: Vec<&mut (String, Self)> = entries.iter_mut().collect();
                 sorted.sort_by(|one, other| one.0.cmp(&other.0));
-                sorted.iter_mut().for_each(|entry| entry.1.take_ahead(ahead));
+                sorted
+                    .iter_mut()
+                    .for_each(|entry| entry.1.take_ahead(ahead));
             }
             data if self.tie.ahead => {
                 self.tie.ahead = false;
@@ -207,7 +213,9 @@ impl Node {
     fn follow(&mut self, ahead: &BTreeMap<u32, Data>) {
         match &mut self.data {
             Data::Sequence(items) => items.iter_mut().for_each(|item| item.follow(ahead)),
-            Data::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| value.follow(ahead)),
+            Data::Mapping(entries) => entries
+                .iter_mut()
+                .for_each(|(_, value)| value.follow(ahead)),
             data => {
                 if let Some(changed) = ahead.get(&self.tie.group) {
                     *data = changed.clone();
@@ -285,6 +293,7 @@ impl Node {
             Data::Bool(_) => "a boolean",
             Data::Number(_) => "a number",
             Data::String(_) => "a string",
+            Data::Timestamp(_) => "a timestamp",
             Data::Sequence(_) => "a list",
             Data::Mapping(_) => "a mapping",
         }
@@ -321,6 +330,7 @@ impl Node {
             Data::Bool(value) => Value::Bool(value),
             Data::Number(number) => Value::Number(Number::clone(&number)),
             Data::String(text) => Value::String(text),
+            Data::Timestamp(text) => Value::String(timestamp::full(&text).unwrap_or(text)),
             Data::Sequence(items) => items.into_iter().map(Node::into_value).collect(),
             Data::Mapping(entries) => Value::Object(
                 entries

@@ -2,11 +2,13 @@
 //! kustomize 5.8.2.
 //!
 //! In short: YAML 1.2's core schema, plus octals as `0777`, binary, and underscores in numbers;
-//! `yes`, `on` and their like are strings. Two differences, both on purpose: timestamps stay the
-//! text they are (kustomize turns `2001-01-01` into `2001-01-01T00:00:00Z`), and floats without a
-//! fraction are integers (kustomize prints `1.0` as `1`, which is then read as an integer).
+//! `yes`, `on` and their like are strings; `2001-01-01` is a time, which is written in full. One
+//! difference on purpose: floats without a fraction are integers (kustomize prints `1.0` as `1`,
+//! which is then read as an integer).
 
 use serde_json::Number;
+
+use super::timestamp;
 
 /// What a plain scalar resolves to.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,8 @@ pub(super) enum Scalar {
     Float(f64),
     /// `.inf` or `.nan`, which JSON can't say.
     NotFinite,
+    /// A date, or a time with its date.
+    Time,
     /// Everything else.
     Text,
 }
@@ -53,6 +57,9 @@ pub(super) fn resolve(text: &str, dialect: Dialect) -> Scalar {
     }
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return Scalar::Text;
+    }
+    if dialect == Dialect::Objects && timestamp::full(text).is_some() {
+        return Scalar::Time;
     }
     let plain: String = text.chars().filter(|c| *c != '_').collect();
     if let Some(number) = integer(&plain) {
@@ -132,6 +139,7 @@ mod tests {
             Scalar::Int(number) => number.to_string(),
             Scalar::Float(float) => number(float).unwrap().to_string(),
             Scalar::NotFinite => "not finite".into(),
+            Scalar::Time => "a time".into(),
             Scalar::Text => format!("{text:?}"),
         }
     }
@@ -194,9 +202,9 @@ mod tests {
             ("+", "\"+\""),
             (".", "\".\""),
             ("..", "\"..\""),
-            // Ours: the text stays.
-            ("2001-01-01", "\"2001-01-01\""),
-            ("2001-01-01T00:00:00Z", "\"2001-01-01T00:00:00Z\""),
+            ("2001-01-01", "a time"),
+            ("2001-01-01T00:00:00Z", "a time"),
+            ("2001-01-01T00:00:00", "\"2001-01-01T00:00:00\""),
             // Never a number, whatever Rust's own parser would say.
             ("inf", "\"inf\""),
             ("-inf", "\"-inf\""),

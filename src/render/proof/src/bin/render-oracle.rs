@@ -3,7 +3,10 @@
 //! `render-oracle corpus` the hand-made cases, against the live original and what is recorded of it;
 //! `render-oracle record [NAME…]` writes down what the original makes of the cases;
 //! `render-oracle own FILE` kustomize's own tests, as `oracle --own-tests` prints them;
-//! `render-oracle generated SEED COUNT` generated trees, one for each seed from SEED on.
+//! `render-oracle generated SEED COUNT` generated trees, one for each seed from SEED on;
+//! `render-oracle yaml SEED COUNT` generated manifests of which only the YAML is odd;
+//! `render-oracle command` whether the `kustomize` command gives what its library gives, on the
+//! hand-made cases.
 //!
 //! Differences are printed, and written to `target/render-oracle/` as cases; any makes it end with 1.
 
@@ -15,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use stageset_render::Tree;
 use stageset_render_proof::case::{Case, Recorded};
-use stageset_render_proof::original::Original;
+use stageset_render_proof::original::{Original, tool};
 use stageset_render_proof::outcome::Outcome;
 use stageset_render_proof::{corpus, generate, known};
 
@@ -46,9 +49,19 @@ fn run(arguments: &[&str]) -> Result<usize> {
                 compare.build(&format!("seed-{seed}"), &generated.files, &generated.path)?;
             }
         }
-        _ => {
-            bail!("usage: render-oracle corpus | record [NAME…] | own FILE | generated SEED COUNT")
+        ["yaml", seed, count] => {
+            let first: u64 = seed.parse().context("SEED is a number")?;
+            let count: u64 = count.parse().context("COUNT is a number")?;
+            for seed in first..first.saturating_add(count) {
+                let generated = generate::yaml::manifest(seed);
+                compare.build(&format!("yaml-{seed}"), &generated.files, &generated.path)?;
+            }
         }
+        ["command"] => compare.command()?,
+        _ => bail!(
+            "usage: render-oracle corpus | record [NAME…] | own FILE | generated SEED COUNT | \
+             yaml SEED COUNT | command"
+        ),
     }
     compare.report();
     Ok(compare.different)
@@ -178,6 +191,54 @@ impl Compare {
             let ours = Outcome::ours(&Tree::from_files(&files)?, path);
             self.judge(&name, &files, path, &ours, &answer.outcome());
         }
+        Ok(())
+    }
+
+    /// The library against the command.
+    fn command(&mut self) -> Result<()> {
+        let program = tool("kustomize")?;
+        let folder = std::env::temp_dir().join(format!("render-oracle-{}", std::process::id()));
+        for entry in corpus::all()? {
+            let case = &entry.case;
+            let root = folder.join(entry.name.replace('/', "-"));
+            for (path, bytes) in &case.files {
+                let file = root.join(path);
+                std::fs::create_dir_all(file.parent().context("a folder")?)?;
+                std::fs::write(file, bytes)?;
+            }
+            let output = std::process::Command::new(&program)
+                .args([
+                    "build",
+                    "--load-restrictor=LoadRestrictionsNone",
+                    "--reorder=none",
+                ])
+                .arg(root.join(&case.path))
+                .env("HTTPS_PROXY", "http://127.0.0.1:9")
+                .env("HTTP_PROXY", "http://127.0.0.1:9")
+                .env("PATH", "")
+                .output()?;
+            let same = match &case.original {
+                Some(Recorded::Objects(text)) => {
+                    output.status.success() && String::from_utf8_lossy(&output.stdout) == *text
+                }
+                Some(Recorded::Error(_)) => !output.status.success(),
+                None => bail!("{} isn't recorded", entry.name),
+            };
+            match case.original {
+                Some(Recorded::Objects(_)) => self.built += 1,
+                _ => self.refused += 1,
+            }
+            if !same {
+                self.different += 1;
+                println!(
+                    "DIFFERENT {}: the command says\n{}{}",
+                    entry.name,
+                    String::from_utf8_lossy(&output.stdout),
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            }
+        }
+        std::fs::remove_dir_all(&folder)?;
         Ok(())
     }
 

@@ -193,3 +193,33 @@ pub(super) fn crds(forest: &mut Forest, folder: &str) -> Value {
     forest.write(format!("{folder}/crd.json"), definition.to_string());
     json!(["crd.json"])
 }
+
+/// The field `openapi`.
+pub(super) fn open_api(forest: &mut Forest, folder: &str) -> Value {
+    if forest.random.percent(15) {
+        return json!({"version": "v1.21.2"});
+    }
+    let mut items = json!({"type": "array", "items": {"type": "object", "properties": {
+        "name": {"type": "string"}, "v": {"type": "integer"}}}});
+    if forest.random.percent(80) {
+        items["x-kubernetes-patch-strategy"] = json!("merge");
+        items["x-kubernetes-patch-merge-key"] = json!(forest.random.pick(&["name", "name", "v"]));
+    }
+    let mut paths = json!({});
+    if forest.random.percent(40) {
+        let path = forest.random.pick(&[
+            "/apis/example.com/v1/widgets",
+            "/apis/example.com/v1/namespaces/{namespace}/widgets",
+        ]);
+        paths[path] = json!({"get": {"x-kubernetes-group-version-kind": {
+            "group": "example.com", "version": "v1", "kind": "Widget"}}});
+    }
+    let document = json!({"definitions": {"Widget": {
+        "type": "object",
+        "x-kubernetes-group-version-kind": [
+            {"group": "example.com", "version": "v1", "kind": "Widget"}],
+        "properties": {"spec": {"$ref": "#/definitions/Spec"}}},
+        "Spec": {"type": "object", "properties": {"items": items}}}, "paths": paths});
+    forest.write(format!("{folder}/openapi.json"), document.to_string());
+    json!({"path": "openapi.json"})
+}

@@ -64,6 +64,15 @@ pub(super) fn add(forest: &mut Forest, folder: &str, to: &mut Map<String, Value>
         json!(forest.random.few(&options))
     });
     set(forest, 4, "crds", edits::crds);
+    set(forest, 4, "openapi", edits::open_api);
+    set(forest, 5, "validators", plugins::validators);
+    set(forest, 3, "imageTags", images);
+    set(
+        forest,
+        3,
+        "metadata",
+        |_, _| json!({"name": "k", "annotations": {"a": "b"}}),
+    );
 }
 
 type Make = fn(&mut Forest, &str) -> Value;

@@ -5,7 +5,8 @@
 //! - [`fields`]: the fields of a kustomization;
 //! - [`patches`], [`edits`]: what changes objects by content;
 //! - [`text`]: values as YAML;
-//! - [`expressions`]: texts to substitute in.
+//! - [`expressions`]: texts to substitute in;
+//! - [`yaml`]: manifests of which only the YAML is odd.
 
 mod edits;
 pub mod expressions;
@@ -14,6 +15,7 @@ mod objects;
 mod patches;
 mod plugins;
 mod text;
+pub mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -89,6 +91,9 @@ impl Forest {
                 self.layer(depth - 1, &below);
                 resources.push(json!(format!("base{base}")));
             }
+            if self.random.percent(10) {
+                kustomization.insert("bases".into(), Value::Array(std::mem::take(&mut resources)));
+            }
         }
         let manifests = if depth > 1 {
             self.random.pick(&[0, 0, 1, 2])
@@ -99,7 +104,7 @@ impl Forest {
             let one_file = self.random.percent(50);
             let mut documents = Vec::new();
             for index in 0..manifests {
-                let object = objects::object(self);
+                let object = self.manifest();
                 if one_file {
                     documents.push(text::yaml(&object, &mut self.random));
                 } else {
@@ -137,6 +142,26 @@ impl Forest {
         ]);
         self.write_value(format!("{folder}/{name}"), &Value::Object(kustomization));
         folder.to_owned()
+    }
+
+    /// A manifest, now and then with an annotation that means something to kustomize.
+    fn manifest(&mut self) -> Value {
+        let mut object = objects::object(self);
+        if self.random.percent(6) {
+            let (key, value) = self.random.pick(&[
+                ("config.kubernetes.io/local-config", "true"),
+                ("config.kubernetes.io/local-config", "false"),
+                ("kustomize.config.k8s.io/needs-hash", "true"),
+                ("kustomize.config.k8s.io/needs-hash", "true"),
+                ("kustomize.config.k8s.io/behavior", "merge"),
+            ]);
+            let metadata = &mut object["metadata"];
+            if metadata["annotations"].is_null() {
+                metadata["annotations"] = json!({});
+            }
+            metadata["annotations"][key] = json!(value);
+        }
+        object
     }
 
     fn component(&mut self, folder: &str) -> String {

@@ -85,6 +85,30 @@ pub(super) fn transformers(forest: &mut Forest, folder: &str) -> Value {
     json!(["transformer.yaml"])
 }
 
+/// The field `validators`.
+pub(super) fn validators(forest: &mut Forest, folder: &str) -> Value {
+    let validator = match forest.random.below(4) {
+        0 => transformer(forest),
+        1 => {
+            let Known { kind, name, .. } = forest.target();
+            plugin(
+                "PatchTransformer",
+                "v",
+                json!({"target": {"kind": kind, "name": name},
+                    "patch": format!("- op: test\n  path: /kind\n  value: {kind}\n")}),
+            )
+        }
+        _ => plugin(
+            "LabelTransformer",
+            "v",
+            json!({"labels": {"validated-by": "me"},
+                "fieldSpecs": [{"path": "metadata/labels", "create": true}]}),
+        ),
+    };
+    forest.write_value(format!("{folder}/validator.yaml"), &validator);
+    json!(["validator.yaml"])
+}
+
 /// The field `generators`.
 pub(super) fn generators(forest: &mut Forest, folder: &str) -> Value {
     let kind = forest.random.pick(&["ConfigMap", "Secret"]);

@@ -80,10 +80,7 @@ pub(super) fn object(
         node.get_or_insert_mapping(field).insert(&key, text(&value));
     }
     if options.immutable {
-        node.insert(
-            "immutable",
-            Node::new(line, Data::Bool(true)),
-        );
+        node.insert("immutable", Node::new(line, Data::Bool(true)));
     }
     let origin = Origin {
         file: place.file.clone(),

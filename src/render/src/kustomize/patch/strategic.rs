@@ -212,13 +212,11 @@ pub(super) fn settle(node: &mut Node, structure: Structure<'_>) -> Result<Outcom
         Data::Blank => return Ok(Outcome::Remove),
         Data::Mapping(entries) => {
             let mut failed = None;
-            entries.retain_mut(|(name, value)| {
-                match settle(value, structure.field(name)) {
-                    Ok(outcome) => outcome == Outcome::Keep,
-                    Err(stop) => {
-                        failed = Some(stop);
-                        true
-                    }
+            entries.retain_mut(|(name, value)| match settle(value, structure.field(name)) {
+                Ok(outcome) => outcome == Outcome::Keep,
+                Err(stop) => {
+                    failed = Some(stop);
+                    true
                 }
             });
             if let Some(stop) = failed {
