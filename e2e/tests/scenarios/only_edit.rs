@@ -1,9 +1,11 @@
 //! S4 and S3: a RoleBinding to the built-in ClusterRole `edit` suffices for ordinary workloads; what
 //! the account may not do is said all at once, and the printed roles allow exactly it (K31).
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use stageset_e2e::Kubectl;
 use stageset_e2e::fixtures::{Tenant, artifacts};
 use stageset_e2e::tools;
 
@@ -65,6 +67,17 @@ pub(crate) fn run(world: &World) -> Result<()> {
         );
         return set.delete();
     };
+    grant_what_why_prints(kubectl, &stagesetctl)?;
+    set.wait_ready_within(NOTICED)?;
+
+    // Exactly that was granted: deleting the role is another right, and its want is said.
+    set.request_deletion()?;
+    set.wait_failed_saying(&["RBACDenied"], &["cannot delete resource \"roles\""])?;
+    grant_what_why_prints(kubectl, &stagesetctl)?;
+    kubectl.wait_until_gone(&set.path(), NOTICED)
+}
+
+fn grant_what_why_prints(kubectl: &Kubectl, stagesetctl: &Path) -> Result<()> {
     let output = Command::new(stagesetctl)
         .args(["why", "release", "-n", NAMESPACE])
         .args(["--allow-artifact-addresses", "127.0.0.0/8"])
@@ -77,26 +90,5 @@ pub(crate) fn run(world: &World) -> Result<()> {
         "why printed no role:\n{printed}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    kubectl.apply_yaml(&printed)?;
-    set.wait_ready_within(NOTICED)?;
-
-    // Exactly that was granted: deleting the role is another right, and its want is said.
-    set.request_deletion()?;
-    set.wait_failed_saying(&["RBACDenied"], &["cannot delete resource \"roles\""])?;
-    kubectl.apply_yaml(DELETER)?;
-    kubectl.wait_until_gone(&set.path(), NOTICED)
+    kubectl.apply_yaml(&printed)
 }
-
-const DELETER: &str = r#"
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: deleter, namespace: only-edit}
-rules:
-  - {apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [delete]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: deleter, namespace: only-edit}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deleter}
-subjects: [{kind: ServiceAccount, name: deployer, namespace: only-edit}]
-"#;

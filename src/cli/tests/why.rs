@@ -68,7 +68,7 @@ fn world(url: &str) -> (SimulatedCluster, Bytes) {
 
 /// What is printed, where the proxy answers so. The API server's proxy is the one
 /// thing here that the simulator doesn't have.
-async fn why(url: &str, proxy: StatusCode, opened: &str) -> String {
+async fn why(url: &str, proxy: StatusCode) -> String {
     let (cluster, packed) = world(url);
     let door = cluster.door(User::admin());
     let service = service_fn(move |request: Request<Body>| {
@@ -85,19 +85,20 @@ async fn why(url: &str, proxy: StatusCode, opened: &str) -> String {
             Ok(Response::from_parts(parts, Full::new(bytes).boxed()))
         }
     });
+    asked(Connection::from_service(service)).await
+}
+
+async fn asked(connection: Connection) -> String {
     let key = StageSetKey {
         namespace: "shop".into(),
         name: "web".into(),
     };
-    let answer = answer(Connection::from_service(service), opened, key)
-        .await
-        .unwrap();
-    text(&[answer])
+    text(&[answer(connection, "", key).await.unwrap()])
 }
 
 #[tokio::test]
 async fn an_artifact_inside_the_cluster_is_had_through_the_api_server() {
-    let printed = why(URL, StatusCode::OK, "").await;
+    let printed = why(URL, StatusCode::OK).await;
     assert!(printed.contains("nothing binds"), "{printed}");
     assert!(printed.contains("kind: RoleBinding"), "{printed}");
     assert!(
@@ -108,13 +109,43 @@ async fn an_artifact_inside_the_cluster_is_had_through_the_api_server() {
 
 #[tokio::test]
 async fn what_stops_the_look_itself_is_said() {
-    let printed = why(URL, StatusCode::FORBIDDEN, "").await;
+    let printed = why(URL, StatusCode::FORBIDDEN).await;
     assert!(
         printed.contains("asked once more from here, as you: StageFailed")
             && printed.contains("services/proxy"),
         "{printed}"
     );
     assert!(!printed.contains("kind: Role"), "{printed}");
-    let printed = why("http://127.0.0.1:1/a.tar.gz", StatusCode::OK, "").await;
+    let printed = why("http://127.0.0.1:1/a.tar.gz", StatusCode::OK).await;
     assert!(printed.contains("127.0.0.1"), "{printed}");
+}
+
+#[tokio::test]
+async fn what_a_teardown_lacks_is_printed_too() {
+    let (cluster, _) = world(URL);
+    let set = cluster.get("stages.metio.wtf/v1", "StageSet", "shop", "web");
+    let uid = set.unwrap()["metadata"]["uid"].clone();
+    for object in [
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+            "namespace": "shop", "name": "settings",
+            "labels": { "stages.metio.wtf/name": "web", "stages.metio.wtf/namespace": "shop" } } }),
+        json!({ "apiVersion": "stages.metio.wtf/v1", "kind": "StageInventory", "metadata": {
+            "namespace": "shop", "name": "web-only-00",
+            "labels": { "stages.metio.wtf/stage-set": "web", "stages.metio.wtf/stage": "only" },
+            "ownerReferences": [{ "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
+                                  "name": "web", "uid": uid }] },
+            "spec": { "stageSetName": "web", "stageName": "only", "shardIndex": 0,
+                      "entries": [{ "id": "shop_settings__ConfigMap", "v": "v1" }] } }),
+    ] {
+        cluster.apply_yaml_value(&object).unwrap();
+    }
+    cluster
+        .delete("stages.metio.wtf/v1", "StageSet", "shop", "web")
+        .unwrap();
+    let printed = asked(Connection::from_service(cluster.door(User::admin()))).await;
+    assert!(
+        printed.contains(r#"resourceNames: ["settings"]"#)
+            && printed.contains(r#"verbs: ["delete", "get"]"#),
+        "{printed}"
+    );
 }

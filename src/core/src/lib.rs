@@ -18,4 +18,4 @@ pub mod spec;
 pub mod time;
 pub mod waves;
 
-pub use decide::{Lacking, lacking, reconcile};
+pub use decide::{Lacking, lacking, lacking_to_tear_down, reconcile};

@@ -110,13 +110,28 @@ impl Session {
             let needs = std::mem::take(&mut plan.needs);
             self.gather(ports, &needs).await;
         }
-        let observation = self.observation(ports);
-        let lacking = observation.map_or_else(Vec::new, |observation| {
-            let lacking = stageset_core::lacking(&observation);
-            self.facts = observation.facts;
-            lacking
-        });
+        let lacking = self.inspect_rights(ports).await;
         (plan, lacking)
+    }
+
+    /// What accounts lack for the delivery, or for the teardown of a StageSet that is being deleted.
+    async fn inspect_rights(&mut self, ports: &Ports) -> Vec<Lacking> {
+        for _ in 0..ports.settings.max_turns {
+            let Some(observation) = self.observation(ports) else {
+                break;
+            };
+            let lacking = if observation.stage_set.deletion_timestamp.is_some() {
+                stageset_core::lacking_to_tear_down(&observation)
+            } else {
+                Ok(stageset_core::lacking(&observation))
+            };
+            self.facts = observation.facts;
+            match lacking {
+                Ok(lacking) => return lacking,
+                Err(needs) => self.gather(ports, &needs).await,
+            }
+        }
+        Vec::new()
     }
 
     /// Everything that is known now; the facts are moved into it.

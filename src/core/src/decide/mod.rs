@@ -62,6 +62,15 @@ pub fn lacking(observation: &Observation) -> Vec<Lacking> {
     released(observation, preflight::lacking).unwrap_or_default()
 }
 
+/// What the accounts of a StageSet lack for its teardown, for people who ask: a teardown itself only
+/// learns of it delete by delete.
+///
+/// # Errors
+/// The facts without which it can't be told; ask again with them.
+pub fn lacking_to_tear_down(observation: &Observation) -> Result<Vec<Lacking>, Vec<Need>> {
+    teardown::lacking(observation)
+}
+
 /// Something about the release, if it can be put together.
 fn released<T>(
     observation: &Observation,

@@ -15,15 +15,15 @@ use stageset_api::reason::Reason;
 
 use crate::identity::Identity;
 use crate::names::StageName;
-use crate::object::ObjectKey;
-use crate::observation::{AccessState, Observation, RulesState};
+use crate::object::{ObjectKey, Reference};
+use crate::observation::{AccessState, InventoryEntry, Observation, RulesState};
 use crate::plan::Need;
 use crate::rights::{Right, Rules, Subject, Verb, granting};
 use crate::time::Timestamp;
 
 use super::Stop;
 use super::release::{Release, StageView};
-use super::removal::reference_of;
+use super::removal::{Fate, reference_of};
 use super::report::{DENIED_RETRY, Report, Wait};
 
 /// What an account lacks for a stage.
@@ -41,8 +41,8 @@ pub struct Lacking {
 
 /// Lets a stage begin if its account may do all that it needs.
 pub(super) fn rights_suffice(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop> {
-    let mut review = Review::of(release);
-    let Some(first) = review.lacking(stage)? else {
+    let mut review = Review::of(release.observation);
+    let Some(first) = review.lacking(release, stage)? else {
         return Ok(());
     };
     let until = review.asked_at.plus(DENIED_RETRY);
@@ -50,7 +50,7 @@ pub(super) fn rights_suffice(release: &Release<'_>, stage: &StageView<'_>) -> Re
     let later = release.stages.iter().skip(stage.index + 1);
     for later in later.filter(|later| !later.applied_in(&release.run)) {
         // What isn't known of later stages yet is asked for, so that all is told at once.
-        all.extend(review.lacking(later)?);
+        all.extend(review.lacking(release, later)?);
     }
     let message = message(release.observation, &all);
     Err(Report::failed(
@@ -66,30 +66,69 @@ pub(super) fn rights_suffice(release: &Release<'_>, stage: &StageView<'_>) -> Re
 
 /// What every stage lacks, for people who ask; facts that are missing are left out.
 pub(super) fn lacking(release: &Release<'_>) -> Vec<Lacking> {
-    let mut review = Review::of(release);
+    let mut review = Review::of(release.observation);
     let stages = release.stages.iter();
     stages
-        .filter_map(|stage| review.lacking(stage).ok().flatten())
+        .filter_map(|stage| review.lacking(release, stage).ok().flatten())
         .collect()
 }
 
+/// What an account lacks for the deletion of what an inventory holds, for people who ask.
+///
+/// # Errors
+/// The facts without which it can't be told.
+pub(super) fn lacking_to_delete(
+    observation: &Observation,
+    stage: &StageName,
+    identity: &Identity,
+    entries: &[(&ObjectKey, &InventoryEntry)],
+) -> Result<Option<Lacking>, Stop> {
+    let mut needs = Vec::new();
+    let mut all = Vec::new();
+    for (key, entry) in entries {
+        match reference_of(observation, identity, key, entry) {
+            Ok(reference) => all.extend(to_delete(key, &reference)),
+            Err(Fate::Ask(need)) => needs.push(need),
+            // Gone, or not to be told.
+            Err(_) => {}
+        }
+    }
+    if !needs.is_empty() {
+        return Err(Stop::Ask(needs));
+    }
+    Review::of(observation).lacking_of(stage, identity, &all)
+}
+
 struct Review<'a> {
-    release: &'a Release<'a>,
+    observation: &'a Observation,
     /// When the oldest review that misses something was made.
     asked_at: Timestamp,
 }
 
 impl<'a> Review<'a> {
-    fn of(release: &'a Release<'a>) -> Self {
+    fn of(observation: &'a Observation) -> Self {
         Self {
-            release,
-            asked_at: release.observation.now,
+            observation,
+            asked_at: observation.now,
         }
     }
 
-    fn lacking(&mut self, stage: &StageView<'_>) -> Result<Option<Lacking>, Stop> {
-        let observation = self.release.observation;
-        let identity = stage.identity;
+    fn lacking(
+        &mut self,
+        release: &Release<'_>,
+        stage: &StageView<'_>,
+    ) -> Result<Option<Lacking>, Stop> {
+        let needed = needed(release, stage);
+        self.lacking_of(&stage.spec.name, stage.identity, &needed)
+    }
+
+    fn lacking_of(
+        &mut self,
+        stage: &StageName,
+        identity: &Identity,
+        all: &[Needed<'_>],
+    ) -> Result<Option<Lacking>, Stop> {
+        let observation = self.observation;
         if identity.is_controller() {
             return Ok(None);
         }
@@ -98,8 +137,7 @@ impl<'a> Review<'a> {
         let mut unbound = true;
         // Most objects share kind and namespace with others, and most rules name no objects.
         let mut for_all: BTreeMap<(Option<&str>, &str, &str, Verb), bool> = BTreeMap::new();
-        let all = needed(self.release, stage);
-        for needed in &all {
+        for needed in all {
             let kind = (
                 needed.key.namespace.as_deref(),
                 needed.key.group.as_str(),
@@ -143,7 +181,7 @@ impl<'a> Review<'a> {
         rights.sort();
         rights.dedup();
         Ok((!rights.is_empty()).then(|| Lacking {
-            stage: stage.spec.name.clone(),
+            stage: stage.clone(),
             identity: identity.clone(),
             rights,
             unbound,
@@ -157,7 +195,7 @@ impl<'a> Review<'a> {
         namespace: &str,
         needs: &mut Vec<Need>,
     ) -> Option<&'a Rules> {
-        let reviews = &self.release.observation.facts.reviews;
+        let reviews = &self.observation.facts.reviews;
         let Some(fact) = reviews.rules(identity, namespace) else {
             needs.push(Need::Rules {
                 identity: identity.clone(),
@@ -179,7 +217,7 @@ impl<'a> Review<'a> {
         needs: &mut Vec<Need>,
     ) -> Option<bool> {
         let any = right.of_any_name();
-        let reviews = &self.release.observation.facts.reviews;
+        let reviews = &self.observation.facts.reviews;
         let Some(fact) = reviews.access(identity, &any) else {
             needs.push(Need::Access {
                 identity: identity.clone(),
@@ -284,15 +322,19 @@ fn needed<'a>(release: &'a Release<'_>, stage: &'a StageView<'_>) -> Vec<Needed<
         for (key, entry) in leaves.filter(|(key, _)| !release.claims(key)) {
             // A kind that isn't known yet is asked about when its object is pruned.
             if let Ok(reference) = reference_of(release.observation, stage.identity, key, entry) {
-                all.extend([Verb::Get, Verb::Delete].map(|verb| Needed {
-                    key,
-                    plural: Cow::Owned(reference.plural.clone()),
-                    verb,
-                }));
+                all.extend(to_delete(key, &reference));
             }
         }
     }
     all
+}
+
+fn to_delete<'a>(key: &'a ObjectKey, reference: &Reference) -> [Needed<'a>; 2] {
+    [Verb::Get, Verb::Delete].map(|verb| Needed {
+        key,
+        plural: Cow::Owned(reference.plural.clone()),
+        verb,
+    })
 }
 
 /// Roles and bindings grant rights, and a definition makes aggregated roles speak of its kind.

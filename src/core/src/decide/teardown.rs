@@ -12,6 +12,7 @@ use super::Stop;
 use super::base;
 use super::freshness::{Use, judge};
 use super::inventories;
+use super::preflight::{Lacking, lacking_to_delete};
 use super::prune::in_reverse;
 use super::report::{Report, Wait};
 use super::stage::announce;
@@ -50,6 +51,41 @@ pub(super) fn tear_down(observation: &Observation) -> Stop {
         return bounded(observation, stop, &remaining);
     }
     Stop::Act(farewell(observation))
+}
+
+/// What accounts lack for the teardown of what is recorded, for people who ask.
+///
+/// # Errors
+/// The facts without which it can't be told.
+pub(super) fn lacking(observation: &Observation) -> Result<Vec<Lacking>, Vec<Need>> {
+    let mut needs = Vec::new();
+    let inventories = match inventories::read(observation, &mut needs) {
+        Ok(inventories) => in_reverse(inventories),
+        Err(_) if !needs.is_empty() => return Err(needs),
+        Err(_) => return Ok(Vec::new()),
+    };
+    let mut all = Vec::new();
+    for (name, inventory) in inventories {
+        if !prunes(observation, name) {
+            continue;
+        }
+        let lacking = whereabouts::of_teardown(observation, name, inventory).and_then(|target| {
+            let identity = identity(observation, name, inventory, &target)?;
+            let entries = to_go(observation, inventory, &target);
+            lacking_to_delete(observation, name, &identity, &entries)
+        });
+        match lacking {
+            Ok(lacking) => all.extend(lacking),
+            Err(Stop::Ask(more)) => needs.extend(more),
+            // The teardown itself says what is in the way.
+            Err(_) => {}
+        }
+    }
+    if needs.is_empty() {
+        Ok(all)
+    } else {
+        Err(needs)
+    }
 }
 
 /// The last steps. That nothing is left is recorded before the inventories may go: if they go before
@@ -134,11 +170,7 @@ fn stage(
         return Ok(());
     }
     let target = whereabouts::of_teardown(observation, name, inventory)?;
-    let entries: Vec<(&ObjectKey, &InventoryEntry)> = inventory
-        .entries
-        .iter()
-        .filter(|(key, _)| !goes_with_namespace(observation, &target, key))
-        .collect();
+    let entries = to_go(observation, inventory, &target);
     if entries.is_empty() {
         return Ok(());
     }
@@ -189,6 +221,18 @@ fn stage(
         .into());
     }
     Ok(())
+}
+
+/// What doesn't go by itself.
+fn to_go<'a>(
+    observation: &Observation,
+    inventory: &'a StageInventory,
+    target: &Target,
+) -> Vec<(&'a ObjectKey, &'a InventoryEntry)> {
+    let entries = inventory.entries.iter();
+    entries
+        .filter(|(key, _)| !goes_with_namespace(observation, target, key))
+        .collect()
 }
 
 /// The account of the spec while the stage stands there, else the one recorded with the inventory
