@@ -51,7 +51,7 @@ impl Server {
         if resource.generation {
             object::set_meta(&mut new, "generation", 1);
         }
-        defaults::on_create(self, &resource, "", &mut new);
+        defaults::on_create(self, &resource, "", &mut new).ok()?;
         Some(self.commit(&resource.store, new))
     }
 }

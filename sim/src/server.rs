@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    admission::webhooks::WebhookHandler,
+    admission::{typed::Decoded, webhooks::WebhookHandler},
     audit::AuditRecord,
     clock::{Agenda, Ids, Job, Timing},
     impersonation,
@@ -269,7 +269,7 @@ impl Server {
         verbs::own(self, resource, manager, subresource, &old, &mut new, false);
         if resource.generation
             && subresource.is_empty()
-            && verbs::spec_changed(resource, &old, &new)
+            && verbs::spec_changed(resource, &old, &new, &Decoded::default())
         {
             object::set_meta(&mut new, "generation", object::generation(&old) + 1);
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use stageset_schema::Rule;
 
-use super::quantity::Quantity;
+use super::{quantity::Quantity, typed::Decoded};
 use crate::{kinds::Resource, status::Cause};
 
 fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
@@ -13,7 +13,12 @@ fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
 }
 
 /// What an update changes though it may not.
-pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
+pub(crate) fn check(
+    resource: &Resource,
+    old: &Value,
+    new: &Value,
+    decoded: &Decoded,
+) -> Vec<Cause> {
     let mut causes = Vec::new();
     if resource.custom().is_some() {
         return causes;
@@ -41,18 +46,11 @@ pub(crate) fn check(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause>
             causes.push(Cause::forbidden("immutable", what));
         }
         for field in ["data", "binaryData"] {
-            if old.get(field) != new.get(field) {
+            // An empty map that was sent isn't the absent one that is stored.
+            let emptied = old.get(field).is_none() && decoded.was_empty(field);
+            if old.get(field) != new.get(field) || emptied {
                 causes.push(Cause::forbidden(field, what));
             }
-        }
-    }
-    if kind == "Service" {
-        let ip = at(old, "spec.clusterIP").as_str().unwrap_or_default();
-        let external = at(new, "spec.type") == "ExternalName";
-        if !ip.is_empty() && !external && at(new, "spec.clusterIP") != at(old, "spec.clusterIP") {
-            let ips = Value::Array(vec![at(new, "spec.clusterIP").clone()]);
-            let cause = Cause::invalid("spec.clusterIPs[0]", &ips, "may not change once set");
-            causes.push(cause);
         }
     }
     if kind == "StatefulSet" {
@@ -151,6 +149,9 @@ fn stateful_set(old: &Value, new: &Value) -> Option<Cause> {
     })
 }
 
+/// Where a claim's class was kept before it was a field.
+pub(crate) const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+
 fn claim(old: &Value, new: &Value) -> Vec<Cause> {
     let bound = at(new, "status.phase") == "Bound";
     let fixed = |object: &Value| {
@@ -158,6 +159,12 @@ fn claim(old: &Value, new: &Value) -> Vec<Cause> {
         let map = crate::object::members(&mut spec);
         if at(old, "spec.volumeName").is_null() {
             map.remove("volumeName");
+        }
+        // A class may be given to a claim that has none.
+        if at(old, "spec.storageClassName").is_null()
+            && crate::object::annotation(old, BETA_CLASS).is_none()
+        {
+            map.remove("storageClassName");
         }
         if bound {
             map.remove("volumeAttributesClassName");

@@ -1,12 +1,14 @@
 //! What stands between a decoded object and the store: defaults, namespace lifecycle, validation.
 
 pub(crate) mod accounts;
+pub(crate) mod claims;
 pub(crate) mod defaults;
 pub(crate) mod gotime;
 pub(crate) mod immutable;
 pub(crate) mod names;
 pub(crate) mod quantity;
 pub(crate) mod quota;
+pub(crate) mod services;
 pub(crate) mod typed;
 pub(crate) mod validation;
 pub(crate) mod webhooks;

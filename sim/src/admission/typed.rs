@@ -7,20 +7,49 @@ use stageset_schema::{SchemaRef, Type};
 
 use super::{gotime, quantity::Quantity};
 
-/// Fields that no type has.
+/// What decoding took out of an object.
 #[derive(Debug, Default)]
-pub(crate) struct Unknown(pub(crate) Vec<String>);
+pub(crate) struct Decoded {
+    /// Fields that no type has.
+    pub(crate) unknown: Vec<String>,
+    /// Lists and maps that were sent empty. Where Go tells them from absent ones it matters.
+    hollow: Vec<String>,
+}
+
+impl Decoded {
+    /// Nothing but fields that no type has.
+    pub(crate) fn of_unknown(unknown: Vec<String>) -> Self {
+        Self {
+            unknown,
+            hollow: Vec::new(),
+        }
+    }
+
+    /// Whether this field was sent as an empty list or map.
+    pub(crate) fn was_empty(&self, path: &str) -> bool {
+        self.hollow.iter().any(|hollow| hollow == path)
+    }
+
+    /// Whether an empty list or map was sent anywhere in this field.
+    pub(crate) fn was_empty_below(&self, field: &str) -> bool {
+        let below = |path: &String| {
+            path.strip_prefix(field)
+                .is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
+        self.hollow.iter().any(below)
+    }
+}
 
 /// Decodes in place. The error is the decoder's own text.
-pub(crate) fn decode(value: &mut Value, schema: SchemaRef, kind: &str) -> Result<Unknown, String> {
-    let mut unknown = Unknown::default();
+pub(crate) fn decode(value: &mut Value, schema: SchemaRef, kind: &str) -> Result<Decoded, String> {
+    let mut decoded = Decoded::default();
     let at = Place {
         path: String::new(),
         owner: kind.to_owned(),
         field: String::new(),
     };
-    walk(value, schema, &at, &mut unknown)?;
-    Ok(unknown)
+    walk(value, schema, &at, &mut decoded)?;
+    Ok(decoded)
 }
 
 /// Whether Go leaves a value out because it is its type's zero. Fields that are pointers in Go keep
@@ -142,7 +171,7 @@ fn walk(
     value: &mut Value,
     schema: SchemaRef,
     at: &Place,
-    unknown: &mut Unknown,
+    decoded: &mut Decoded,
 ) -> Result<(), String> {
     match schema.kind() {
         Type::Struct => {
@@ -155,7 +184,7 @@ fn walk(
                 .unwrap_or(&at.owner);
             for (key, child) in map.iter_mut() {
                 let Some(field) = schema.field(key) else {
-                    unknown.0.push(join(&at.path, key));
+                    decoded.unknown.push(join(&at.path, key));
                     continue;
                 };
                 if child.is_null() {
@@ -166,21 +195,25 @@ fn walk(
                     owner: owner.to_owned(),
                     field: join(&at.field, key),
                 };
-                walk(child, field, &below, unknown)?;
+                walk(child, field, &below, decoded)?;
             }
             map.retain(|key, child| schema.field(key).is_some() && !child.is_null());
             map.retain(|key, child| {
                 let Some(field) = schema.field(key) else {
                     return true;
                 };
-                let hollow = match child {
+                let hollow = match &*child {
                     Value::Array(list) => list.is_empty(),
                     Value::Object(map) => map.is_empty() && field.kind() == Type::Map,
-                    other => is_zero(key, other),
+                    other => is_zero(key, &*other),
                 };
                 // Of an empty list of rules somebody becomes the owner before it goes.
                 let rules = key == "rules" && owner.ends_with("Role");
-                !hollow || schema.is_required(key) || rules
+                let kept = !hollow || schema.is_required(key) || rules;
+                if !kept && (child.is_array() || child.is_object()) {
+                    decoded.hollow.push(join(&at.path, key));
+                }
+                kept
             });
             Ok(())
         }
@@ -200,7 +233,7 @@ fn walk(
                     owner: at.owner.clone(),
                     field: at.field.clone(),
                 };
-                walk(child, values, &below, unknown)?;
+                walk(child, values, &below, decoded)?;
             }
             Ok(())
         }
@@ -217,7 +250,7 @@ fn walk(
                     owner: at.owner.clone(),
                     field: at.field.clone(),
                 };
-                walk(child, items, &below, unknown)?;
+                walk(child, items, &below, decoded)?;
             }
             Ok(())
         }
@@ -296,8 +329,10 @@ mod tests {
             .unwrap()
             .schema();
         let mut value = json!({ "metadata": { "name": "a", "labels": {}, "finalizers": [] }, "daata": {}, "data": { "x": "1" } });
-        let unknown = decode(&mut value, schema, "ConfigMap").unwrap();
-        assert_eq!(unknown.0, ["daata"]);
+        let decoded = decode(&mut value, schema, "ConfigMap").unwrap();
+        assert_eq!(decoded.unknown, ["daata"]);
+        assert!(decoded.was_empty("metadata.labels") && decoded.was_empty_below("metadata"));
+        assert!(!decoded.was_empty("data") && !decoded.was_empty_below("data"));
         assert_eq!(
             value,
             json!({ "metadata": { "name": "a" }, "data": { "x": "1" } })

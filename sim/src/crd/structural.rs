@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{CustomVersion, schema::Schema};
 use crate::{
-    admission::typed,
+    admission::typed::{self, Decoded},
     managed::types::Type,
     object,
     status::{ApiError, Cause},
@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Nulls where none may be are dropped from what a client sent; those that a server-side apply
 /// leaves behind stay, and validation refuses them.
-pub(crate) fn shape(custom: &CustomVersion, new: &mut Value, applied: bool) -> Vec<String> {
+pub(crate) fn shape(custom: &CustomVersion, new: &mut Value, applied: bool) -> Decoded {
     let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
         .into_iter()
         .map(|field| (field, object::members(new).remove(field)))
@@ -38,11 +38,12 @@ pub(crate) fn shape(custom: &CustomVersion, new: &mut Value, applied: bool) -> V
     object::meta(new);
     if let (Some(meta), Type::BuiltIn(schema)) = (new.get_mut("metadata"), Type::object_meta()) {
         // Its types were checked when the body was read.
-        if let Ok(unknown) = typed::decode(meta, schema, "ObjectMeta") {
-            pruned.extend(unknown.0.iter().map(|f| format!("metadata.{f}")));
+        if let Ok(decoded) = typed::decode(meta, schema, "ObjectMeta") {
+            let unknown = decoded.unknown.iter().map(|f| format!("metadata.{f}"));
+            pruned.splice(0..0, unknown);
         }
     }
-    pruned
+    Decoded::of_unknown(pruned)
 }
 
 fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String>) {

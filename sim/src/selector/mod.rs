@@ -113,6 +113,12 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
+    /// Whether it asks for one object by its name.
+    pub(crate) fn names_one(&self) -> bool {
+        let by_name = |(key, _, equal): &&(String, String, bool)| *equal && key == "metadata.name";
+        self.0.iter().any(|term| by_name(&term))
+    }
+
     /// Fails for fields that the kind doesn't select by. Kinds without fields of their own say
     /// which ones they have.
     pub(crate) fn check(&self, resource: &Resource, extra: &[&str]) -> Result<(), ApiError> {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Call, own};
 use crate::{
     admission::{
-        self, typed,
+        self,
+        typed::{self, Decoded},
         webhooks::{self, Asked, Operation},
     },
     crd,
@@ -20,12 +21,15 @@ use crate::{
 };
 
 pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
-    if call.info.named || (call.resource.namespaced && call.info.namespace.is_empty()) {
+    // The router of built-in kinds knows no POST to an object; that of custom ones lets it create
+    // what the body names.
+    let named = call.info.named && call.resource.custom().is_none();
+    if named || (call.resource.namespaced && call.info.namespace.is_empty()) {
         return Err(ApiError::method_not_allowed());
     }
     let mut new = super::decode(call)?;
-    place(call, &mut new)?;
     prepare(call, &mut new)?;
+    place(call, &mut new)?;
     let live = empty(call);
     own(
         server,
@@ -68,7 +72,7 @@ pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), ApiError> {
 }
 
 /// What the decoder does before anybody looks at the object: unknown fields, types, defaults.
-pub(crate) fn prepare(call: &Call, new: &mut Value) -> Result<(), ApiError> {
+pub(crate) fn prepare(call: &Call, new: &mut Value) -> Result<Decoded, ApiError> {
     prepare_or(call, new, unhandled)
 }
 
@@ -77,20 +81,21 @@ pub(crate) fn prepare_or(
     call: &Call,
     new: &mut Value,
     unhandled: impl Fn(&Call, &Value, &str) -> ApiError,
-) -> Result<(), ApiError> {
+) -> Result<Decoded, ApiError> {
     let resource = &call.resource;
-    let unknown = if let Some(custom) = resource.custom() {
+    let decoded = if let Some(custom) = resource.custom() {
         crd::structural::shape(custom, new, call.content_type == super::APPLY)
     } else {
         let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
-        let unknown = match kind {
+        let decoded = match kind {
             Some(kind) => typed::decode(new, kind.schema(), &resource.kind)
                 .map_err(|why| unhandled(call, new, &why))?,
-            None => typed::Unknown::default(),
+            None => Decoded::default(),
         };
         admission::defaults::apply(resource, new);
-        unknown.0
+        decoded
     };
+    let unknown = &decoded.unknown;
     if call.info.query.get("fieldValidation") == Some("Strict") && !unknown.is_empty() {
         let listed: Vec<String> = unknown
             .iter()
@@ -99,22 +104,14 @@ pub(crate) fn prepare_or(
         let why = format!("strict decoding error: {}", listed.join(", "));
         return Err(unhandled(call, new, &why));
     }
-    Ok(())
+    Ok(decoded)
 }
 
 /// A body that can't be decoded; of a patch, the patched object that can't be.
 fn unhandled(call: &Call, new: &Value, why: &str) -> ApiError {
     let resource = &call.resource;
     if call.info.verb == "patch" {
-        let shown = match call.content_type.as_str() {
-            "application/strategic-merge-patch+json" => {
-                let patch = serde_json::from_slice(&call.body).unwrap_or_default();
-                Value::from(go_value(&patch))
-            }
-            _ => Value::from(new.to_string()),
-        };
-        let cause = Cause::invalid("patch", &shown, why);
-        return ApiError::invalid("", "", "", &[cause]);
+        return unpatchable(&new.to_string(), why);
     }
     ApiError::bad_request(format!(
         "{} in version \"{}\" cannot be handled as a {}: {why}",
@@ -122,25 +119,10 @@ fn unhandled(call: &Call, new: &Value, why: &str) -> ApiError {
     ))
 }
 
-/// A value as Go prints it; what a patch removes is gone from it by then.
-fn go_value(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let shown: Vec<String> = map
-                .iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(key, value)| format!("{key}:{}", go_value(value)))
-                .collect();
-            format!("map[{}]", shown.join(" "))
-        }
-        Value::Array(list) => {
-            let shown: Vec<String> = list.iter().map(go_value).collect();
-            format!("[{}]", shown.join(" "))
-        }
-        Value::String(text) => text.clone(),
-        Value::Null => "<nil>".into(),
-        other => other.to_string(),
-    }
+/// A patch whose result can't be decoded.
+pub(crate) fn unpatchable(shown: &str, why: &str) -> ApiError {
+    let cause = Cause::invalid("patch", &Value::from(shown), why);
+    ApiError::invalid("", "", "", &[cause])
 }
 
 /// Everything from the owned object to the stored one.
@@ -191,9 +173,11 @@ pub(crate) fn finish(
     if resource.status {
         object::members(&mut new).remove("status");
     }
-    admission::defaults::on_create(server, resource, &call.info.subresource, &mut new);
+    admission::defaults::on_create(server, resource, &call.info.subresource, &mut new)?;
     admission::defaults::forget_empty_rules(&mut new);
-    admission::validation::check(resource, None, &new)?;
+    let subresource = call.info.subresource.as_str();
+    let nothing = Decoded::default();
+    admission::validation::check(resource, subresource, None, &new, &nothing)?;
     if let Some(custom) = resource.custom() {
         crd::structural::tidy(custom, &mut new);
     }

@@ -231,8 +231,12 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
             break;
         }
     }
-    // Whatever is left counts, whether it would be chosen or not.
-    let remaining = left.count();
+    // Whatever is left counts, whether it would be chosen or not; one object has no pages.
+    let remaining = if selection.fields.names_one() {
+        0
+    } else {
+        left.count()
+    };
     let mut meta = json!({ "resourceVersion": page.revision.to_string() });
     if call.resource.custom().is_some() && call.form == Form::Full {
         // Lists of custom resources write the field even when it is empty.

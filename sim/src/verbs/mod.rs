@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
+    admission::{services, typed::Decoded},
     body,
     kinds::{Origin, Resource},
     managed::{
@@ -139,7 +140,14 @@ impl Call {
     /// An object in this version and form.
     pub(crate) fn show(&self, object: &Value) -> Value {
         match self.form {
-            Form::Full => present(&self.resource, object),
+            Form::Full => {
+                let mut shown = present(&self.resource, object);
+                // The store of the status shows what is stored.
+                if services::are(&self.resource) && self.info.subresource.is_empty() {
+                    services::as_read(&mut shown);
+                }
+                shown
+            }
             Form::Metadata => json!({
                 "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
                 "metadata": self.metadata(object),
@@ -389,13 +397,22 @@ pub(crate) fn own(
 }
 
 /// Whether something outside metadata and status changed, which a generation counts.
-pub(crate) fn spec_changed(resource: &Resource, old: &Value, new: &Value) -> bool {
+pub(crate) fn spec_changed(
+    resource: &Resource,
+    old: &Value,
+    new: &Value,
+    decoded: &Decoded,
+) -> bool {
     let skip = |key: &str| {
         matches!(key, "metadata" | "apiVersion" | "kind") || (key == "status" && resource.status)
     };
     // A priority class is counted when it is made and never again.
     if resource.is("scheduling.k8s.io", "priorityclasses") {
         return false;
+    }
+    // Where Go compares network policies it tells an empty map from none.
+    if resource.is("networking.k8s.io", "networkpolicies") && decoded.was_empty_below("spec") {
+        return true;
     }
     // Deployments count their annotations as well.
     if resource.is("apps", "deployments")
@@ -458,9 +475,9 @@ pub(crate) fn decode_as(call: &Call, resource: &Resource) -> Result<Value, ApiEr
         let (group, version) = object::split_api_version(&api_version);
         if resource.custom().is_none() && stageset_schema::kind(group, version, &kind).is_none() {
             return Err(ApiError::bad_request(format!(
-                "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered \
-                 for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
-                resource.version, resource.kind
+                "{kind} in version {version:?} cannot be handled as a {}: no kind {kind:?} is \
+                 registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
+                resource.kind
             )));
         }
         return Err(ApiError::bad_request(format!(

@@ -1,5 +1,7 @@
 //! `patch`: server-side apply, JSON merge patch, JSON patch, strategic merge patch.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{APPLY, Call, create, merge_type, own, reset_fields, stored, update};
@@ -11,7 +13,7 @@ use crate::{
         typecheck,
     },
     object,
-    patch::{json as json_patch, merge as merge_patch, strategic},
+    patch::{go, json as json_patch, merge as merge_patch, strategic},
     rbac::Attributes,
     request::Reply,
     server::Server,
@@ -41,7 +43,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             "415: Unsupported Media Type",
         ));
     }
-    let patch: Value = serde_json::from_slice(&call.body)
+    let mut patch: Value = serde_json::from_slice(&call.body)
         .map_err(|_| ApiError::bad_request("invalid JSON patch"))?;
     let old = stored(server, call)?;
     let shown = super::present(&call.resource, &old);
@@ -72,7 +74,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
             }
             let resource = &call.resource;
             let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
-            strategic::apply(&shown, &patch, kind.map(stageset_schema::Kind::schema))?
+            strategic::apply(&shown, &mut patch, kind.map(stageset_schema::Kind::schema))?
         }
         _ => {
             return Err(ApiError::unsupported_media_type(
@@ -92,7 +94,13 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         )));
     }
     immutable_uid(call, &old, &new)?;
-    create::prepare(call, &mut new)?;
+    let decoded = if call.content_type == "application/strategic-merge-patch+json" {
+        create::prepare_or(call, &mut new, |_, _, why| {
+            create::unpatchable(&go::printed(&patch), &converted(why))
+        })?
+    } else {
+        create::prepare(call, &mut new)?
+    };
     update::keep_system_fields(call, &old, &mut new);
     own(
         server,
@@ -103,8 +111,16 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         &mut new,
         true,
     );
-    let updated = update::finish(server, call, &old, new)?;
+    let updated = update::finish(server, call, &old, new, &decoded)?;
     Ok(call.respond(200, &updated))
+}
+
+/// What a conversion without bytes in between says: of texts it decodes itself it says so.
+fn converted(why: &str) -> String {
+    if why.starts_with("illegal base64") {
+        return format!("error decoding from json: {why}");
+    }
+    why.to_owned()
 }
 
 /// A patch may name the object's uid, and no other.
@@ -184,32 +200,31 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         at: server.now,
     };
     let mut new = apply::apply(&writer, &live, &config, call.info.query.flag("force"))?;
-    create::prepare_or(call, &mut new, |call, _, why| {
+    let decoded = create::prepare_or(call, &mut new, |call, _, why| {
         let resource = &call.resource;
         let kind = format!(
             "{}/{}, Kind={}",
             resource.group, resource.version, resource.kind
         );
-        // Bytes are decoded by another decoder than texts.
-        let decoder = if why.starts_with("illegal base64") {
-            "error decoding from json: "
-        } else {
-            ""
-        };
+        let why = converted(why);
         ApiError::internal(format!(
             "failed to convert new object ({named}; {kind}) to proper version: unable to convert \
-             unstructured object to {kind}: {decoder}{why}"
+             unstructured object to {kind}: {why}"
         ))
     })?;
     if let Some(old) = found {
         immutable_uid(call, &old, &new)?;
         update::keep_system_fields(call, &old, &mut new);
-        let updated = update::finish(server, call, &old, new)?;
+        let updated = update::finish(server, call, &old, new, &decoded)?;
         return Ok(call.respond(200, &updated));
     }
     // A version means nothing where there is no object yet.
-    object::remove_meta(&mut new, "resourceVersion");
-    let created = create::finish(server, call, new)?;
+    let sent = object::remove_meta(&mut new, "resourceVersion");
+    let mut created = create::finish(server, call, new)?;
+    if let Some(sent) = sent.filter(|_| call.dry_run) {
+        // Nothing is stored, so nothing replaces the version that was sent.
+        object::set_meta(Arc::make_mut(&mut created), "resourceVersion", sent);
+    }
     Ok(call.respond(201, &created))
 }
 

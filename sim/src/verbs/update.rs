@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Call, own, spec_changed, stored};
 use crate::{
     admission::{
-        self,
+        self, services,
+        typed::Decoded,
         webhooks::{self, Asked, Operation},
     },
     crd,
@@ -22,6 +23,8 @@ use crate::{
 pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     let mut new = super::decode(call)?;
     let resource = &call.resource;
+    let decoded = super::create::prepare(call, &mut new)?;
+    super::create::place(call, &mut new)?;
     let name = object::name(&new).to_owned();
     let name = name.as_str();
     if name.is_empty() && resource.custom().is_none() {
@@ -35,8 +38,6 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             call.info.name
         )));
     }
-    super::create::place(call, &mut new)?;
-    super::create::prepare(call, &mut new)?;
     let old = match stored(server, call) {
         Ok(old) => old,
         Err(error) => {
@@ -116,7 +117,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             }
         }
     }
-    let updated = finish(server, call, &old, new)?;
+    let updated = finish(server, call, &old, new, &decoded)?;
     Ok(call.respond(200, &updated))
 }
 
@@ -263,6 +264,7 @@ pub(crate) fn finish(
     call: &Call,
     old: &Arc<Value>,
     mut new: Value,
+    decoded: &Decoded,
 ) -> Result<Arc<Value>, ApiError> {
     let resource = &call.resource;
     if resource.plural == "events" {
@@ -285,9 +287,13 @@ pub(crate) fn finish(
         return Err(ApiError::modified(resource, &call.info.name));
     }
     object::set_meta(&mut new, "resourceVersion", object::resource_version(old));
-    admission::defaults::on_update(server, resource, old, &mut new);
-    admission::defaults::forget_empty_rules(&mut new);
-    admission::validation::check(resource, Some(old), &new)?;
+    let subresource = call.info.subresource.as_str();
+    let mut read = Arc::clone(old);
+    if services::are(resource) && subresource.is_empty() {
+        services::as_read(Arc::make_mut(&mut read));
+    }
+    admission::defaults::on_update(server, resource, subresource, &read, &mut new)?;
+    admission::validation::check(resource, subresource, Some(&read), &new, decoded)?;
     if let Some(custom) = resource.custom() {
         crd::structural::tidy(custom, &mut new);
     }
@@ -295,33 +301,41 @@ pub(crate) fn finish(
     if call.info.subresource.is_empty() {
         crate::workloads::script::check(resource, &new)?;
     }
+    admission::claims::resize(server, call, old, &new)?;
     webhooks::validate(server, asked, Some(&new))?;
     if call.info.subresource.is_empty() {
         admission::quota::admit(server, resource, Some(old), &new, call.dry_run)?;
     }
-    if resource.generation && call.info.subresource.is_empty() && spec_changed(resource, old, &new)
+    if resource.generation
+        && call.info.subresource.is_empty()
+        && spec_changed(resource, old, &new, decoded)
     {
         object::set_meta(&mut new, "generation", object::generation(old) + 1);
-    }
-    if same_but_times(old, &new) {
-        return Ok(Arc::clone(old));
-    }
-    if call.dry_run {
-        return Ok(Arc::new(new));
     }
     let finalized = object::is_deleting(&new)
         && object::finalizers(&new).is_empty()
         && !resource.is("", "pods")
         && !resource.is("", "namespaces");
     if finalized {
-        let gone = Arc::new(new);
-        server.erase(&resource.store, &call.key());
-        return Ok(gone);
+        // The answer is what was sent; nothing of it was stored.
+        if !call.dry_run {
+            server.erase(&resource.store, &call.key());
+        }
+        return Ok(Arc::new(new));
+    }
+    admission::defaults::forget_empty_rules(&mut new);
+    if same_but_times(old, &new) {
+        return Ok(Arc::clone(old));
+    }
+    if call.dry_run {
+        return Ok(Arc::new(new));
     }
     Ok(server.commit(&resource.store, new))
 }
 
-/// Whether two states differ in nothing but the times of managed-fields entries.
+/// Whether two states differ in nothing but the times of managed-fields entries. Entries stand in
+/// the order of their times, so that whoever writes again what he wrote before another still changes
+/// something.
 fn same_but_times(old: &Value, new: &Value) -> bool {
     if old == new {
         return true;
@@ -336,14 +350,5 @@ fn same_but_times(old: &Value, new: &Value) -> bool {
         }
         object
     };
-    let order_free = |mut object: Value| {
-        if let Some(list) = object
-            .pointer_mut("/metadata/managedFields")
-            .and_then(Value::as_array_mut)
-        {
-            list.sort_by_key(ToString::to_string);
-        }
-        object
-    };
-    order_free(timeless(old)) == order_free(timeless(new))
+    timeless(old) == timeless(new)
 }

@@ -11,9 +11,6 @@ use stageset_sim::{Reply, Request, Server, User};
 
 use crate::operation::{Answer, CONTINUE, Operation, UID, VERSION};
 
-/// How far the simulator's clock moves with each request.
-const STEP: SignedDuration = SignedDuration::from_millis(20);
-
 /// A server under test, with what it last said about each object.
 pub(crate) struct Backend {
     server: Target,
@@ -24,7 +21,11 @@ pub(crate) struct Backend {
 
 enum Target {
     Real(Box<Api>),
-    Simulated { server: Box<Server>, at: Timestamp },
+    /// The simulator, and how far its clock is before ours.
+    Simulated {
+        server: Box<Server>,
+        ahead: SignedDuration,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -44,24 +45,27 @@ impl Backend {
 
     /// A simulator without the cluster's own controllers: an API server and nothing else.
     pub(crate) fn simulated(seed: u64) -> Result<Self> {
-        let at = "2026-01-01T00:00:00Z".parse()?;
-        let mut server = Box::new(Server::new(at, seed));
+        let mut server = Box::new(Server::new(Timestamp::now(), seed));
         server.set_controllers(false);
         Ok(Self {
-            server: Target::Simulated { server, at },
+            server: Target::Simulated {
+                server,
+                ahead: SignedDuration::ZERO,
+            },
             seen: BTreeMap::new(),
             pages: BTreeMap::new(),
         })
     }
 
-    /// Lets time pass where somebody has to say so.
-    pub(crate) fn pass(&mut self, duration: SignedDuration) -> Result<()> {
-        if let Target::Simulated { server, at } = &mut self.server {
-            *at = at.checked_add(duration)?;
-            server.advance(*at);
+    /// Lets whole seconds pass where somebody has to say so.
+    pub(crate) fn pass(&mut self, seconds: i64) -> Result<()> {
+        if let Target::Simulated { server, ahead } = &mut self.server {
+            *ahead += SignedDuration::from_secs(seconds);
+            server.advance(Timestamp::now().checked_add(*ahead)?);
         }
         Ok(())
     }
+
 
     /// The operation with its placeholders filled with what this server said before: the URI and
     /// the body.
@@ -86,14 +90,14 @@ impl Backend {
         (fill(&operation.uri()), fill(&operation.text()))
     }
 
-    /// Sends one request.
-    pub(crate) async fn send(&mut self, operation: &Operation) -> Result<Answer> {
+    /// Sends one request; the simulated server gets it at that time.
+    pub(crate) async fn send(&mut self, operation: &Operation, at: Timestamp) -> Result<Answer> {
         let (uri, body) = self.filled(operation);
-        self.pass(STEP)?;
         let (code, bytes) = match &mut self.server {
             Target::Real(api) => api.send(&call(operation, uri, body)).await?,
-            Target::Simulated { server, at } => {
-                match server.handle(&request(operation, &uri, body)?, *at) {
+            Target::Simulated { server, ahead } => {
+                let at = at.checked_add(*ahead)?;
+                match server.handle(&request(operation, &uri, body)?, at) {
                     Reply::Response(response) => (response.status.as_u16(), response.body),
                     Reply::Watch { .. } => bail!("a watch among single answers: {uri}"),
                 }
@@ -114,11 +118,11 @@ impl Backend {
         is_last: impl FnMut(&Value) -> bool,
     ) -> Result<Answer> {
         let (uri, body) = self.filled(operation);
-        self.pass(STEP)?;
         let (code, events) = match &mut self.server {
             Target::Real(api) => api.watch(&call(operation, uri, body), is_last).await?,
-            Target::Simulated { server, at } => {
-                match server.handle(&request(operation, &uri, body)?, *at) {
+            Target::Simulated { server, ahead } => {
+                let at = Timestamp::now().checked_add(*ahead)?;
+                match server.handle(&request(operation, &uri, body)?, at) {
                     Reply::Response(response) => {
                         let body = response.value().into_iter().collect();
                         (response.status.as_u16(), body)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stageset_e2e::ControlPlane;
 use stageset_e2e::client::Api;
@@ -13,6 +13,9 @@ use crate::compare::Comparison;
 use crate::normal::normalise;
 use crate::operation::{Answer, Operation};
 use crate::report::Report;
+
+/// How objects write the second of a time.
+const SECOND: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// How long the real server may take to serve what was just made.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,8 +40,8 @@ impl Pair {
     pub(crate) async fn set_up(&mut self, path: &str, object: Value) -> Result<()> {
         let operation =
             Operation::new("create", "setup", "POST", path).body("application/json", object);
-        for (name, server) in [("real", &mut self.real), ("simulated", &mut self.simulated)] {
-            let answer = server.send(&operation).await?;
+        let (real, simulated) = self.both(&operation).await?;
+        for (name, answer) in [("real", real), ("simulated", simulated)] {
             if answer.code >= 300 {
                 bail!(
                     "the {name} server: POST {path}: {} {}",
@@ -57,14 +60,14 @@ impl Pair {
         operation: &Operation,
         wanted: impl Fn(&Answer) -> bool,
     ) -> Result<()> {
-        self.simulated.pass(SignedDuration::from_secs(10))?;
-        let answer = self.simulated.send(operation).await?;
+        self.simulated.pass(10)?;
+        let answer = self.simulated.send(operation, Timestamp::now()).await?;
         if !wanted(&answer) {
             bail!("the simulated server doesn't settle: {operation:?} {answer:?}");
         }
         let waited = async {
             loop {
-                if wanted(&self.real.send(operation).await?) {
+                if wanted(&self.real.send(operation, Timestamp::now()).await?) {
                     return anyhow::Ok(());
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -83,9 +86,8 @@ impl Pair {
         report: &mut Report,
         forget: impl Fn(&mut Value),
     ) -> Result<()> {
-        let mut real = self.real.send(operation).await?;
-        let mut simulated = self.simulated.send(operation).await?;
-        trace(operation, &real);
+        let (mut real, mut simulated) = self.both(operation).await?;
+        trace(operation, &real, &simulated);
         for answer in [&mut real, &mut simulated] {
             normalise(answer);
             forget(&mut answer.body);
@@ -128,12 +130,14 @@ impl Pair {
         Ok(())
     }
 
-    /// What each server answers to a read, as it is.
+    /// What each server answers, as it is. Both live through it in the same second: managed fields
+    /// stand in the order of their seconds, so that a write depends on them.
     pub(crate) async fn both(&mut self, operation: &Operation) -> Result<(Answer, Answer)> {
-        Ok((
-            self.real.send(operation).await?,
-            self.simulated.send(operation).await?,
-        ))
+        let before = Timestamp::now();
+        let real = self.real.send(operation, before).await?;
+        let at = handled(&real, before, Timestamp::now());
+        let simulated = self.simulated.send(operation, at).await?;
+        Ok((real, simulated))
     }
 
     /// Removes the object on both sides, so that one divergence isn't seen again and again.
@@ -154,23 +158,58 @@ impl Pair {
         let delete = Operation::new("delete", operation.kind, "DELETE", path)
             .body("application/json", json!({"gracePeriodSeconds": 0}));
         for step in [free, delete] {
-            self.real.send(&step).await?;
-            self.simulated.send(&step).await?;
+            self.both(&step).await?;
         }
         Ok(())
     }
 }
 
-/// With `CONFORMANCE_TRACE` set, every operation and what the real server answered, a line each.
-fn trace(operation: &Operation, real: &Answer) {
+/// When the real server handled what was sent at one time and answered by another: the last second
+/// in between that its answer names.
+fn handled(answer: &Answer, sent: Timestamp, answered: Timestamp) -> Timestamp {
+    let text = answer.body.to_string();
+    let mut at = answered;
+    while at.as_second() > sent.as_second() {
+        if text.contains(&at.strftime(SECOND).to_string()) {
+            return at;
+        }
+        at = at.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(sent);
+    }
+    sent
+}
+
+/// With `CONFORMANCE_TRACE` set, every operation and what the two servers answered.
+fn trace(operation: &Operation, real: &Answer, simulated: &Answer) {
     if std::env::var_os("CONFORMANCE_TRACE").is_some() {
         println!(
-            "= {} {} {} -> {} {}",
+            "= {} {} {}\n  real {} {}\n  simulated {} {}",
             operation.method,
             operation.uri(),
             operation.text(),
             real.code,
-            real.body
+            real.body,
+            simulated.code,
+            simulated.body
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_tells_in_which_second_it_was_made() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (sent, answered) = (at("2026-01-01T00:00:01.9Z"), at("2026-01-01T00:00:03.1Z"));
+        let answer = |time: &str| Answer {
+            code: 200,
+            body: json!({ "time": time, "created": "2026-01-01T00:00:00Z" }),
+        };
+        let second = |time: &str| handled(&answer(time), sent, answered).as_second();
+        assert_eq!(second("2026-01-01T00:00:03Z"), answered.as_second());
+        assert_eq!(second("2026-01-01T00:00:02Z"), sent.as_second() + 1);
+        assert_eq!(second("2026-01-01T00:00:01Z"), sent.as_second());
+        assert_eq!(second(""), sent.as_second());
     }
 }

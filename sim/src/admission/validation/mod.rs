@@ -9,12 +9,12 @@ mod metadata;
 mod pod;
 mod policies;
 mod rbac;
-mod service;
+pub(crate) mod service;
 mod workload;
 
 use serde_json::Value;
 
-use super::{immutable, names};
+use super::{immutable, names, services, typed::Decoded};
 use crate::{
     crd::structural,
     kinds::Resource,
@@ -23,14 +23,24 @@ use crate::{
 };
 
 /// Fails with 422 and all causes.
-pub(crate) fn check(resource: &Resource, old: Option<&Value>, new: &Value) -> Result<(), ApiError> {
+pub(crate) fn check(
+    resource: &Resource,
+    subresource: &str,
+    old: Option<&Value>,
+    new: &Value,
+    decoded: &Decoded,
+) -> Result<(), ApiError> {
     let mut causes = metadata::check(resource, old, new);
     match resource.custom() {
         Some(custom) => structural::validate(custom, old, new, &mut causes)?,
+        // The spec isn't looked at again: it is that of the stored service.
+        None if services::are(resource) && subresource == "status" && old.is_some() => {
+            causes.extend(service::status(new));
+        }
         None => causes.extend(kind(resource, old, new)),
     }
     if let Some(old) = old {
-        causes.extend(immutable::check(resource, old, new));
+        causes.extend(immutable::check(resource, old, new, decoded));
         if resource.custom().is_none() {
             causes.extend(counters::check(&resource.kind, new));
         }
@@ -61,7 +71,7 @@ fn kind(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<Cause> {
         "DaemonSet" => workload::daemon_set(new),
         "Job" => workload::job("spec", at(new, "spec"), true),
         "CronJob" => workload::cron_job(new),
-        "Service" => service::check(new),
+        "Service" => service::check(old, new),
         "Ingress" => policies::ingress(new),
         "PodDisruptionBudget" => policies::disruption_budget(new),
         "HorizontalPodAutoscaler" => policies::autoscaler(new),

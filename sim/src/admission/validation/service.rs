@@ -1,14 +1,18 @@
 //! Validation of Services.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{at, is_empty, label_name, list, metadata, one_of, port, text};
-use crate::{admission::names, status::Cause};
+use crate::{
+    admission::{names, services},
+    status::Cause,
+};
 
-pub(super) fn check(new: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
+/// A service, and what an update changes of it though it may not.
+pub(super) fn check(old: Option<&Value>, new: &Value) -> Vec<Cause> {
+    let mut causes = old.map_or_else(Vec::new, |old| update(old, new));
     let spec = at(new, "spec");
     let kind = text(spec, "type");
     let headless = text(spec, "clusterIP") == "None";
@@ -25,9 +29,8 @@ pub(super) fn check(new: &Value) -> Vec<Cause> {
         "ExternalName" => external_name(spec, &mut causes),
         _ => {}
     }
-    let selects = spec.get("selector").is_some_and(|s| !is_empty(s));
-    if selects || !headless {
-        one_family(spec, &mut causes);
+    if let Value::Object(spec) = spec {
+        causes.extend(related_fields(spec));
     }
     let mut port_names = BTreeSet::new();
     for (i, entry) in ports.iter().enumerate() {
@@ -126,23 +129,152 @@ fn service_port<'a>(
     }
 }
 
-/// The cluster has addresses of one family.
-fn one_family(spec: &Value, causes: &mut Vec<Cause>) {
-    for (i, family) in list(spec, "ipFamilies").iter().enumerate() {
-        if family == "IPv6" {
-            let path = format!("spec.ipFamilies[{i}]");
-            causes.push(Cause::invalid(
-                path,
-                family,
-                "not configured on this cluster",
-            ));
+/// Addresses, their families and the policy, which must fit each other.
+pub(crate) fn related_fields(spec: &Map<String, Value>) -> Vec<Cause> {
+    let (one, all) = (
+        services::text(spec, "clusterIP"),
+        services::list(spec, "clusterIPs"),
+    );
+    let mut causes = Vec::new();
+    if services::text(spec, "type") == "ExternalName" {
+        return causes;
+    }
+    let field = "spec.clusterIPs";
+    let shown = || Value::from(all.to_vec());
+    match all.first() {
+        None if !one.is_empty() => causes.push(Cause::required(field, "")),
+        Some(_) if one.is_empty() => {
+            let what = "must be empty when `clusterIP` is not specified";
+            causes.push(Cause::invalid(field, &shown(), what));
+        }
+        Some(first) if first != one => {
+            let what = "first value must match `clusterIP`";
+            causes.push(Cause::invalid(field, &shown(), what));
+        }
+        _ => {}
+    }
+    let mut seen = BTreeSet::new();
+    for (i, family) in services::list(spec, "ipFamilies").iter().enumerate() {
+        let family = family.as_str().unwrap_or_default();
+        let path = format!("spec.ipFamilies[{i}]");
+        one_of(path.clone(), family, &["IPv4", "IPv6"], &mut causes);
+        if !seen.insert(family) {
+            causes.push(Cause::duplicate(path, &json!(family)));
         }
     }
-    let policy = at(spec, "ipFamilyPolicy");
-    if policy == "RequireDualStack" {
-        let what = "this cluster is not configured for dual-stack services";
-        causes.push(Cause::invalid("spec.ipFamilyPolicy", policy, what));
+    let policy = services::text(spec, "ipFamilyPolicy");
+    if !policy.is_empty() {
+        let known = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+        one_of("spec.ipFamilyPolicy".into(), policy, &known, &mut causes);
     }
+    for (i, address) in all.iter().enumerate() {
+        if i == 0 && address == "None" {
+            if all.len() > 1 {
+                let what = "'None' must be the first and only value";
+                causes.push(Cause::invalid(field, &shown(), what));
+            }
+            continue;
+        }
+        if address
+            .as_str()
+            .is_none_or(|a| a.parse::<IpAddr>().is_err())
+        {
+            let what = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+            causes.push(Cause::invalid(format!("{field}[{i}]"), address, what));
+        }
+    }
+    if all.len() > 2 {
+        causes.push(Cause::invalid(
+            field,
+            &shown(),
+            "may only hold up to 2 values",
+        ));
+    }
+    causes
+}
+
+/// A service keeps its address and family, unless it comes from or goes to an external name.
+fn update(old: &Value, new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let (before, after) = (at(old, "spec"), at(new, "spec"));
+    let external = |spec: &Value| text(spec, "type") == "ExternalName";
+    if external(before) || external(after) {
+        return causes;
+    }
+    let headless = |spec: &Value| matches!(list(spec, "clusterIPs"), [only] if only == "None");
+    let (old_ips, new_ips) = (list(before, "clusterIPs"), list(after, "clusterIPs"));
+    let fixed = "may not change once set";
+    if !(headless(before) && headless(after)) {
+        if new_ips.is_empty() && !old_ips.is_empty() {
+            let what = "primary clusterIP can not be unset";
+            causes.push(Cause::invalid("spec.clusterIPs[0]", &json!([]), what));
+        }
+        for (i, (was, is)) in old_ips.iter().zip(new_ips).enumerate() {
+            // Of lists that grow or shrink only the first is held on to.
+            if was != is && (i == 0 || old_ips.len() == new_ips.len()) {
+                let path = format!("spec.clusterIPs[{i}]");
+                causes.push(Cause::invalid(path, &json!(new_ips), fixed));
+            }
+        }
+    }
+    if headless(before) == headless(after) && !headless(after) {
+        let families = |spec| list(spec, "ipFamilies");
+        for (was, is) in families(before).iter().zip(families(after)) {
+            if was != is {
+                let shown = json!(families(after));
+                causes.push(Cause::invalid("spec.ipFamilies[0]", &shown, fixed));
+            }
+        }
+    }
+    let checked = |spec: &Value| spec.as_object().is_some_and(services::checked);
+    if checked(before)
+        && checked(after)
+        && before.get("healthCheckNodePort") != after.get("healthCheckNodePort")
+    {
+        let path = "spec.healthCheckNodePort";
+        causes.push(Cause::forbidden(path, "field is immutable"));
+    }
+    causes
+}
+
+/// The status of a service, which only load balancers fill.
+pub(super) fn status(new: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let field = "status.loadBalancer.ingress";
+    let ingress = list(at(new, "status.loadBalancer"), "ingress");
+    if text(at(new, "spec"), "type") != "LoadBalancer" {
+        if !ingress.is_empty() {
+            let what = "may only be used when `spec.type` is 'LoadBalancer'";
+            causes.push(Cause::forbidden(field, what));
+        }
+        return causes;
+    }
+    for (i, entry) in ingress.iter().enumerate() {
+        let path = format!("{field}[{i}]");
+        let (ip, mode) = (text(entry, "ip"), text(entry, "ipMode"));
+        if !ip.is_empty() && ip.parse::<IpAddr>().is_err() {
+            let what = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+            causes.push(Cause::invalid(format!("{path}.ip"), &json!(ip), what));
+        }
+        match (ip, mode) {
+            ("", "") => {}
+            (_, "") => {
+                let what = "must be specified when `ip` is set";
+                causes.push(Cause::required(format!("{path}.ipMode"), what));
+            }
+            ("", _) => {
+                let what = "may not be specified when `ip` is not set";
+                causes.push(Cause::forbidden(format!("{path}.ipMode"), what));
+            }
+            (_, mode) => one_of(
+                format!("{path}.ipMode"),
+                mode,
+                &["Proxy", "VIP"],
+                &mut causes,
+            ),
+        }
+    }
+    causes
 }
 
 /// What is wrong with the name of a port.
@@ -214,6 +346,12 @@ fn traffic(spec: &Value, kind: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::required(field, ""));
     } else {
         one_of(field.into(), external, &["Cluster", "Local"], causes);
+    }
+    let node = &spec["healthCheckNodePort"];
+    if !spec.as_object().is_some_and(services::checked) && node.as_i64().is_some_and(|n| n != 0) {
+        let what = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is \
+                    'Local'";
+        causes.push(Cause::invalid("spec.healthCheckNodePort", node, what));
     }
     let internal = text(spec, "internalTrafficPolicy");
     if !internal.is_empty() {
