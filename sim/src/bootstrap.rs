@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    admission::defaults,
+    admission::{defaults, typed::Decoded},
     managed::skeleton,
     object::{self, rfc3339, split_api_version},
     rbac,
@@ -22,7 +22,13 @@ impl Server {
             }));
             crate::namespaces::step(self, name);
         }
-        rbac::defaults::install(self);
+        rbac::bootstrap::install(self);
+    }
+
+    /// Adds the roles and bindings of the control plane's own components, which a real cluster has
+    /// and hardly a simulation needs.
+    pub fn install_component_roles(&mut self) {
+        rbac::bootstrap::install_components(self);
     }
 
     /// Stores an object as the cluster's own components do: with defaults, identity and ownership,
@@ -51,7 +57,7 @@ impl Server {
         if resource.generation {
             object::set_meta(&mut new, "generation", 1);
         }
-        defaults::on_create(self, &resource, "", &mut new).ok()?;
+        defaults::on_create(self, &resource, "", &Decoded::default(), &mut new).ok()?;
         Some(self.commit(&resource.store, new))
     }
 }

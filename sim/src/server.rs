@@ -1,7 +1,10 @@
 //! The state machine: a request goes in, a reply comes out, and time passes only when somebody
 //! says so. Everything is synchronous and deterministic.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -40,6 +43,9 @@ pub struct Server {
     pub(crate) controllers: bool,
     pub(crate) impersonations: impersonation::Memory,
     pub(crate) webhooks: BTreeMap<String, Box<dyn WebhookHandler>>,
+    /// Objects (by uid) that are stored without what they are always read with: the next update
+    /// writes, even if it changes nothing.
+    pub(crate) unsettled: BTreeSet<String>,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
     observer: Option<Observer>,
@@ -72,6 +78,7 @@ impl Server {
             controllers: true,
             impersonations: impersonation::Memory::default(),
             webhooks: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
             policy: None,
             audit: Vec::new(),
             observer: None,
@@ -218,6 +225,7 @@ impl Server {
 
     /// Stores an object and tells everybody who listens.
     pub(crate) fn commit(&mut self, table: &StoreKey, value: Value) -> Arc<Value> {
+        self.unsettled.remove(object::uid(&value));
         let change = self.store.put(table, value);
         let object = Arc::clone(&change.object);
         self.committed(table, &change);

@@ -8,5 +8,6 @@ mod custom;
 #[cfg(feature = "serve")]
 mod kubectl;
 mod lifecycle;
+mod registry;
 mod rights;
 mod world;

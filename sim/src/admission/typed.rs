@@ -14,15 +14,27 @@ pub(crate) struct Decoded {
     pub(crate) unknown: Vec<String>,
     /// Lists and maps that were sent empty. Where Go tells them from absent ones it matters.
     hollow: Vec<String>,
+    /// An applied custom resource whose metadata has empty lists or maps, which are stored.
+    pub(crate) emptied: bool,
+    /// A job that takes its labels from its template, those to come included.
+    pub(crate) takes_labels: bool,
+    /// An object that has none, nor its template.
+    pub(crate) lacks_labels: bool,
 }
 
 impl Decoded {
-    /// Nothing but fields that no type has.
-    pub(crate) fn of_unknown(unknown: Vec<String>) -> Self {
+    /// What was taken out of a custom resource.
+    pub(crate) fn of_custom(unknown: Vec<String>, emptied: bool) -> Self {
         Self {
             unknown,
-            hollow: Vec::new(),
+            emptied,
+            ..Self::default()
         }
+    }
+
+    /// Whether any list or map was sent empty.
+    pub(crate) fn was_any_empty(&self) -> bool {
+        !self.hollow.is_empty()
     }
 
     /// Whether this field was sent as an empty list or map.

@@ -18,7 +18,12 @@ use crate::{
 ///
 /// Nulls where none may be are dropped from what a client sent; those that a server-side apply
 /// leaves behind stay, and validation refuses them.
-pub(crate) fn shape(custom: &CustomVersion, new: &mut Value, applied: bool) -> Decoded {
+///
+/// An object that calls itself by another kind isn't touched.
+pub(crate) fn shape(custom: &CustomVersion, kind: &str, new: &mut Value, applied: bool) -> Decoded {
+    if new.get("kind").and_then(Value::as_str) != Some(kind) {
+        return Decoded::default();
+    }
     let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
         .into_iter()
         .map(|field| (field, object::members(new).remove(field)))
@@ -35,15 +40,18 @@ pub(crate) fn shape(custom: &CustomVersion, new: &mut Value, applied: bool) -> D
         }
     }
     // Metadata is decoded as that of every kind.
+    let mut emptied = false;
     object::meta(new);
     if let (Some(meta), Type::BuiltIn(schema)) = (new.get_mut("metadata"), Type::object_meta()) {
         // Its types were checked when the body was read.
         if let Ok(decoded) = typed::decode(meta, schema, "ObjectMeta") {
+            emptied = decoded.was_any_empty();
             let unknown = decoded.unknown.iter().map(|f| format!("metadata.{f}"));
             pruned.splice(0..0, unknown);
         }
     }
-    Decoded::of_unknown(pruned)
+    let emptied = applied && emptied;
+    Decoded::of_custom(pruned, emptied)
 }
 
 fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String>) {
@@ -147,15 +155,47 @@ pub(crate) fn default(value: &mut Value, schema: &Schema) {
 
 /// Validates an object, beside what is wrong with its metadata. Fails only where a rule can't be
 /// asked.
+///
+/// Of an object that calls itself by another kind only the rules are asked.
 pub(crate) fn validate(
     custom: &CustomVersion,
+    kind: &str,
+    subresource: &str,
     old: Option<&Value>,
     new: &Value,
     causes: &mut Vec<Cause>,
 ) -> Result<(), ApiError> {
+    let called = new.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if called != kind {
+        *causes = vec![Cause::invalid(
+            "kind",
+            &called.into(),
+            &format!("must be {kind}"),
+        )];
+        return crate::crd::cel::check(&custom.schema, old, new, "", causes);
+    }
     let mut body = new.clone();
     object::members(&mut body).remove("metadata");
-    check(&body, &custom.schema, "", causes);
+    match (subresource, custom.schema.properties.get("status")) {
+        // Through its endpoint the status is looked at alone, and paths in texts begin there.
+        ("status", Some(schema)) => {
+            let mut below = Vec::new();
+            check(
+                body.get("status").unwrap_or(&Value::Null),
+                schema,
+                "",
+                &mut below,
+            );
+            for cause in &mut below {
+                cause.field = match cause.field.as_str() {
+                    "<nil>" => "status".to_owned(),
+                    field => format!("status.{field}"),
+                };
+            }
+            causes.append(&mut below);
+        }
+        _ => check(&body, &custom.schema, "", causes),
+    }
     // Rules run unless something is of the wrong type, missing or too long.
     let fits = !causes.iter().any(blocks_rules);
     repeats(&body, &custom.schema, "", causes);

@@ -2,7 +2,7 @@
 //! prevention of privilege escalation.
 
 pub(crate) mod aggregation;
-pub(crate) mod defaults;
+pub(crate) mod bootstrap;
 pub(crate) mod escalation;
 pub(crate) mod policy;
 pub(crate) mod rule;

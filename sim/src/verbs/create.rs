@@ -12,6 +12,7 @@ use crate::{
         webhooks::{self, Asked, Operation},
     },
     crd,
+    kinds::Resource,
     managed::skeleton,
     object::{self, rfc3339},
     rbac::escalation,
@@ -28,7 +29,7 @@ pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError
         return Err(ApiError::method_not_allowed());
     }
     let mut new = super::decode(call)?;
-    prepare(call, &mut new)?;
+    let decoded = prepare(call, &mut new)?;
     place(call, &mut new)?;
     let live = empty(call);
     own(
@@ -40,7 +41,7 @@ pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError
         &mut new,
         true,
     );
-    let created = finish(server, call, new)?;
+    let created = finish(server, call, new, &decoded)?;
     Ok(call.respond(201, &created))
 }
 
@@ -84,15 +85,24 @@ pub(crate) fn prepare_or(
 ) -> Result<Decoded, ApiError> {
     let resource = &call.resource;
     let decoded = if let Some(custom) = resource.custom() {
-        crd::structural::shape(custom, new, call.content_type == super::APPLY)
+        crd::structural::shape(
+            custom,
+            &resource.kind,
+            new,
+            call.content_type == super::APPLY,
+        )
     } else {
         let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
-        let decoded = match kind {
+        let mut decoded = match kind {
             Some(kind) => typed::decode(new, kind.schema(), &resource.kind)
                 .map_err(|why| unhandled(call, new, &why))?,
             None => Decoded::default(),
         };
+        let unlabelled = !admission::defaults::is_labelled(new);
         admission::defaults::apply(resource, new);
+        let shares = admission::defaults::gives_labels(resource, new, &decoded);
+        decoded.takes_labels = unlabelled && shares;
+        decoded.lacks_labels = unlabelled && !shares;
         decoded
     };
     let unknown = &decoded.unknown;
@@ -130,6 +140,7 @@ pub(crate) fn finish(
     server: &mut Server,
     call: &Call,
     mut new: Value,
+    decoded: &Decoded,
 ) -> Result<Arc<Value>, ApiError> {
     let resource = &call.resource;
     if resource.plural == "events" {
@@ -173,11 +184,10 @@ pub(crate) fn finish(
     if resource.status {
         object::members(&mut new).remove("status");
     }
-    admission::defaults::on_create(server, resource, &call.info.subresource, &mut new)?;
-    admission::defaults::forget_empty_rules(&mut new);
     let subresource = call.info.subresource.as_str();
-    let nothing = Decoded::default();
-    admission::validation::check(resource, subresource, None, &new, &nothing)?;
+    admission::defaults::on_create(server, resource, subresource, decoded, &mut new)?;
+    admission::defaults::forget_empty_rules(&mut new);
+    admission::validation::check(resource, subresource, None, &new, decoded)?;
     if let Some(custom) = resource.custom() {
         crd::structural::tidy(custom, &mut new);
     }
@@ -209,5 +219,20 @@ pub(crate) fn finish(
         }
         return Ok(Arc::new(new));
     }
-    Ok(server.commit(&resource.store, new))
+    Ok(store(server, resource, true, decoded, new))
+}
+
+/// Stores an object, and remembers it if it isn't read as it is stored.
+pub(crate) fn store(
+    server: &mut Server,
+    resource: &Resource,
+    is_new: bool,
+    decoded: &Decoded,
+    object: Value,
+) -> Arc<Value> {
+    let stored = server.commit(&resource.store, object);
+    if !admission::defaults::is_settled(resource, is_new, decoded) {
+        server.unsettled.insert(object::uid(&stored).to_owned());
+    }
+    stored
 }

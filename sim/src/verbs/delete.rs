@@ -110,6 +110,13 @@ pub(crate) fn delete(server: &mut Server, call: &Call) -> Result<Reply, ApiError
         });
         return Ok(Reply::Response(Response::json(200, &body)));
     }
+    if !gone {
+        // What stays is shown as it is stored.
+        return Ok(Reply::Response(Response::json(
+            200,
+            &call.show_stored(&left),
+        )));
+    }
     Ok(call.respond(200, &left))
 }
 
@@ -120,7 +127,7 @@ pub(crate) fn collection(server: &mut Server, call: &Call) -> Result<Reply, ApiE
         return Err(ApiError::method_not_allowed());
     }
     let options = options(call)?;
-    let selection = Selection::read(&call.resource, &call.info.query)?;
+    let selection = Selection::read(&call.resource, &call.info.query, |_| Ok(()))?;
     let objects: Vec<Arc<Value>> = server
         .store
         .list(&call.resource.store, scope(call))

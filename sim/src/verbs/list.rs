@@ -24,9 +24,15 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn read(resource: &Resource, query: &Query) -> Result<Self, ApiError> {
+    /// Reads both, with the other options of the request checked in between.
+    pub(crate) fn read(
+        resource: &Resource,
+        query: &Query,
+        check_options: impl FnOnce(&Query) -> Result<(), ApiError>,
+    ) -> Result<Self, ApiError> {
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?;
         let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default())?;
+        check_options(query)?;
         fields.check(resource, selectable(resource))?;
         Ok(Self { labels, fields })
     }
@@ -187,11 +193,18 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
         })?,
         None => 0,
     };
-    let selection = Selection::read(&call.resource, query)?;
-    check_options(query)?;
+    let selection = Selection::read(&call.resource, query, check_options)?;
     let current = server.store.revision();
     let page = if let Some(token) = query.get("continue") {
-        read_token(token)?
+        let page = read_token(token)?;
+        if query
+            .get("resourceVersion")
+            .is_some_and(|revision| revision != "0")
+        {
+            let what = "specifying resource version is not allowed when using continue";
+            return Err(ApiError::bad_request(what));
+        }
+        page
     } else {
         let asked = query
             .get("resourceVersion")

@@ -140,14 +140,20 @@ impl Call {
     /// An object in this version and form.
     pub(crate) fn show(&self, object: &Value) -> Value {
         match self.form {
-            Form::Full => {
-                let mut shown = present(&self.resource, object);
-                // The store of the status shows what is stored.
-                if services::are(&self.resource) && self.info.subresource.is_empty() {
-                    services::as_read(&mut shown);
-                }
+            // The store of the status shows what is stored.
+            Form::Full if services::are(&self.resource) && self.info.subresource.is_empty() => {
+                let mut shown = self.show_stored(object);
+                services::as_read(&mut shown);
                 shown
             }
+            Form::Full | Form::Metadata => self.show_stored(object),
+        }
+    }
+
+    /// The same, without what reading makes up.
+    pub(crate) fn show_stored(&self, object: &Value) -> Value {
+        match self.form {
+            Form::Full => present(&self.resource, object),
             Form::Metadata => json!({
                 "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
                 "metadata": self.metadata(object),
@@ -255,6 +261,9 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         };
     }
     if matches!(call.info.verb.as_str(), "update" | "patch") && !call.info.named {
+        if call.resource.custom().is_some() {
+            return Err(ApiError::bad_request("name must be provided"));
+        }
         return Err(ApiError::method_not_allowed());
     }
     match (call.info.verb.as_str(), call.info.subresource.as_str()) {
@@ -285,7 +294,7 @@ fn unknown_subresource(call: &Call) -> ApiError {
         let what = format!("{}/{}", call.resource.qualified(), call.info.subresource);
         ApiError::not_modelled(what)
     } else if call.resource.custom().is_some() {
-        ApiError::plain_not_found()
+        ApiError::not_found(&call.resource, &call.info.name)
     } else {
         ApiError::no_such_resource()
     }
@@ -356,7 +365,7 @@ pub(crate) fn own_what_was_there(server: &Server, call: &Call, empty: &Value, li
             name: "before-first-apply".into(),
             apply: false,
             api_version: resource.api_version(),
-            subresource: String::new(),
+            subresource: call.info.subresource.clone(),
         },
         ty: &ty,
         ignored: &ignored,
@@ -494,17 +503,8 @@ pub(crate) fn decode_as(call: &Call, resource: &Resource) -> Result<Value, ApiEr
             )));
         }
         if resource.custom().is_some() {
-            let cause = Cause::invalid(
-                "kind",
-                &Value::from(kind.clone()),
-                &format!("must be {}", resource.kind),
-            );
-            return Err(ApiError::invalid(
-                &kind,
-                &resource.group,
-                object::name(&value),
-                &[cause],
-            ));
+            // Validation refuses it.
+            return Ok(value);
         }
         let internal = resource
             .group

@@ -20,6 +20,11 @@ use crate::{
     status::{ApiError, Cause},
 };
 
+/// What is said of patches that custom resources don't take.
+const CUSTOM_PATCHES: &str = "the body of the request was in an unknown format - accepted media \
+                              types include: application/json-patch+json, \
+                              application/merge-patch+json, application/apply-patch+yaml";
+
 pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     if call.content_type == APPLY {
         return apply(server, call);
@@ -39,9 +44,14 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         "application/strategic-merge-patch+json",
     ];
     if !known.contains(&call.content_type.as_str()) {
-        return Err(ApiError::unsupported_media_type(
-            "415: Unsupported Media Type",
-        ));
+        // Two handlers, two ways to say it.
+        return Err(match call.resource.custom() {
+            Some(_) => ApiError {
+                details: Value::Null,
+                ..ApiError::unsupported_media_type(CUSTOM_PATCHES)
+            },
+            None => ApiError::unsupported_media_type("415: Unsupported Media Type"),
+        });
     }
     let mut patch: Value = serde_json::from_slice(&call.body)
         .map_err(|_| ApiError::bad_request("invalid JSON patch"))?;
@@ -66,11 +76,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         }
         "application/strategic-merge-patch+json" => {
             if call.resource.custom().is_some() {
-                return Err(ApiError::unsupported_media_type(
-                    "the body of the request was in an unknown format - accepted media types \
-                     include: application/json-patch+json, application/merge-patch+json, \
-                     application/apply-patch+yaml",
-                ));
+                return Err(ApiError::unsupported_media_type(CUSTOM_PATCHES));
             }
             let resource = &call.resource;
             let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
@@ -220,7 +226,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     }
     // A version means nothing where there is no object yet.
     let sent = object::remove_meta(&mut new, "resourceVersion");
-    let mut created = create::finish(server, call, new)?;
+    let mut created = create::finish(server, call, new, &decoded)?;
     if let Some(sent) = sent.filter(|_| call.dry_run) {
         // Nothing is stored, so nothing replaces the version that was sent.
         object::set_meta(Arc::make_mut(&mut created), "resourceVersion", sent);

@@ -62,7 +62,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
                 &mut new,
                 true,
             );
-            let mut created = super::create::finish(server, call, new)?;
+            let mut created = super::create::finish(server, call, new, &decoded)?;
             // A dry run stores nothing, so nothing replaces the version that was sent.
             if call.dry_run && !sent.is_empty() {
                 object::set_meta(Arc::make_mut(&mut created), "resourceVersion", sent);
@@ -324,13 +324,13 @@ pub(crate) fn finish(
         return Ok(Arc::new(new));
     }
     admission::defaults::forget_empty_rules(&mut new);
-    if same_but_times(old, &new) {
+    if same_but_times(old, &new) && !server.unsettled.contains(object::uid(old)) {
         return Ok(Arc::clone(old));
     }
     if call.dry_run {
         return Ok(Arc::new(new));
     }
-    Ok(server.commit(&resource.store, new))
+    Ok(super::create::store(server, resource, false, decoded, new))
 }
 
 /// Whether two states differ in nothing but the times of managed-fields entries. Entries stand in

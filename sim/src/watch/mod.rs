@@ -152,13 +152,12 @@ fn check_options(query: &Query) -> Result<(), ApiError> {
 /// Starts a watch.
 pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     let query = &call.info.query;
-    let selection = Selection::read(&call.resource, query)?;
+    let selection = Selection::read(&call.resource, query, check_options)?;
     let asked = query.get("resourceVersion");
     let initial = query
         .get("sendInitialEvents")
         .map(|v| v != "false" && v != "0");
     let bookmarks = query.flag("allowWatchBookmarks");
-    check_options(query)?;
     let life = match query.get("timeoutSeconds") {
         None => None,
         Some(text) => Some(text.parse::<i64>().map_err(|_| {

@@ -47,6 +47,7 @@ impl Backend {
     pub(crate) fn simulated(seed: u64) -> Result<Self> {
         let mut server = Box::new(Server::new(Timestamp::now(), seed));
         server.set_controllers(false);
+        server.install_component_roles();
         Ok(Self {
             server: Target::Simulated {
                 server,
@@ -65,7 +66,6 @@ impl Backend {
         }
         Ok(())
     }
-
 
     /// The operation with its placeholders filled with what this server said before: the URI and
     /// the body.

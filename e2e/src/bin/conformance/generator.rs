@@ -100,13 +100,12 @@ impl Generator {
                 }
             }
             8 => status(kind, &path, &name, random),
-            9 => list(verb("list", "GET", &collection), kind, random),
+            9 => list(verb("list", "GET", &collection), kind, &name, random),
             10 => status(kind, &path, &name, random),
-            11 => delete_collection(
-                verb("delete-collection", "DELETE", &collection),
-                kind,
-                random,
-            ),
+            11 => {
+                let operation = verb("delete-collection", "DELETE", &collection);
+                delete_collection(operation, kind, &name, random)
+            }
             _ => malformed::operation(kind, &collection, &name, random),
         }
     }
@@ -353,21 +352,26 @@ fn delete(operation: Operation, random: &mut Random) -> Operation {
     operation.body(JSON, options)
 }
 
-fn delete_collection(operation: Operation, kind: &Kind, random: &mut Random) -> Operation {
+fn delete_collection(
+    operation: Operation,
+    kind: &Kind,
+    name: &str,
+    random: &mut Random,
+) -> Operation {
     let selector = random.pick(&["a%3D1", "a%20in%20(1,2)", "b"]);
     let mut query = vec![format!("labelSelector={selector}")];
     if random.percent(30) {
         query.push(DRY_RUN.to_owned());
     }
-    // Roles and classes of the cluster itself aren't ours to delete.
+    // What the cluster itself or another lane has in no namespace isn't ours to delete.
     if !kind.namespaced {
-        query.push("fieldSelector=metadata.name%3Da".to_owned());
+        query.push(format!("fieldSelector=metadata.name%3D{name}"));
     }
     operation.query(&query)
 }
 
-/// Of the cluster's own objects a list of a cluster-scoped kind shows none.
-fn list(mut operation: Operation, kind: &Kind, random: &mut Random) -> Operation {
+/// Of a kind in no namespace a list shows one object of this round: others are there as well.
+fn list(mut operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
     let selectors = [
         "",
         "",
@@ -385,15 +389,14 @@ fn list(mut operation: Operation, kind: &Kind, random: &mut Random) -> Operation
         "a,,b",
     ];
     let mut query = Vec::new();
-    if kind.namespaced {
-        match random.pick(&selectors) {
-            "" => {}
-            selector => query.push(format!("labelSelector={selector}")),
-        }
-    } else {
-        query.push("labelSelector=a,a!=9".to_owned());
+    match random.pick(&selectors) {
+        "" => {}
+        selector => query.push(format!("labelSelector={selector}")),
     }
-    if random.percent(25) {
+    if !kind.namespaced {
+        let more = random.pick(&["", "", "", ",spec.nothing%3D1", ",metadata.name!=x"]);
+        query.push(format!("fieldSelector=metadata.name%3D{name}{more}"));
+    } else if random.percent(25) {
         let mut fields = vec![
             "metadata.name%3Da",
             "metadata.name!=a",

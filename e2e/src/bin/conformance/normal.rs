@@ -83,7 +83,12 @@ fn masked(text: &str) -> String {
                 continue 'text;
             }
         }
-        let version = ["ResourceVersion in object meta: ", "in record ("];
+        let version = [
+            "ResourceVersion in object meta: ",
+            "in record (",
+            // A patch in Go's notation.
+            "resourceVersion:",
+        ];
         if first.is_ascii_digit() && version.iter().any(|before| out.ends_with(before)) {
             out.push_str("VERSION");
             rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());

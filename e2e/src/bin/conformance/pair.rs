@@ -53,6 +53,27 @@ impl Pair {
         Ok(())
     }
 
+    /// Creates something on whichever server doesn't answer a read with it yet.
+    pub(crate) async fn set_up_missing(
+        &mut self,
+        read: &Operation,
+        path: &str,
+        object: Value,
+    ) -> Result<()> {
+        let create =
+            Operation::new("create", "setup", "POST", path).body("application/json", object);
+        for server in [&mut self.real, &mut self.simulated] {
+            if server.send(read, Timestamp::now()).await?.code == 200 {
+                continue;
+            }
+            let answer = server.send(&create, Timestamp::now()).await?;
+            if answer.code >= 300 {
+                bail!("POST {path}: {} {}", answer.code, answer.body);
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until the real server answers an operation as wanted; the simulator's clock moves by
     /// what it takes a server to settle.
     pub(crate) async fn settle(
@@ -130,6 +151,32 @@ impl Pair {
         Ok(())
     }
 
+    /// The revision that the bookmark of a streamed list has on each server. The real one's watches
+    /// come from a cache, which has to be there first.
+    pub(crate) async fn revisions(&mut self, streamed: &Operation) -> Result<(String, String)> {
+        let is_bookmark = |event: &Value| event["type"] == "BOOKMARK";
+        let revision = |answer: &Answer| {
+            let events = answer.body.as_array().into_iter().flatten();
+            let bookmark = events.rev().find(|event| is_bookmark(event))?;
+            let version = bookmark["object"]["metadata"]["resourceVersion"].as_str()?;
+            Some(version.to_owned())
+        };
+        let simulated = revision(&self.simulated.watch(streamed, is_bookmark).await?)
+            .context("the simulator's streamed list has no bookmark")?;
+        let asked = async {
+            loop {
+                if let Some(real) = revision(&self.real.watch(streamed, is_bookmark).await?) {
+                    return anyhow::Ok(real);
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let real = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .with_context(|| format!("the real server doesn't stream: {streamed:?}"))??;
+        Ok((real, simulated))
+    }
+
     /// What each server answers, as it is. Both live through it in the same second: managed fields
     /// stand in the order of their seconds, so that a write depends on them.
     pub(crate) async fn both(&mut self, operation: &Operation) -> Result<(Answer, Answer)> {
@@ -173,7 +220,9 @@ fn handled(answer: &Answer, sent: Timestamp, answered: Timestamp) -> Timestamp {
         if text.contains(&at.strftime(SECOND).to_string()) {
             return at;
         }
-        at = at.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(sent);
+        at = at
+            .saturating_sub(SignedDuration::from_secs(1))
+            .unwrap_or(sent);
     }
     sent
 }

@@ -62,8 +62,9 @@ impl Report {
             return;
         }
         self.unknown += 1;
-        println!(
-            "#{} {} {} {} {}",
+        // In one piece, for other lanes print as well.
+        let mut text = format!(
+            "#{} {} {} {} {}\n",
             self.operations,
             operation.verb,
             operation.method,
@@ -71,19 +72,34 @@ impl Report {
             short(Some(&operation.body))
         );
         for difference in differences.iter().take(FIELDS) {
-            println!("    {}", difference.path);
-            println!("      real      {}", short(difference.real.as_ref()));
-            println!("      simulated {}", short(difference.simulated.as_ref()));
+            let (real, simulated) = (&difference.real, &difference.simulated);
+            text += &format!("    {}\n", difference.path);
+            text += &format!("      real      {}\n", short(real.as_ref()));
+            text += &format!("      simulated {}\n", short(simulated.as_ref()));
         }
         if differences.len() > FIELDS {
-            println!("    … and {} fields more", differences.len() - FIELDS);
+            text += &format!("    … and {} fields more\n", differences.len() - FIELDS);
         }
+        print!("{text}");
     }
 
     fn known_entry(&self, verb: &str, kind: &str, field: &str) -> Option<&Known> {
         self.known
             .iter()
             .find(|known| known.verb == verb && known.kind == kind && known.field == field)
+    }
+
+    /// Adds what another one counted.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.operations += other.operations;
+        self.divergences += other.divergences;
+        self.unknown += other.unknown;
+        for (code, count) in other.codes {
+            *self.codes.entry(code).or_default() += count;
+        }
+        for (field, count) in other.fields {
+            *self.fields.entry(field).or_default() += count;
+        }
     }
 
     /// Prints the sums; true when nothing unknown was seen and nothing known too often.

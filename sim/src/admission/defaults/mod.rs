@@ -11,8 +11,10 @@ mod stored;
 use serde_json::{Map, Value, json};
 
 use self::pods::{pod, requests_from_limits, template};
-pub(crate) use self::stored::{TEMPLATE_GENERATION, forget_empty_rules, on_create, on_update};
-use super::services;
+pub(crate) use self::stored::{
+    TEMPLATE_GENERATION, forget_empty_rules, is_settled, on_create, on_update,
+};
+use super::{services, typed::Decoded};
 use crate::{kinds::Resource, object};
 
 /// Lays defaults under what is there: maps merge, everything else stays.
@@ -43,7 +45,7 @@ pub(crate) fn each(list: Option<&mut Value>, mut change: impl FnMut(&mut Map<Str
 pub(crate) fn apply(resource: &Resource, new: &mut Value) {
     drop_nulls(new);
     object::meta(new);
-    times_of_conditions(&resource.kind, new);
+    complete_conditions(&resource.kind, new);
     if matches!(
         resource.kind.as_str(),
         "Lease" | "IngressClass" | "Ingress" | "NetworkPolicy" | "PodDisruptionBudget"
@@ -256,8 +258,8 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
     }
 }
 
-/// Conditions have times even if nobody gave them.
-fn times_of_conditions(kind: &str, new: &mut Value) {
+/// Conditions have times and texts even if nobody gave them.
+fn complete_conditions(kind: &str, new: &mut Value) {
     let times: &[&str] = match kind {
         "Pod" | "Job" | "PersistentVolumeClaim" => &["lastProbeTime", "lastTransitionTime"],
         "Deployment" => &["lastUpdateTime", "lastTransitionTime"],
@@ -267,6 +269,13 @@ fn times_of_conditions(kind: &str, new: &mut Value) {
     each(conditions, |condition| {
         for time in times {
             condition.entry(*time).or_insert(Value::Null);
+        }
+        let texts: &[&str] = match kind {
+            "Service" | "PodDisruptionBudget" => &["type", "status", "reason", "message"],
+            _ => &["type", "status"],
+        };
+        for text in texts {
+            condition.entry(*text).or_insert_with(|| "".into());
         }
     });
 }
@@ -282,13 +291,25 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// A job that lost its labels takes those of its template; a new one does when it is stored.
+/// Whether an object has labels.
+pub(crate) fn is_labelled(object: &Value) -> bool {
+    let labels = object
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
+    labels.is_some_and(|labels| !labels.is_empty())
+}
+
+/// Whether an object without labels shares those of its template, even if they are none yet.
+pub(crate) fn gives_labels(resource: &Resource, new: &Value, decoded: &Decoded) -> bool {
+    let labels = new.pointer("/spec/template/metadata/labels");
+    resource.is("batch", "jobs")
+        && (labels.is_some() || decoded.was_empty("spec.template.metadata.labels"))
+}
+
+/// A job without labels takes those of its template.
 fn relabel(job: &mut Value) {
-    let labels = job.pointer("/spec/template/metadata/labels").cloned();
-    let generated = "batch.kubernetes.io/controller-uid";
-    let own = job.pointer("/metadata/labels").and_then(Value::as_object);
-    if own.is_none_or(Map::is_empty)
-        && let Some(labels) = labels.filter(|labels| labels.get(generated).is_some())
+    if !is_labelled(job)
+        && let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned()
     {
         object::set_meta(job, "labels", labels);
     }

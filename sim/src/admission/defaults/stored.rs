@@ -4,9 +4,15 @@ use serde_json::{Value, json};
 
 use super::{
     pods::{quality, tolerate},
-    under,
+    relabel, under,
 };
-use crate::{admission::services, kinds::Resource, object, server::Server, status::ApiError};
+use crate::{
+    admission::{services, typed::Decoded},
+    kinds::Resource,
+    object,
+    server::Server,
+    status::ApiError,
+};
 
 /// How a daemon set counts changes of its template.
 pub(crate) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -16,6 +22,7 @@ pub(crate) fn on_create(
     server: &mut Server,
     resource: &Resource,
     subresource: &str,
+    decoded: &Decoded,
     new: &mut Value,
 ) -> Result<(), ApiError> {
     match resource.kind.as_str() {
@@ -48,7 +55,7 @@ pub(crate) fn on_create(
         "Deployment" | "CronJob" | "Job" => {
             object::members(new).insert("status".into(), json!({}));
             if resource.kind == "Job" {
-                job_selector(new);
+                job_selector(decoded, new);
             }
         }
         "StatefulSet" => {
@@ -129,7 +136,7 @@ fn protect(object: &mut Value, finalizer: &str) {
     }
 }
 
-fn job_selector(job: &mut Value) {
+fn job_selector(decoded: &Decoded, job: &mut Value) {
     let uid = object::uid(job).to_owned();
     let name = object::name(job).to_owned();
     let spec = object::child(job, "spec");
@@ -153,12 +160,20 @@ fn job_selector(job: &mut Value) {
             labels.insert(key.into(), value.clone().into());
         }
     }
-    // A Job without labels of its own takes those of its template.
-    if let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned()
-        && job.pointer("/metadata/labels").is_none()
-    {
-        object::set_meta(job, "labels", labels);
+    // Shared with the template, or given whenever the job is read.
+    if decoded.takes_labels {
+        object::remove_meta(job, "labels");
     }
+    relabel(job);
+}
+
+/// Whether an object is read as it is stored. The phase of a new claim and the labels of a new job
+/// are given by the decoder, for want of them in what is stored; what an apply leaves empty in the
+/// metadata of a custom resource is stored and not read.
+pub(crate) fn is_settled(resource: &Resource, new: bool, decoded: &Decoded) -> bool {
+    let given = resource.is("", "persistentvolumeclaims")
+        || (resource.is("batch", "jobs") && decoded.lacks_labels);
+    !(new && given) && !decoded.emptied
 }
 
 /// A role without rules is stored without a list of them.

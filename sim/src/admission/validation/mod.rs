@@ -32,7 +32,9 @@ pub(crate) fn check(
 ) -> Result<(), ApiError> {
     let mut causes = metadata::check(resource, old, new);
     match resource.custom() {
-        Some(custom) => structural::validate(custom, old, new, &mut causes)?,
+        Some(custom) => {
+            structural::validate(custom, &resource.kind, subresource, old, new, &mut causes)?
+        }
         // The spec isn't looked at again: it is that of the stored service.
         None if services::are(resource) && subresource == "status" && old.is_some() => {
             causes.extend(service::status(new));
@@ -51,8 +53,9 @@ pub(crate) fn check(
     if causes.is_empty() {
         return Ok(());
     }
+    let called = new.get("kind").and_then(Value::as_str);
     Err(ApiError::invalid(
-        &resource.kind,
+        called.unwrap_or(&resource.kind),
         &resource.group,
         object::name(new),
         &causes,

@@ -15,7 +15,7 @@ pub(super) fn check(old: Option<&Value>, new: &Value) -> Vec<Cause> {
     let mut causes = old.map_or_else(Vec::new, |old| update(old, new));
     let spec = at(new, "spec");
     let kind = text(spec, "type");
-    let headless = text(spec, "clusterIP") == "None";
+    let headless = matches!(list(spec, "clusterIPs"), [only] if only == "None");
     let ports = list(spec, "ports");
     if ports.is_empty() && !headless && kind != "ExternalName" {
         causes.push(Cause::required("spec.ports", ""));

@@ -1,0 +1,248 @@
+//! What the real server's stores do beside storing: addresses of services, writes that repeat,
+//! empty maps that count, claims that grow.
+
+use serde_json::{Value, json};
+
+use crate::world::{Answer, World, message};
+
+const SERVICES: &str = "/api/v1/namespaces/default/services";
+
+fn service(spec: &Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a" }, "spec": spec })
+}
+
+fn version(answer: &Answer) -> &str {
+    answer.1["metadata"]["resourceVersion"].as_str().unwrap()
+}
+
+#[test]
+fn a_service_keeps_its_address_until_its_type_has_none() {
+    let mut w = World::new();
+    let ports = json!([{ "port": 80 }]);
+    let (_, made) = w.post(SERVICES, &service(&json!({ "ports": ports })));
+    let address = made["spec"]["clusterIP"].as_str().unwrap().to_owned();
+    assert_eq!(made["spec"]["clusterIPs"], json!([address]));
+    let uri = format!("{SERVICES}/a");
+    let (_, kept) = w.put(&uri, &service(&json!({ "ports": ports })));
+    assert_eq!(kept["spec"]["clusterIP"], address.as_str());
+    let fixed = w.merge(&uri, &json!({ "spec": { "clusterIP": "None" } }));
+    assert_eq!(fixed.0, 422);
+    assert!(
+        message(&fixed)
+            .contains("spec.clusterIPs[0]: Invalid value: [\"None\"]: may not change once set")
+    );
+    let mut external = json!({ "type": "ExternalName", "externalName": "example.com" });
+    external["clusterIP"] = "None".into();
+    let refused = w.merge(&uri, &json!({ "spec": external }));
+    assert_eq!(
+        message(&refused),
+        "Service \"a\" is invalid: spec.clusterIPs: Forbidden: may not be set for ExternalName \
+         services"
+    );
+    external["clusterIP"] = address.into();
+    let (code, moved) = w.merge(&uri, &json!({ "spec": external }));
+    assert_eq!(code, 200);
+    for gone in [
+        "clusterIP",
+        "clusterIPs",
+        "ipFamilies",
+        "internalTrafficPolicy",
+    ] {
+        assert!(moved["spec"].get(gone).is_none(), "{gone}: {moved}");
+    }
+}
+
+#[test]
+fn a_headless_service_is_filled_and_one_made_through_its_status_only_when_read() {
+    let mut w = World::new();
+    let uri = format!("{SERVICES}/a?fieldManager=one");
+    let (_, headless) = w.apply(&uri, &service(&json!({ "clusterIP": "None" })));
+    assert_eq!(headless["spec"]["clusterIPs"], json!(["None"]));
+    assert_eq!(headless["spec"]["ipFamilyPolicy"], "RequireDualStack");
+    let mut other = service(&json!({ "ports": [{ "port": 80 }] }));
+    other["metadata"]["name"] = "b".into();
+    other["status"] = json!({ "loadBalancer": {} });
+    let (code, made) = w.apply(&format!("{SERVICES}/b/status?fieldManager=one"), &other);
+    assert_eq!(code, 201);
+    assert!(made["spec"].get("clusterIP").is_none());
+    assert_eq!(
+        made["metadata"]["managedFields"][0]["subresource"],
+        "status"
+    );
+    let external = json!({ "spec": { "type": "ExternalName", "externalName": "example.com" } });
+    let (_, stored) = w.merge(&format!("{SERVICES}/b"), &external);
+    assert!(stored["spec"].get("internalTrafficPolicy").is_none());
+    let (_, raw) = w.get(&format!("{SERVICES}/b/status"));
+    assert_eq!(raw["spec"]["internalTrafficPolicy"], "Cluster");
+}
+
+#[test]
+fn ports_on_nodes_are_kept_by_name_and_go_with_the_type() {
+    let mut w = World::new();
+    let uri = format!("{SERVICES}/a");
+    let port = |name: &str, port: i64| json!({ "name": name, "port": port });
+    let spec = json!({ "type": "NodePort", "ports": [port("x", 80), port("y", 81)] });
+    let (_, made) = w.post(SERVICES, &service(&spec));
+    let given = made["spec"]["ports"][1]["nodePort"].clone();
+    assert!(given.is_number());
+    let spec = json!({ "type": "NodePort", "ports": [port("y", 82)] });
+    let (_, kept) = w.put(&uri, &service(&spec));
+    assert_eq!(kept["spec"]["ports"][0]["nodePort"], given);
+    let (_, plain) = w.merge(&uri, &json!({ "spec": { "type": "ClusterIP" } }));
+    assert!(plain["spec"]["ports"][0].get("nodePort").is_none());
+    assert!(plain["spec"].get("externalTrafficPolicy").is_none());
+}
+
+#[test]
+fn applying_again_changes_something_only_after_somebody_else_applied() {
+    let mut w = World::new();
+    let map =
+        |manager: &str| format!("/api/v1/namespaces/default/configmaps/a?fieldManager={manager}");
+    let config = |data: Value| {
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" },
+                "data": data })
+    };
+    w.apply(&map("one"), &config(json!({ "x": "1" })));
+    w.pass(2_000);
+    let second = w.apply(&map("two"), &config(json!({ "y": "1" })));
+    w.pass(2_000);
+    // The merged object has what one applied, but in another order than `two` left it.
+    let third = w.apply(&map("one"), &config(json!({ "x": "1" })));
+    assert_eq!(
+        version(&second),
+        version(&third),
+        "an apply that changes nothing keeps its time"
+    );
+    let fourth = w.apply(&map("one"), &config(json!({ "x": "2" })));
+    w.pass(2_000);
+    let back = w.merge(
+        "/api/v1/namespaces/default/configmaps/a?fieldManager=hand",
+        &json!({ "metadata": {} }),
+    );
+    assert_eq!(version(&fourth), version(&back));
+}
+
+#[test]
+fn an_empty_map_counts_where_go_tells_it_from_none() {
+    let mut w = World::new();
+    let policies = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
+    w.post(policies, &json!({ "metadata": { "name": "a" } }));
+    let uri = format!("{policies}/a");
+    let same = w.merge(&uri, &json!({ "spec": { "podSelector": {} } }));
+    assert_eq!(same.1["metadata"]["generation"], 1);
+    let counted = w.merge(
+        &uri,
+        &json!({ "spec": { "podSelector": { "matchLabels": {} } } }),
+    );
+    assert_eq!(counted.1["metadata"]["generation"], 2);
+
+    let maps = "/api/v1/namespaces/default/configmaps";
+    w.post(
+        maps,
+        &json!({ "metadata": { "name": "a" }, "data": { "x": "1" }, "immutable": true }),
+    );
+    let refused = w.merge(&format!("{maps}/a"), &json!({ "binaryData": {} }));
+    assert_eq!(
+        message(&refused),
+        "ConfigMap \"a\" is invalid: binaryData: Forbidden: field is immutable when `immutable` is \
+         set"
+    );
+}
+
+#[test]
+fn a_claim_takes_a_class_once_and_grows_only_when_bound_and_allowed() {
+    let mut w = World::new();
+    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+    let size = |size: &str| json!({ "resources": { "requests": { "storage": size } } });
+    let mut spec = size("1Gi");
+    spec["accessModes"] = json!(["ReadWriteOnce"]);
+    let (code, _) = w.post(
+        claims,
+        &json!({ "metadata": { "name": "a" }, "spec": spec }),
+    );
+    assert_eq!(code, 201);
+    let uri = format!("{claims}/a");
+    let (code, _) = w.merge(&uri, &json!({ "spec": { "storageClassName": "fast" } }));
+    assert_eq!(code, 200);
+    let fixed = w.merge(&uri, &json!({ "spec": { "storageClassName": "slow" } }));
+    assert_eq!(fixed.0, 422);
+    let bound = json!({ "status": { "phase": "Bound", "capacity": { "storage": "1Gi" } } });
+    w.merge(&format!("{uri}/status"), &bound);
+    let refused = w.merge(&uri, &json!({ "spec": size("2Gi") }));
+    assert_eq!(refused.0, 403);
+    assert!(message(&refused).contains("only dynamically provisioned pvc can be resized"));
+    w.post(
+        "/apis/storage.k8s.io/v1/storageclasses",
+        &json!({ "metadata": { "name": "fast" }, "provisioner": "x", "allowVolumeExpansion": true }),
+    );
+    assert_eq!(w.merge(&uri, &json!({ "spec": size("2Gi") })).0, 200);
+}
+
+#[test]
+fn a_list_of_one_name_has_no_further_page() {
+    let mut w = World::new();
+    let maps = "/api/v1/namespaces/default/configmaps";
+    for name in ["a", "b", "c"] {
+        w.post(maps, &json!({ "metadata": { "name": name } }));
+    }
+    let (_, page) = w.get(&format!("{maps}?limit=1"));
+    assert!(page["metadata"]["continue"].is_string());
+    let (_, one) = w.get(&format!("{maps}?limit=1&fieldSelector=metadata.name%3Da"));
+    assert_eq!(one["items"].as_array().unwrap().len(), 1);
+    assert!(one["metadata"].get("continue").is_none());
+}
+
+#[test]
+fn a_body_is_read_before_its_name_is_compared() {
+    let mut w = World::new();
+    let wrong = w.put(
+        "/api/v1/namespaces/default/configmaps/a",
+        &json!({ "metadata": { "name": "b" }, "data": { "x": 1 } }),
+    );
+    assert!(message(&wrong).starts_with("ConfigMap in version \"v1\" cannot be handled"));
+}
+
+#[test]
+fn an_object_that_is_not_read_as_it_is_stored_is_written_once_more() {
+    let mut w = World::new();
+    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+    let spec = json!({ "accessModes": ["ReadWriteOnce"],
+                       "resources": { "requests": { "storage": "1Gi" } } });
+    let made = w.post(
+        claims,
+        &json!({ "metadata": { "name": "a" }, "spec": spec }),
+    );
+    let uri = format!("{claims}/a");
+    let nothing = json!({ "metadata": {} });
+    let first = w.merge(&uri, &nothing);
+    assert_ne!(version(&made), version(&first));
+    assert_eq!(made.1["status"], first.1["status"]);
+    let second = w.merge(&uri, &nothing);
+    assert_eq!(version(&first), version(&second));
+}
+
+#[test]
+fn a_job_shares_the_labels_of_its_template() {
+    let mut w = World::new();
+    let jobs = "/apis/batch/v1/namespaces/default/jobs";
+    let job = |name: &str, labels: Value| {
+        let pod =
+            json!({ "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }] });
+        json!({ "metadata": { "name": name },
+                "spec": { "template": { "metadata": { "labels": labels }, "spec": pod } } })
+    };
+    let (_, made) = w.post(jobs, &job("a", json!({ "x": "1" })));
+    let labels = &made["metadata"]["labels"];
+    assert_eq!(*labels, made["spec"]["template"]["metadata"]["labels"]);
+    assert_eq!(labels["job-name"], "a");
+    let owned = &made["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"];
+    assert_eq!(*owned, json!({ "f:labels": { ".": {}, "f:x": {} } }));
+    let gone = json!({ "metadata": { "labels": null } });
+    let (_, kept) = w.merge(&format!("{jobs}/a"), &gone);
+    assert_eq!(kept["metadata"]["labels"], *labels);
+    // Without any the decoder lends them, and nobody owns them.
+    let made = w.post(jobs, &job("b", Value::Null));
+    assert_eq!(made.1["metadata"]["labels"]["job-name"], "b");
+    let written = w.merge(&format!("{jobs}/b"), &json!({ "metadata": {} }));
+    assert_ne!(version(&made), version(&written));
+}
