@@ -182,3 +182,36 @@ async fn a_leader_that_died_is_replaced_when_its_lease_has_run_out() {
         .await;
     second.stop().await.unwrap();
 }
+
+/// Helm finds out by labels and annotations that the Lease is its release's; without them an uninstall
+/// leaves it behind, and the next install refuses to begin.
+#[tokio::test(start_paused = true)]
+async fn what_helm_wrote_on_the_lease_stays() {
+    let world = World::new().await;
+    let metadata = serde_json::json!({
+        "name": "stageset-controller.stages.metio.wtf", "namespace": "default",
+        "labels": { "app.kubernetes.io/managed-by": "Helm" },
+        "annotations": { "meta.helm.sh/release-name": "stageset-controller" },
+    });
+    world.put(&serde_json::json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata,
+    }));
+    let kept = || {
+        let name = "stageset-controller.stages.metio.wtf";
+        let lease = world
+            .cluster
+            .get("coordination.k8s.io/v1", "Lease", "default", name)
+            .unwrap();
+        lease["metadata"]["labels"] == metadata["labels"]
+            && lease["metadata"]["annotations"] == metadata["annotations"]
+    };
+    let first = start(&world, "first");
+    world
+        .until("the first leads", || holder(&world) == "first")
+        .await;
+    sleep(Duration::from_secs(30)).await;
+    assert!(kept(), "renewing took them away");
+    first.stop().await.unwrap();
+    assert_eq!(holder(&world), "");
+    assert!(kept(), "releasing took them away");
+}

@@ -125,7 +125,7 @@ impl<W: Fn() -> String> Campaign<W> {
         };
         if seen.record.holder == self.election.identity() {
             let record = self.election.released(&seen.record, &(self.wall)());
-            bounded(self.leases.replace(&record, &seen.resource_version)).await?;
+            bounded(self.leases.replace(&record, &seen.metadata)).await?;
             info!("lease released");
         }
         Ok(())
@@ -138,11 +138,14 @@ impl<W: Fn() -> String> Campaign<W> {
         let written = match self.election.decide(seen, begun, &(self.wall)()) {
             Move::Wait { holder } => return Ok(Some(holder)),
             Move::Create(record) => bounded(self.leases.create(&record)).await?,
-            Move::Replace(record, version) => {
-                bounded(self.leases.replace(&record, &version)).await?
+            Move::Replace(record, metadata) => {
+                bounded(self.leases.replace(&record, &metadata)).await?
             }
         };
-        debug!(resource_version = written.resource_version, "lease written");
+        debug!(
+            resource_version = written.metadata["resourceVersion"].as_str(),
+            "lease written"
+        );
         self.election.succeeded(begun);
         Ok(None)
     }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::lease::Record;
 use super::{LEASE_DURATION, RENEW_DEADLINE};
 
-/// A lease as it was read: its record and the resourceVersion that a write has to name.
+/// A lease as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// What the lease says.
     pub record: Record,
-    /// `metadata.resourceVersion`.
-    pub resource_version: String,
+    /// `metadata`, the resourceVersion that a write has to name included.
+    pub metadata: Value,
 }
 
 /// What a candidate does next.
@@ -19,8 +21,8 @@ pub struct Seen {
 pub enum Move {
     /// There is no lease: make one.
     Create(Record),
-    /// Take the lease over, or renew it, if it still has this resourceVersion.
-    Replace(Record, String),
+    /// Take the lease over, or renew it, if it still has this metadata.
+    Replace(Record, Value),
     /// Somebody else holds it.
     Wait {
         /// Who.
@@ -67,7 +69,7 @@ impl Election {
         if *holder == self.identity {
             let acquired = seen.record.acquired.clone();
             let record = self.record(&acquired, wall, seen.record.transitions);
-            return Move::Replace(record, seen.resource_version);
+            return Move::Replace(record, seen.metadata);
         }
         let lasts = seen.record.lasts.unwrap_or(LEASE_DURATION);
         if !holder.is_empty() && now < since.saturating_add(lasts) {
@@ -76,7 +78,7 @@ impl Election {
             };
         }
         let record = self.record(wall, wall, seen.record.transitions.saturating_add(1));
-        Move::Replace(record, seen.resource_version)
+        Move::Replace(record, seen.metadata)
     }
 
     /// Our write, begun at `begun`, succeeded: we hold the lease.
@@ -124,6 +126,8 @@ impl Election {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const WALL: &str = "2026-11-23T21:00:00.000000Z";
@@ -137,7 +141,7 @@ mod tests {
         match other.decide(None, at(0), WALL) {
             Move::Create(record) => Seen {
                 record,
-                resource_version: resource_version.to_owned(),
+                metadata: json!({ "resourceVersion": resource_version }),
             },
             other => panic!("{other:?}"),
         }
@@ -169,7 +173,7 @@ mod tests {
         match us.decide(Some(held_by("them", "2")), at(129), WALL) {
             Move::Replace(record, version) => {
                 assert_eq!((record.holder.as_str(), record.transitions), ("us", 1));
-                assert_eq!(version, "2");
+                assert_eq!(version["resourceVersion"], "2");
             }
             other => panic!("{other:?}"),
         }
@@ -199,7 +203,8 @@ mod tests {
         match us.decide(Some(mine.clone()), at(3), "later") {
             Move::Replace(record, version) => {
                 assert_eq!(record.acquired, mine.record.acquired);
-                assert_eq!((record.renewed.as_str(), version.as_str()), ("later", "7"));
+                assert_eq!(record.renewed, "later");
+                assert_eq!(version["resourceVersion"], "7");
                 assert_eq!(record.transitions, mine.record.transitions);
             }
             other => panic!("{other:?}"),

@@ -81,18 +81,20 @@ impl Leases {
     /// # Errors
     /// [`LeaseError::Conflict`] if it exists by now.
     pub async fn create(&self, record: &Record) -> Result<Seen, LeaseError> {
-        let body = self.body(record, None);
+        let metadata = json!({ "name": self.name, "namespace": self.namespace });
+        let body = body(record, &metadata);
         self.send(Method::POST, &self.collection(), Some(body))
             .await
             .map(|lease| read(&lease))
     }
 
-    /// Replaces it if it still has this resourceVersion.
+    /// Replaces what it says if it is still as it was seen. Its metadata stays: by labels and
+    /// annotations Helm knows that it belongs to a release.
     ///
     /// # Errors
-    /// [`LeaseError::Conflict`] if it hasn't.
-    pub async fn replace(&self, record: &Record, version: &str) -> Result<Seen, LeaseError> {
-        let body = self.body(record, Some(version));
+    /// [`LeaseError::Conflict`] if it was changed meanwhile.
+    pub async fn replace(&self, record: &Record, metadata: &Value) -> Result<Seen, LeaseError> {
+        let body = body(record, metadata);
         self.send(Method::PUT, &self.path(), Some(body))
             .await
             .map(|lease| read(&lease))
@@ -107,25 +109,6 @@ impl Leases {
 
     fn path(&self) -> String {
         format!("{}/{}", self.collection(), self.name)
-    }
-
-    fn body(&self, record: &Record, version: Option<&str>) -> Value {
-        let mut metadata = json!({ "name": self.name, "namespace": self.namespace });
-        if let Some(version) = version {
-            metadata["resourceVersion"] = version.into();
-        }
-        json!({
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": metadata,
-            "spec": {
-                "holderIdentity": record.holder,
-                "leaseDurationSeconds": record.lasts.map(|lasts| lasts.as_secs()),
-                "acquireTime": record.acquired,
-                "renewTime": record.renewed,
-                "leaseTransitions": record.transitions,
-            },
-        })
     }
 
     async fn send(
@@ -152,6 +135,21 @@ impl Leases {
                 _ => LeaseError::Request(Box::new(error)),
             })
     }
+}
+
+fn body(record: &Record, metadata: &Value) -> Value {
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": {
+            "holderIdentity": record.holder,
+            "leaseDurationSeconds": record.lasts.map(|lasts| lasts.as_secs()),
+            "acquireTime": record.acquired,
+            "renewTime": record.renewed,
+            "leaseTransitions": record.transitions,
+        },
+    })
 }
 
 fn status(error: &kube::Error) -> Option<u16> {
@@ -186,6 +184,6 @@ fn read(lease: &Value) -> Seen {
                 .and_then(|count| i32::try_from(count).ok())
                 .unwrap_or(0),
         },
-        resource_version: text("/metadata/resourceVersion"),
+        metadata: lease["metadata"].clone(),
     }
 }
