@@ -94,15 +94,17 @@ impl<'a> StageSet<'a> {
         Ok(ready["message"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// The same, and that the message contains all of `words`.
+    /// The same, until the message contains all of `words`: what is first said of a wait isn't the last.
     pub(crate) fn wait_failed_saying(&self, reasons: &[&str], words: &[&str]) -> Result<()> {
-        let message = self.wait_failed(reasons)?;
-        for word in words {
-            ensure!(
-                message.contains(word),
-                "the message doesn't say {word:?}: {message}"
-            );
-        }
+        let what = format!("Ready=False with one of {reasons:?} that says {words:?}");
+        self.kubectl.wait_for(&self.path(), &what, SOON, |set| {
+            condition(set, "Ready").is_some_and(|ready| {
+                let message = ready["message"].as_str().unwrap_or_default();
+                ready["status"] == "False"
+                    && reasons.iter().any(|reason| ready["reason"] == *reason)
+                    && words.iter().all(|word| message.contains(word))
+            })
+        })?;
         Ok(())
     }
 

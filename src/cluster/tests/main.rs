@@ -15,6 +15,7 @@ mod faults;
 mod odd_objects;
 mod promises;
 mod remote;
+mod remote_actions;
 mod taking_over;
 mod tenancy;
 mod variables;

@@ -9,13 +9,13 @@ use stageset_sim::{AuditRecord, SimulatedCluster, User};
 use crate::world::{CONTROLLER, Clusters, START, Server, TENANT, World, config_map, kubeconfig};
 
 const MINUTE: Duration = Duration::from_secs(60);
-const CANARY: &str = "canary-token-5e7";
+pub(crate) const CANARY: &str = "canary-token-5e7";
 /// Whoever the kubeconfig is, there.
 const DELIVERER: &str = "system:serviceaccount:ops:deliverer";
 
 /// A cluster with namespace `shop`, where kubeconfigs may impersonate `shop:deployer`, who may do
 /// everything in `shop`.
-async fn remote_cluster() -> SimulatedCluster {
+pub(crate) async fn remote_cluster() -> SimulatedCluster {
     let cluster = SimulatedCluster::new(START.parse().unwrap(), 8);
     let rbac = "rbac.authorization.k8s.io";
     let role = |name: &str, rules: Value| json!({ "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRole", "metadata": { "name": name }, "rules": rules });
@@ -51,11 +51,11 @@ fn deliverer() -> User {
     )
 }
 
-fn as_server(cluster: &SimulatedCluster) -> Server {
+pub(crate) fn as_server(cluster: &SimulatedCluster) -> Server {
     Server::Cluster(cluster.clone(), [(CANARY.to_owned(), deliverer())].into())
 }
 
-fn secret(world: &World, name: &str, key: &str, value: &str) {
+pub(crate) fn secret(world: &World, name: &str, key: &str, value: &str) {
     let value = base64::engine::general_purpose::STANDARD.encode(value);
     world.apply(&json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "shop", "name": name },
@@ -76,7 +76,7 @@ fn abroad(world: &World, kube_config: &Value) {
     }));
 }
 
-fn by_secret(name: &str) -> Value {
+pub(crate) fn by_secret(name: &str) -> Value {
     json!({ "secretRef": { "name": name } })
 }
 
@@ -97,7 +97,7 @@ async fn delivered() -> (World, SimulatedCluster, Clusters) {
     (world, eu, clusters)
 }
 
-fn of_deliverer(cluster: &SimulatedCluster) -> Vec<AuditRecord> {
+pub(crate) fn of_deliverer(cluster: &SimulatedCluster) -> Vec<AuditRecord> {
     let audit = cluster.audit().into_iter();
     audit.filter(|record| record.user == DELIVERER).collect()
 }

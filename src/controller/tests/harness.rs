@@ -46,6 +46,8 @@ impl ArtifactSource for Artifacts {
 /// A cluster and what stands around it.
 pub(crate) struct World {
     pub(crate) cluster: SimulatedCluster,
+    /// How long the API server takes for each answer.
+    pub(crate) latency: Duration,
     artifacts: Artifacts,
     clock: Clock,
     /// How remote clusters are reached; not at all, unless a test says so.
@@ -91,6 +93,7 @@ impl World {
         let start: jiff::Timestamp = START.parse().unwrap();
         Self {
             cluster: SimulatedCluster::new(start, 1),
+            latency: Duration::ZERO,
             artifacts: Artifacts::default(),
             clock: Clock::simulated(Timestamp::parse(START).unwrap()),
             remotes: Arc::default(),
@@ -267,8 +270,18 @@ impl World {
             namespace: "default".to_owned(),
             identity: identity.to_owned(),
         });
+        let (door, latency) = (self.cluster.door(user), self.latency);
+        let slow = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let mut door = door.clone();
+            async move {
+                if !latency.is_zero() {
+                    sleep(latency).await;
+                }
+                tower::Service::call(&mut door, request).await
+            }
+        });
         let ports = Ports {
-            connection: Connection::from_service(self.cluster.door(user)),
+            connection: Connection::from_service(slow),
             budget: Budget::default(),
             artifacts: Arc::new(self.artifacts.clone()),
             hooks: Arc::new(Deaf),
@@ -410,4 +423,67 @@ impl stageset_cluster::hooks::Hooks for Deaf {
     ) -> futures::future::BoxFuture<'_, Result<(), stageset_core::failure::Failure>> {
         Box::pin(std::future::ready(Ok(())))
     }
+}
+
+/// A StageSet whose one stage delivers the source `app` under a name of its own: `${NAME}` in it.
+pub(crate) fn named(namespace: &str, name: &str) -> Value {
+    let mut object = stage_set(namespace, name, &["app"]);
+    object["spec"]["stages"][0]["postBuild"] = json!({ "substitute": { "NAME": name } });
+    object
+}
+
+/// How long, in the cluster's time, a tenant's single change takes while another tenant's `many`
+/// StageSets all have a new revision to deliver. Each answer of the API server takes 20 ms.
+pub(crate) async fn crowd(mut world: World, many: usize) -> Duration {
+    world.latency = Duration::from_millis(20);
+    let value = |value: &str| config_map("of-${NAME}", value);
+    for namespace in ["crowd", "single"] {
+        world.tenant(namespace, &["*"]);
+        world.source(namespace, "app", &[("a.yaml", &value("1"))]);
+    }
+    for index in 0..many {
+        world.put(&named("crowd", &format!("shop-{index:05}")));
+    }
+    world.put(&named("single", "shop"));
+    let controller = world.controller(Options::default());
+    let all_ready = || {
+        world
+            .cluster
+            .with_server(|server| drop(server.take_audit()));
+        let sets = world.cluster.list("stages.metio.wtf/v1", "StageSet", "");
+        sets.iter()
+            .all(|set| set["status"]["stages"][0]["phase"] == "Ready")
+    };
+    let begun = Instant::now();
+    while !all_ready() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(3600),
+            "they never become ready"
+        );
+        sleep(Duration::from_secs(5)).await;
+    }
+    let arrived = |namespace: &str, name: &str| {
+        let found = world.cluster.get("v1", "ConfigMap", namespace, name);
+        found.unwrap_or_default()["data"]["key"] == "2"
+    };
+    world.source("crowd", "app", &[("a.yaml", &value("2"))]);
+    // The crowd is under way, and its last one far from done.
+    assert!(
+        within(Duration::from_secs(60), || arrived(
+            "crowd",
+            "of-shop-00000"
+        ))
+        .await
+    );
+    let asked = Instant::now();
+    world.source("single", "app", &[("a.yaml", &value("2"))]);
+    assert!(within(Duration::from_secs(600), || arrived("single", "of-shop")).await);
+    let took = asked.elapsed();
+    let last = format!("of-shop-{:05}", many - 1);
+    assert!(
+        !arrived("crowd", &last),
+        "the crowd was done before: nothing was measured"
+    );
+    controller.stop().await.unwrap();
+    took
 }

@@ -5,6 +5,7 @@ mod canary;
 mod certificates;
 mod determinism;
 mod endings;
+mod fairness;
 mod harness;
 mod leadership;
 mod news;

@@ -41,7 +41,7 @@ fn five_problems_are_five_problems_in_the_condition() {
 }
 
 #[test]
-fn two_stages_that_claim_one_object_write_nothing() {
+fn gap_12_two_stages_that_claim_one_object_write_nothing() {
     let mut world = shop();
     world.publish("app", "r1", &["ConfigMap/settings=2", "Service/web=1"]);
     world.pass();
@@ -153,7 +153,7 @@ fn foreign_sources_are_refused_unread_under_the_flag() {
 }
 
 #[test]
-fn faults_of_foreign_sources_all_read_alike() {
+fn gap_03_faults_of_foreign_sources_all_read_alike() {
     use stageset_core::observation::SourceState;
     let mut texts = std::collections::BTreeSet::new();
     for state in [

@@ -299,7 +299,7 @@ fn d1_a_deletion_right_after_a_lost_object_was_made_anew_forgets_nothing() {
 }
 
 #[test]
-fn an_old_object_that_won_t_go_is_waited_for_within_a_bound() {
+fn gap_11_an_old_object_that_won_t_go_is_waited_for_within_a_bound() {
     let mut world = world("StatefulSet/db", default(ConflictAnswer::Recreate));
     world.sticky.insert("db".into());
     update(&mut world, "StatefulSet/db=2");

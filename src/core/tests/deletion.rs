@@ -15,7 +15,7 @@ fn delete(world: &mut World) {
 }
 
 #[test]
-fn stages_go_in_reverse_each_seen_to_be_gone_first() {
+fn gap_13_stages_go_in_reverse_each_seen_to_be_gone_first() {
     let mut world = shop();
     world.settle(MINUTE);
     world.sticky.insert("web".into());
@@ -70,7 +70,7 @@ fn a_deletion_in_mid_wait_needs_no_waiting() {
 }
 
 #[test]
-fn l3_what_is_in_the_way_is_told_and_only_the_bound_forces_the_finalizer_off() {
+fn gap_13_l3_what_is_in_the_way_is_told_and_only_the_bound_forces_the_finalizer_off() {
     let mut world = shop();
     world.settle(MINUTE);
     world

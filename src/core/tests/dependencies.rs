@@ -77,10 +77,6 @@ fn nothing_begins_before_every_dependency_is_ready() {
             "holds back a new revision",
         ),
         (found(Readiness::Deleting, &[]), "is being deleted"),
-        (
-            DependencyState::Unreadable(Failure::new(FailureClass::Denied, "no right")),
-            "can't be read: no right",
-        ),
     ] {
         now_is(&mut world, "payments/db", state);
         world.settle(MINUTE);
@@ -251,7 +247,7 @@ fn a_chain_without_end_is_not_walked_without_end() {
 }
 
 #[test]
-fn attack_a09_a_foreign_dependency_tells_nothing_but_that_it_is_not_ready() {
+fn gap_02_a09_a_foreign_dependency_tells_nothing_but_that_it_is_not_ready() {
     let mut said = BTreeSet::new();
     let secret = || Readiness::NotReady("SecretReason".into());
     for state in [
@@ -320,7 +316,7 @@ fn s32_the_isolation_flag_refuses_a_foreign_dependency_unread() {
 }
 
 #[test]
-fn s33_with_the_isolation_flag_a_neighbour_leads_to_no_foreign_read() {
+fn gap_02_s33_with_the_isolation_flag_a_neighbour_leads_to_no_foreign_read() {
     let mut world = depending(&["payments/db"]);
     world.config.no_cross_namespace_refs = true;
     now_is(

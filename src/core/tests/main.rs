@@ -9,6 +9,7 @@ mod deletion;
 mod dependencies;
 mod faults;
 mod foreign;
+mod gaps;
 mod order;
 mod phases;
 mod preflight;

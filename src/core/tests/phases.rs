@@ -63,7 +63,7 @@ fn a_stage_that_is_being_written_keeps_the_revision_that_was_written_before() {
     world.settle(MINUTE);
     world.publish("app", "r2", &["Deployment/web=2", "Service/web=2"]);
     while world.status.stages[1].phase != Phase::Applying {
-        world.turn();
+        let _ = world.turn();
     }
     assert_eq!(
         world.status.stages[1].applied_revision.as_deref(),

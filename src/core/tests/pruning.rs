@@ -51,7 +51,7 @@ fn nothing_is_pruned_while_a_stage_is_not_ready() {
 }
 
 #[test]
-fn an_entry_stays_until_its_object_was_seen_to_be_gone() {
+fn gap_12_an_entry_stays_until_its_object_was_seen_to_be_gone() {
     let mut world = shop();
     world.settle(MINUTE);
     world.sticky.insert("settings".into());
@@ -161,7 +161,7 @@ fn a_removed_stage_is_torn_down_as_the_account_that_applied_it() {
 }
 
 #[test]
-fn a_prune_that_is_denied_is_told_and_heals() {
+fn gap_12_a_prune_that_is_denied_is_told_and_heals() {
     let mut world = shop();
     world.settle(MINUTE);
     world

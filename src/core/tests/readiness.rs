@@ -84,7 +84,7 @@ fn a_stage_waits_for_objects_of_others_and_only_looks_at_them() {
 }
 
 #[test]
-fn a_check_that_may_not_be_read_is_reported_as_denied_and_heals() {
+fn gap_09_a_check_that_may_not_be_read_is_reported_as_denied_and_heals() {
     let mut world = checked(check("Secret", "theirs"));
     world
         .denied

@@ -173,7 +173,7 @@ fn what_one_state_of_a_secret_saw_does_not_answer_for_the_next() {
 }
 
 #[test]
-fn k23_a_release_that_moves_is_torn_down_where_it_was_before_it_is_written_elsewhere() {
+fn gap_17_k23_a_release_that_moves_is_torn_down_where_it_was_before_it_is_written_elsewhere() {
     for back in [Some("prod-us"), None] {
         let mut world = abroad();
         world.point("prod-us", "9", "us");

@@ -130,7 +130,7 @@ fn suspended_means_nothing_happens_until_it_is_lifted() {
 }
 
 #[test]
-fn every_wait_is_bounded_by_the_interval() {
+fn gap_08_every_wait_is_bounded_by_the_interval() {
     let mut world = shop();
     world.slow.insert("Deployment".into(), HOUR);
     for _ in 0..40 {

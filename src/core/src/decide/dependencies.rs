@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use stageset_api::reason::Reason;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureClass};
 use crate::observation::{Dependency, DependencyState, Observation, Readiness};
 use crate::plan::Need;
 use crate::spec::{Spec, StageSetReference};
@@ -167,6 +167,7 @@ pub(super) fn unmet(
     let mut seen = BTreeSet::new();
     let mut first: Option<Timestamp> = None;
     let mut needs = Vec::new();
+    let mut reason = Reason::DependencyNotReady;
     let pause = jittered(
         retry_interval(observation, spec),
         &observation.stage_set.uid,
@@ -186,6 +187,12 @@ pub(super) fn unmet(
             continue;
         }
         let own = dependency.namespace == observation.stage_set.namespace;
+        if let (true, Some(failure)) = (own, unreadable(&fact.value)) {
+            reason = match failure.class {
+                FailureClass::Denied | FailureClass::UnknownKind => Reason::RBACDenied,
+                _ => Reason::ResolveFailed,
+            };
+        }
         said.push(if own {
             format!("StageSet {dependency} (spec.dependsOn[{index}]) {obstacle}")
         } else {
@@ -201,15 +208,13 @@ pub(super) fn unmet(
         return Err(Stop::Ask(needs));
     }
     Ok(first.map(|first| {
-        Box::new(
-            Report::waiting(
-                observation,
-                Reason::DependencyNotReady,
-                said.join("; "),
-                Wait::Until(first),
-            )
-            .quietly(),
-        )
+        let wait = Wait::Until(first);
+        let report = Report::waiting(observation, reason, said.join("; "), wait);
+        Box::new(match reason {
+            Reason::DependencyNotReady => report.quietly(),
+            // That nobody may read it isn't a wait like others.
+            _ => report,
+        })
     }))
 }
 

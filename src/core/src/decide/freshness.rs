@@ -71,3 +71,26 @@ pub(super) fn jittered(span: Duration, key: &str) -> Duration {
     let offset = if tenth == 0 { 0 } else { hash % (tenth + 1) };
     Duration::from_millis(millis - tenth / 2 + offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_are_spread_by_five_percent_and_stay_as_they_are() {
+        let span = Duration::from_secs(600);
+        let spread: Vec<Duration> = (0..500)
+            .map(|index| jittered(span, &format!("uid-{index}")))
+            .collect();
+        let (least, most) = (Duration::from_secs(570), Duration::from_secs(630));
+        assert!(spread.iter().all(|span| (least..=most).contains(span)));
+        let early = spread.iter().filter(|each| **each < span).count();
+        assert!((150..350).contains(&early), "{early} of 500 are early");
+        let again = (0..500).map(|index| jittered(span, &format!("uid-{index}")));
+        assert!(
+            again.eq(spread),
+            "the same StageSet has the same spread in every process"
+        );
+        assert_eq!(jittered(Duration::ZERO, "uid"), Duration::ZERO);
+    }
+}

@@ -135,7 +135,7 @@ fn failed_jobs_go_and_the_next_attempt_starts_fresh() {
 }
 
 #[test]
-fn five_failures_of_a_stage_with_an_unfinished_lifetime_action_are_dirty() {
+fn gap_10_five_failures_of_a_stage_with_an_unfinished_lifetime_action_are_dirty() {
     let mut world = with_actions(
         vec![lifetime(action("once", http(Method::Post)))],
         Vec::new(),

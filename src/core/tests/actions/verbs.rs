@@ -219,7 +219,7 @@ fn a_finished_job_of_that_name_counts_and_a_foreign_one_does_not() {
 }
 
 #[test]
-fn a_job_folder_with_something_else_in_it_is_refused_by_name() {
+fn gap_10_a_job_folder_with_something_else_in_it_is_refused_by_name() {
     let mut world = with_actions(
         vec![action("migrate", Verb::Job(manifests("steps")))],
         Vec::new(),

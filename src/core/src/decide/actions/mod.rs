@@ -5,6 +5,7 @@
 //! between means is decided by a rule of each verb (docs/actions.md).
 //!
 //! - [`attempt`] the life of one action: attempts, bounds, retries, what is recorded when;
+//! - [`failures`] how a list ends that failed, and when it is begun again;
 //! - [`verbs`] what each verb does next; [`manifests`], [`target`], [`look`] what they need for it;
 //! - [`ledger`] the StageLedger: completions for ever, baselines, witnesses;
 //! - [`record`] how all this stands in the status;
@@ -12,6 +13,7 @@
 
 mod again;
 mod attempt;
+mod failures;
 mod ledger;
 mod look;
 mod manifests;

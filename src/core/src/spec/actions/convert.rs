@@ -12,6 +12,7 @@ use stageset_api::stageset as api;
 
 use super::super::convert::{normal_path, source};
 use super::super::problems::{Problems, SCHEMA, set, show};
+use super::super::rules::objects::{is_key, is_name};
 use super::super::rules::sources::{is_api_version, is_kind};
 use super::{
     Action, ActionPhase, ActionScope, Actions, Anchor, Body, Cascade, Delete, Http, Manifests,
@@ -171,7 +172,18 @@ impl Make<'_> {
             self.problem(SCHEMA, ".http.url", fault.to_owned());
         }
         let body = match (&http.body_from, &http.body) {
-            (Some(from), _) => Some(Body::Secret(self.secret(".http.bodyFrom", from)?)),
+            (Some(from), _) => {
+                let secret = self.secret(".http.bodyFrom", from)?;
+                if !is_key(&secret.key) {
+                    let message = format!(
+                        "{} is no key of a Secret: letters, digits, '-', '_' and '.', at most 253",
+                        show(&secret.key)
+                    );
+                    self.problem(SCHEMA, ".http.bodyFrom.key", message);
+                    return None;
+                }
+                Some(Body::Secret(secret))
+            }
             (None, Some(text)) => Some(Body::Text(text.clone())),
             (None, None) => None,
         };
@@ -329,12 +341,7 @@ impl Make<'_> {
 
     /// What Kubernetes asks of every name; kinds are stricter each in their own way.
     fn name(&mut self, at: &str, name: &str) -> Option<String> {
-        let fits = !name.is_empty()
-            && name.len() <= 253
-            && !matches!(name, "." | "..")
-            && !name.contains(['/', '%'])
-            && !name.chars().any(|c| c.is_control() || c.is_whitespace());
-        if !fits {
+        if !is_name(name) {
             let message = format!("{} names no object", show(name));
             self.problem(SCHEMA, &format!("{at}.name"), message);
             return None;

@@ -14,6 +14,7 @@ mod kube_config;
 mod metrics;
 mod migrations;
 mod names;
+pub(super) mod objects;
 mod promotion;
 mod ready_checks;
 mod selectors;
@@ -46,6 +47,7 @@ pub(super) fn check(namespace: &str, name: &str, spec: &StageSetSpec, problems: 
     ready_checks::check(spec, problems);
     timeouts::check(spec, problems);
     dependencies::check(spec, problems);
+    objects::check(spec, problems);
     windows::check(spec, problems);
     durations::check(spec, problems);
 }

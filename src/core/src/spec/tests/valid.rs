@@ -70,7 +70,7 @@ fn every_supported_field_arrives() {
 }
 
 #[test]
-fn zero_and_less_count_as_unset() {
+fn gap_01_an_interval_of_nothing_counts_as_unset() {
     let spec = spec_with(json!({"interval": "0s", "retryInterval": "-5m", "timeout": "0"}));
     let spec = read(&spec).unwrap();
     assert_eq!(

@@ -15,17 +15,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::{Failure, FailureClass};
-use crate::object::{Desired, Reference, sha256_hex};
+use crate::object::{Reference, sha256_hex};
 use crate::observation::{Answer, Progress, Question, Started};
 use crate::plan::{Deed, for_people};
-use crate::spec::{Delete, Http, Manifests, Patch, Selected, Until, Verb};
+use crate::spec::{Delete, Http, Patch, Selected, Until, Verb};
 use crate::time::Timestamp;
 
 use super::super::Stop;
 use super::super::verify::in_words as span_in_words;
 use super::attempt::This;
-use super::look::{self, Looks};
+use super::look;
 use super::{manifests, target};
+
+mod applied;
+mod jobs;
+
+pub(super) use jobs::leftovers;
 
 /// Bound of one HTTP exchange when the action sets none.
 const HTTP: Duration = Duration::from_secs(30);
@@ -122,11 +127,11 @@ pub(super) fn go(this: This<'_>, started: &Started) -> Go {
         Verb::Patch(patch) => self::patch(this, started, patch),
         Verb::Http(request) => Ok(http(this, started, request)),
         Verb::Delete(delete) => self::delete(this, started, delete),
-        Verb::Job(found) => job(this, started, found),
+        Verb::Job(found) => jobs::job(this, started, found),
         Verb::Apply {
             manifests: found,
             wait,
-        } => apply(this, started, found, *wait),
+        } => applied::apply(this, started, found, *wait),
     };
     went.unwrap_or_else(|go| go)
 }
@@ -256,158 +261,6 @@ fn delete(this: This<'_>, started: &Started, delete: &Delete) -> Result<Go, Go> 
         uid: uid.clone(),
         cascade: delete.cascade,
     }))
-}
-
-fn apply(this: This<'_>, started: &Started, found: &Manifests, wait: bool) -> Result<Go, Go> {
-    let objects = manifests::objects(this, found)?;
-    let attempt = this.attempt(started.attempt);
-    let ended = match this
-        .run
-        .release
-        .observation
-        .facts
-        .actions
-        .progress(&attempt)
-    {
-        Some((Progress::Ended(Ok(())), at)) if wait => at,
-        _ => return Ok(once(this, started, || Deed::Apply { objects })),
-    };
-    let waited = this.now().since(ended);
-    let mut looks = Looks::new(this);
-    let mut unready = Vec::new();
-    let mut blind = None;
-    let mut failed = Vec::new();
-    for object in &objects {
-        let key = &object.reference.key;
-        match looks.see(&object.reference, &Question::Ready, started.since, waited) {
-            None | Some(Answer::Yes { .. }) => {}
-            Some(Answer::Never { said, .. }) => failed.push(format!("{key} ({said})")),
-            Some(Answer::No { said, .. }) => unready.push(format!("{key} ({said})")),
-            Some(Answer::Unreadable(failure)) => blind = Some(failure),
-            Some(Answer::Absent | Answer::Going | Answer::Foreign) => {
-                unready.push(format!("{key} (it is gone)"));
-            }
-        }
-    }
-    let settled_at = looks.settled_at;
-    let next = looks.ask()?;
-    if let Some(failure) = blind {
-        return Err(unreadable(failure, next, started.since));
-    }
-    if !failed.is_empty() {
-        return Ok(transient(
-            format!("failed: {}", failed.join(", ")),
-            settled_at,
-        ));
-    }
-    if unready.is_empty() {
-        return Ok(Go::Done);
-    }
-    Ok(Go::Wait {
-        said: format!("waiting for {}", unready.join(", ")),
-        until: next,
-    })
-}
-
-fn job(this: This<'_>, started: &Started, found: &Manifests) -> Result<Go, Go> {
-    let jobs = manifests::jobs(this, found)?;
-    let attempt = this.attempt(started.attempt);
-    let progress = this
-        .run
-        .release
-        .observation
-        .facts
-        .actions
-        .progress(&attempt);
-    if let Some((Progress::Ended(Err(failure)), at)) = progress {
-        return Ok(Go::Failed(failure.clone(), at));
-    }
-    let created = matches!(progress, Some((Progress::Ended(Ok(())), _)));
-    let waited = this.now().since(started.since);
-    let mut looks = Looks::new(this);
-    let mut missing = Vec::new();
-    let mut running = Vec::new();
-    let mut failed = Vec::new();
-    let mut blind = None;
-    for job in &jobs {
-        let key = &job.reference.key;
-        match looks.see(&job.reference, &Question::Finished, started.since, waited) {
-            None | Some(Answer::Yes { .. }) => {}
-            Some(Answer::Absent) => missing.push(Arc::clone(job)),
-            Some(Answer::No { said, .. }) => running.push(format!("{key} ({said})")),
-            Some(Answer::Never { said, .. }) => failed.push(format!("{key}: {said}")),
-            Some(Answer::Going) => {
-                running.push(format!("an earlier {key}, which is being deleted, to go"));
-            }
-            Some(Answer::Foreign) => failed.push(format!(
-                "{key} exists and isn't this StageSet's: delete or rename it"
-            )),
-            Some(Answer::Unreadable(failure)) => blind = Some(failure),
-        }
-    }
-    let settled_at = looks.settled_at;
-    let next = looks.ask()?;
-    if let Some(failure) = blind {
-        return Err(unreadable(failure, next, started.since));
-    }
-    if !failed.is_empty() {
-        return Ok(transient(failed.join("; "), settled_at));
-    }
-    if !missing.is_empty() {
-        if created {
-            let names = names(&missing);
-            return Ok(transient(
-                format!("{names} was deleted before it was seen to finish"),
-                started.since,
-            ));
-        }
-        return Ok(Go::Act(Box::new(Deed::CreateJobs { jobs: missing })));
-    }
-    if running.is_empty() {
-        return Ok(Go::Done);
-    }
-    Ok(Go::Wait {
-        said: format!("waiting for {}", running.join(", ")),
-        until: next,
-    })
-}
-
-/// What is to be deleted after an action, done or failed: its Jobs, if they are still there.
-pub(super) fn leftovers(this: This<'_>) -> Result<Option<Deed>, Stop> {
-    let Verb::Job(found) = &this.action.verb else {
-        return Ok(None);
-    };
-    match left(this, found) {
-        Ok(jobs) if jobs.is_empty() => Ok(None),
-        Ok(jobs) => Ok(Some(Deed::DeleteJobs { jobs })),
-        Err(Go::Stop(stop)) => Err(stop),
-        // Sources or kinds that can't be had any more: nothing is known that could be deleted.
-        Err(_) => Ok(None),
-    }
-}
-
-fn left(this: This<'_>, found: &Manifests) -> Result<Vec<(Reference, String)>, Go> {
-    let jobs = manifests::jobs(this, found)?;
-    let since = earlier(this.now(), JUST_NOW);
-    let mut looks = Looks::new(this);
-    let mut left = Vec::new();
-    for job in &jobs {
-        // Asked as for its end: only a Job of ours answers with a uid.
-        let answer = looks.see(&job.reference, &Question::Finished, since, Duration::ZERO);
-        if let Some(uid) = answer.and_then(Answer::uid) {
-            left.push((job.reference.clone(), uid.to_owned()));
-        }
-    }
-    looks.ask()?;
-    Ok(left)
-}
-
-fn names(objects: &[Arc<Desired>]) -> String {
-    let names: Vec<String> = objects
-        .iter()
-        .map(|object| object.reference.key.to_string())
-        .collect();
-    names.join(", ")
 }
 
 /// What can't be read: a refusal ends the attempt, everything else passes.
