@@ -187,7 +187,7 @@ pub(super) fn unmet(
             continue;
         }
         let own = dependency.namespace == observation.stage_set.namespace;
-        if let (true, Some(failure)) = (own, unreadable(&fact.value)) {
+        if let (true, Some(failure)) = (own, fact.and_then(|fact| unreadable(&fact.value))) {
             reason = match failure.class {
                 FailureClass::Denied | FailureClass::UnknownKind => Reason::RBACDenied,
                 _ => Reason::ResolveFailed,
