@@ -144,6 +144,7 @@ mutants *args:
 [group('slow')]
 bench count="100": tools
     cargo bench --package stageset-core
+    cargo run --profile trials --package stageset-trials -- bench
     cargo bench --package stageset-controller
     cargo build --release --package stageset-controller
     STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- {{ count }}
@@ -152,4 +153,6 @@ bench count="100": tools
 [group('slow')]
 nightly rounds="20": tools
     cargo build --package stageset-controller
+    cargo run --profile trials --package stageset-trials -- run core --minutes 60 --commit "$(git rev-parse HEAD)"
+    cargo run --profile trials --package stageset-trials -- run wire --minutes 60 --commit "$(git rev-parse HEAD)"
     for round in $(seq {{ rounds }}); do STAGESET_E2E_SEED=$round cargo test --package stageset-e2e --features e2e --test main -- killed_ten_times || exit 1; done

@@ -48,6 +48,105 @@ pub enum Offer {
     Broken,
 }
 
+/// How the StageSet stands that this one depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Ready.
+    Ready,
+    /// Not ready.
+    NotReady,
+    /// Changed, and not looked at yet.
+    Stale,
+    /// Being deleted.
+    Deleting,
+    /// Not there.
+    Absent,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Ready,
+        Self::NotReady,
+        Self::Stale,
+        Self::Deleting,
+        Self::Absent,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::NotReady => "not-ready",
+            Self::Stale => "stale",
+            Self::Deleting => "deleting",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// What becomes of the next event of a watch (level wire).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Watch {
+    /// It goes by while the connection is broken, and the server doesn't know it any more.
+    Missed,
+    /// It comes twice.
+    Repeated,
+    /// The one after it overtakes it.
+    Reordered,
+    /// The server has forgotten where the watch stood: 410.
+    Expired,
+    /// The connection ends after it.
+    Closed,
+}
+
+impl Watch {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Missed,
+        Self::Repeated,
+        Self::Reordered,
+        Self::Expired,
+        Self::Closed,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missed => "missed",
+            Self::Repeated => "repeated",
+            Self::Reordered => "reordered",
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What becomes of the kubeconfig of the remote cluster (level wire).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// It stands in its Secret.
+    Present,
+    /// The Secret is gone.
+    Absent,
+    /// The Secret holds something else.
+    Broken,
+    /// The cluster that it names doesn't answer.
+    Silent,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Present, Self::Absent, Self::Broken, Self::Silent];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Absent => "absent",
+            Self::Broken => "broken",
+            Self::Silent => "silent",
+        }
+    }
+}
+
 /// What the user does to the spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Edit {
@@ -142,6 +241,18 @@ pub enum Event {
     Request,
     /// The user deletes the StageSet.
     DeleteStageSet,
+    /// The StageSet that this one depends on changes.
+    Dependency(Standing),
+    /// Something becomes of the next event of a process's watches.
+    Watch(usize, Watch),
+    /// Something becomes of the way to the remote cluster.
+    Abroad(Way),
+    /// The variable gets a value, or its ConfigMap goes.
+    Variable(Option<u8>),
+    /// Who gets the requests of actions refuses so many of them.
+    Deaf(u64),
+    /// Somebody replaces the object that witnesses a completion.
+    Anchor,
     /// A CustomResourceDefinition is deleted, and all its objects with it.
     RemoveKind(String),
     /// A namespace is deleted, and all that is in it.
@@ -220,6 +331,27 @@ impl Event {
             ["spec", edit] => Self::Spec(edited(edit)?),
             ["request"] => Self::Request,
             ["delete-stageset"] => Self::DeleteStageSet,
+            ["dependency", standing] => Self::Dependency(word_of(
+                "standing",
+                standing,
+                &Standing::ALL,
+                Standing::as_str,
+            )?),
+            ["watch", process, fate] => Self::Watch(
+                number(process)?,
+                word_of("watch event", fate, &Watch::ALL, Watch::as_str)?,
+            ),
+            ["abroad", way] => Self::Abroad(word_of("way", way, &Way::ALL, Way::as_str)?),
+            ["variable", "absent"] => Self::Variable(None),
+            ["variable", value] => {
+                let value: u8 = number(value)?;
+                if value >= crate::setup::LEVELS {
+                    return Err(format!("variable {value}: 0 to 2, or absent"));
+                }
+                Self::Variable(Some(value))
+            }
+            ["deaf", times] => Self::Deaf(number(times)?),
+            ["replace-anchor"] => Self::Anchor,
             ["remove-kind", kind] => Self::RemoveKind(text(kind)),
             ["remove-namespace", namespace] => Self::RemoveNamespace(text(namespace)),
             ["workload", kind, "slow", seconds] => {
@@ -268,6 +400,19 @@ fn offered(word: &str) -> Result<Offer, String> {
                 "unknown offer {word:?}: revision N, not-ready, absent, no-artifact, broken"
             ));
         }
+    })
+}
+
+fn word_of<T: Copy>(
+    what: &str,
+    word: &str,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> Result<T, String> {
+    let found = all.iter().find(|each| as_str(**each) == word);
+    found.copied().ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|each| as_str(*each)).collect();
+        format!("unknown {what} {word:?}: one of {}", known.join(", "))
     })
 }
 
@@ -341,6 +486,13 @@ impl fmt::Display for Event {
             },
             Self::Request => f.write_str("request"),
             Self::DeleteStageSet => f.write_str("delete-stageset"),
+            Self::Dependency(standing) => write!(f, "dependency {}", standing.as_str()),
+            Self::Watch(process, fate) => write!(f, "watch {process} {}", fate.as_str()),
+            Self::Abroad(way) => write!(f, "abroad {}", way.as_str()),
+            Self::Variable(None) => f.write_str("variable absent"),
+            Self::Variable(Some(value)) => write!(f, "variable {value}"),
+            Self::Deaf(times) => write!(f, "deaf {times}"),
+            Self::Anchor => f.write_str("replace-anchor"),
             Self::RemoveKind(kind) => write!(f, "remove-kind {kind}"),
             Self::RemoveNamespace(namespace) => write!(f, "remove-namespace {namespace}"),
             Self::Workload(kind, workload) => match workload {

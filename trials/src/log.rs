@@ -23,6 +23,53 @@ pub struct Sight {
     pub ready: bool,
     /// `stages.metio.wtf/prune: disabled`.
     pub keep: bool,
+    /// Fields of a former manager (`kubectl apply`) are left that aren't ours.
+    pub legacy: bool,
+}
+
+/// What an action does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Sends a request.
+    Send,
+    /// Patches an object.
+    Patch,
+    /// Deletes an object.
+    Delete,
+    /// Applies transient objects.
+    Apply,
+    /// Creates Jobs.
+    CreateJobs,
+    /// Deletes Jobs that have had their say.
+    DeleteJobs,
+}
+
+impl Doing {
+    /// The verbs that RBAC knows it by.
+    pub const fn verbs(self) -> &'static [&'static str] {
+        match self {
+            Self::Send => &[],
+            Self::Patch => &["patch"],
+            Self::Delete | Self::DeleteJobs => &["delete"],
+            Self::Apply => &["patch", "create"],
+            Self::CreateJobs => &["create"],
+        }
+    }
+}
+
+/// Something that an action did, or tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// Whose action.
+    pub stage: String,
+    /// Which.
+    pub action: String,
+    /// What its completion is recorded for.
+    pub key: String,
+    /// What it does.
+    pub doing: Doing,
+    /// To objects of this kind.
+    pub kind: String,
 }
 
 /// As whom.
@@ -49,6 +96,24 @@ pub enum What {
     Inventories,
     /// A source was read; the revision that it offered.
     Source(String, Option<u8>),
+    /// The StageSet that this one depends on was read: whether it is ready.
+    Dependency(bool),
+    /// The StageLedger was read.
+    Ledger,
+    /// The ConfigMap with the variable was read: its value.
+    Variables(Option<u8>),
+    /// An account's rights were asked for.
+    Review,
+    /// An action looked at an object.
+    Look(ObjectKey),
+    /// An action did something.
+    Act(Act),
+    /// Fields of a former manager were taken over: before and after.
+    TakeOver(ObjectKey, Option<Sight>, Option<Sight>),
+    /// A write of the ledger: what is done, in words.
+    LedgerWrite(String),
+    /// The lease was written: who holds it then.
+    Lease(String),
     /// Discovery.
     Kind(String),
     /// A download.
@@ -84,6 +149,8 @@ pub struct Entry {
     pub number: u64,
     /// The true time.
     pub at: Timestamp,
+    /// When the request set out: a process may stand still with one under way.
+    pub began: Timestamp,
     /// Which process.
     pub process: usize,
     /// Which life of the process: a restarted one remembers nothing.
@@ -98,6 +165,8 @@ pub struct Entry {
     pub delivered: bool,
     /// Whether something changed.
     pub effect: bool,
+    /// Whether it was asked of the remote cluster.
+    pub abroad: bool,
     /// For writes of our own records: the version that it was based on, and the one that stood.
     pub versions: Option<(Option<u64>, u64)>,
 }
@@ -113,16 +182,25 @@ impl Entry {
         match &self.what {
             What::DryRun(key, _)
             | What::Get(key, _)
+            | What::Look(key)
+            | What::TakeOver(key, ..)
             | What::Apply(key, ..)
             | What::Delete(key, ..) => Some(key),
             _ => None,
         }
     }
 
+    /// Whether it is a request to the tenant's world, or one that only a tenant may make.
+    pub fn is_tenants(&self) -> bool {
+        self.tenant_key().is_some()
+            || matches!(self.what, What::Act(_) | What::Variables(_) | What::Review)
+            || matches!((&self.who, &self.what), (Who::User(_), What::Kind(_)))
+    }
+
     /// The verb that RBAC knows it by.
     pub fn verb(&self) -> &'static str {
         match &self.what {
-            What::DryRun(..) | What::Apply(..) => "patch",
+            What::DryRun(..) | What::Apply(..) | What::TakeOver(..) => "patch",
             What::Delete(..) => "delete",
             _ => "get",
         }
@@ -155,6 +233,7 @@ impl fmt::Display for Seen<'_> {
             (sight.ready, " ready"),
             (sight.deleting, " deleting"),
             (sight.keep, " keep"),
+            (sight.legacy, " legacy"),
         ] {
             if says {
                 f.write_str(word)?;
@@ -173,6 +252,22 @@ impl fmt::Display for What {
             Self::Inventories => f.write_str("list inventories"),
             Self::Source(name, Some(revision)) => write!(f, "read source {name}: {revision}"),
             Self::Source(name, None) => write!(f, "read source {name}: nothing usable"),
+            Self::Dependency(ready) => write!(f, "read the dependency: ready {ready}"),
+            Self::Ledger => f.write_str("read the ledger"),
+            Self::Variables(Some(level)) => write!(f, "read the variables: {level}"),
+            Self::Variables(None) => f.write_str("read the variables: nothing"),
+            Self::Review => f.write_str("review rights"),
+            Self::Look(key) => write!(f, "look at {key}"),
+            Self::Act(act) => write!(
+                f,
+                "action {}/{} for {}: {:?} {}",
+                act.stage, act.action, act.key, act.doing, act.kind
+            ),
+            Self::TakeOver(key, before, after) => {
+                write!(f, "take over {key}: {} -> {}", Seen(before), Seen(after))
+            }
+            Self::Lease(holder) => write!(f, "lease: {holder}"),
+            Self::LedgerWrite(text) => write!(f, "ledger: {text}"),
             Self::Kind(kind) => write!(f, "discover {kind}"),
             Self::Fetch => f.write_str("download"),
             Self::DryRun(key, sight) => write!(f, "dry run of {key}; it is {}", Seen(sight)),

@@ -217,10 +217,7 @@ fn save_failure(
     for (boundary, event) in &short.events {
         println!("  at {boundary} {event}");
     }
-    println!(
-        "replay: cargo run --release --package stageset-trials -- replay {}",
-        file.display()
-    );
+    println!("replay: just replay {}", file.display());
     Ok(())
 }
 
@@ -258,7 +255,11 @@ fn replay(file: &Path, all: bool, quiet: bool) -> ExitCode {
 }
 
 fn saboteurs(most: u64) -> ExitCode {
-    println!("{:<30} {:<8} {:>5}  it …", "saboteur", "caught", "seeds");
+    let began = cpu_time();
+    println!(
+        "{:<30} {:<5} {:<8} {:>5}  it …",
+        "saboteur", "level", "caught", "seeds"
+    );
     let mut free = 0;
     for saboteur in Saboteur::ALL {
         let (property, seeds) = if let Some(caught) = catch(*saboteur, 0, most) {
@@ -268,12 +269,17 @@ fn saboteurs(most: u64) -> ExitCode {
             ("NOT", most)
         };
         println!(
-            "{:<30} {property:<8} {seeds:>5}  {}",
+            "{:<30} {:<5} {property:<8} {seeds:>5}  {}",
             saboteur.to_string(),
+            saboteur.level().as_str(),
             saboteur.what()
         );
     }
-    println!("{} saboteurs, {free} not caught", Saboteur::ALL.len());
+    println!(
+        "{} saboteurs, {free} not caught within {most} seeds; {:.1} s of CPU time",
+        Saboteur::ALL.len(),
+        cpu_time().saturating_sub(began).as_secs_f64()
+    );
     if free == 0 {
         ExitCode::SUCCESS
     } else {

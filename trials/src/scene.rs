@@ -4,7 +4,7 @@ use stageset_core::object::ObjectKey;
 use stageset_core::time::Timestamp;
 
 use crate::log::Sight;
-use crate::setup::{Setup, Variant};
+use crate::setup::{Setup, Step, Variant};
 use crate::table::Table;
 
 /// The StageSet as the API server holds it.
@@ -48,4 +48,10 @@ pub trait Scene {
     fn allows(&self, account: &str, verb: &str, key: &ObjectKey) -> bool;
     /// The revision that a source offers now, if any.
     fn offered(&self, source: &str) -> Option<u8>;
+    /// The value of the variable, if its ConfigMap is there.
+    fn level(&self) -> Option<u8>;
+    /// Whether an action is on record as done, at a revision of its source or for ever.
+    fn done(&self, stage: usize, step: Step, revision: u8) -> bool;
+    /// Whether an action is on record as begun.
+    fn begun(&self, stage: usize, step: Step) -> bool;
 }

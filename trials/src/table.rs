@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use stageset_core::object::ObjectKey;
 
-use crate::setup::{Flavour, REVISIONS, Setup};
+use crate::setup::{Feature, Flavour, LEVELS, REVISIONS, Setup};
 
 /// The contents of a release by stage and revision.
 #[derive(Debug)]
 pub struct Table {
-    /// By stage and revision: each object with its content.
-    contents: Vec<Vec<BTreeMap<ObjectKey, String>>>,
+    /// By stage, revision and value of the variable: each object with its content.
+    contents: Vec<Vec<Vec<BTreeMap<ObjectKey, String>>>>,
     /// By object: the stages that hold it at any revision.
     holders: BTreeMap<ObjectKey, Vec<usize>>,
 }
 
-type Shape = (usize, u8, bool, bool);
+type Shape = (usize, u8, bool, bool, bool);
 
 thread_local! {
     static TABLES: RefCell<BTreeMap<Shape, Arc<Table>>> = const { RefCell::new(BTreeMap::new()) };
@@ -31,6 +31,7 @@ impl Table {
             setup.objects,
             setup.one_source,
             setup.flavour == Flavour::Platform,
+            setup.has(Feature::Variables),
         );
         TABLES.with_borrow_mut(|tables| {
             let table = tables
@@ -41,12 +42,29 @@ impl Table {
     }
 
     fn new(setup: &Setup) -> Self {
+        let variable = setup.has(Feature::Variables);
+        let contents = |stage, revision, level| {
+            let items = setup.items(stage, revision).into_iter();
+            items
+                .map(|item| {
+                    let content = if variable {
+                        format!("{}.{level}", item.content)
+                    } else {
+                        item.content.clone()
+                    };
+                    (item.key(), content)
+                })
+                .collect()
+        };
+        let levels = if variable { LEVELS } else { 1 };
         let contents = (0..setup.stages)
             .map(|stage| {
                 (1..=REVISIONS)
                     .map(|revision| {
-                        let items = setup.items(stage, revision).into_iter();
-                        items.map(|item| (item.key(), item.content)).collect()
+                        let levels = 0..levels;
+                        levels
+                            .map(|level| contents(stage, revision, level))
+                            .collect()
                     })
                     .collect()
             })
@@ -58,8 +76,15 @@ impl Table {
         Self { contents, holders }
     }
 
-    /// Everything that a stage holds at a revision.
-    pub fn contents(&self, stage: usize, revision: u8) -> &BTreeMap<ObjectKey, String> {
+    /// Everything that a stage holds at a revision, with a value of the variable; the value plays no
+    /// part where nothing is substituted.
+    pub fn contents(&self, stage: usize, revision: u8, level: u8) -> &BTreeMap<ObjectKey, String> {
+        let levels = self.all_levels(stage, revision);
+        &levels[usize::from(level).min(levels.len() - 1)]
+    }
+
+    /// The same for each value of the variable.
+    pub fn all_levels(&self, stage: usize, revision: u8) -> &[BTreeMap<ObjectKey, String>] {
         &self.contents[stage][usize::from(revision.clamp(1, REVISIONS)) - 1]
     }
 

@@ -9,6 +9,7 @@
 
 mod actions;
 mod attacks;
+mod broken_connections;
 mod delivery;
 mod denials;
 mod faults;

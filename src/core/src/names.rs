@@ -1,7 +1,9 @@
 //! Validated names: a value of one of these types has passed the rule its type stands for, so
-//! nothing that reaches a URL, a header or a label has to be checked again.
+//! nothing that reaches a URL, a header or a label has to be checked again. The text is shared: names
+//! are part of every identity, and identities are handed around by the thousand.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -55,7 +57,7 @@ macro_rules! name {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $type(String);
+        pub struct $type(Arc<str>);
 
         impl $type {
             /// Checks the text against the rule of this name.
@@ -65,7 +67,7 @@ macro_rules! name {
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidName> {
                 let text = text.into();
                 if $check(&text) {
-                    Ok(Self(text))
+                    Ok(Self(text.into()))
                 } else {
                     Err(InvalidName { what: $what, found: text, rule: $rule })
                 }

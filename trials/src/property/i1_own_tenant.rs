@@ -2,9 +2,9 @@
 //! of its own StageSet: its namespace, and the account of the stage that the object belongs to.
 
 use super::Property;
-use crate::log::{Entry, Who};
+use crate::log::{Entry, What, Who};
 use crate::scene::Scene;
-use crate::setup::user;
+use crate::setup::{STAGES, is_user};
 
 pub(super) struct OwnTenant;
 
@@ -14,17 +14,24 @@ impl Property for OwnTenant {
     }
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
-        let Some(key) = entry.tenant_key() else {
+        if !entry.is_tenants() {
             return Ok(());
-        };
+        }
         let setup = scene.setup();
-        let holders = scene.table().holders(key);
+        let holders = entry
+            .tenant_key()
+            .map_or(&[][..], |key| scene.table().holders(key));
+        let acting = match &entry.what {
+            What::Act(act) => Some(act.stage.as_str()),
+            _ => None,
+        };
         let mut accounts = (0..setup.stages)
             // Entries that somebody planted belong to whichever stage they were planted in.
             .filter(|stage| holders.is_empty() || holders.contains(stage))
+            .filter(|stage| acting.is_none_or(|acting| acting == STAGES[*stage]))
             .filter_map(|stage| setup.account(stage));
         let own = match &entry.who {
-            Who::User(name) => accounts.any(|account| user(account) == *name),
+            Who::User(name) => accounts.any(|account| is_user(name, account)),
             Who::Controller | Who::Anonymous | Who::World => false,
         };
         if own {

@@ -13,7 +13,7 @@ impl Property for NoAccount {
     }
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
-        if scene.setup().accounts == Accounts::None && entry.tenant_key().is_some() {
+        if scene.setup().accounts == Accounts::None && entry.is_tenants() {
             return Err(format!("nobody may act, and yet: {}", entry.what));
         }
         Ok(())

@@ -1,9 +1,12 @@
 //! I3: what changed is a subset of what RBAC allowed the stage's account at that moment, object by
 //! object and verb by verb, whoever the request says it came from.
 
+use stageset_core::object::ObjectKey;
+
 use super::Property;
-use crate::log::{Entry, What};
+use crate::log::{Act, Entry, What};
 use crate::scene::Scene;
+use crate::setup::STAGES;
 
 pub(super) struct OwnRights;
 
@@ -16,10 +19,14 @@ impl Property for OwnRights {
         if !entry.effect {
             return Ok(());
         }
+        if let What::Act(act) = &entry.what {
+            return action(act, entry, scene);
+        }
         let (key, verbs): (_, &[&str]) = match &entry.what {
             What::Apply(key, None, _) => (key, &["create", "patch"]),
             What::Apply(key, Some(_), _) => (key, &["patch"]),
             What::Delete(key, ..) => (key, &["delete"]),
+            What::TakeOver(key, ..) => (key, &["patch"]),
             _ => return Ok(()),
         };
         let setup = scene.setup();
@@ -37,5 +44,24 @@ impl Property for OwnRights {
                 verbs.join(" and ")
             ))
         }
+    }
+}
+
+/// An action's rights are those of its own stage's account.
+fn action(act: &Act, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
+    let setup = scene.setup();
+    let stage = STAGES.iter().position(|stage| *stage == act.stage);
+    let account = stage.and_then(|stage| setup.account(stage));
+    let key = ObjectKey {
+        name: String::new(),
+        kind: act.kind.clone(),
+        namespace: None,
+        group: String::new(),
+    };
+    let mut verbs = act.doing.verbs().iter();
+    if account.is_some_and(|account| verbs.all(|verb| scene.allows(account, verb, &key))) {
+        Ok(())
+    } else {
+        Err(format!("{}: its stage's account may not", entry.what))
     }
 }

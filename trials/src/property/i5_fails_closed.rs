@@ -8,12 +8,12 @@ use super::Property;
 use crate::log::{Entry, What, Who};
 use crate::scene::Scene;
 use crate::schedule::Level;
-use crate::setup::user;
+use crate::setup::{Feature, is_user};
 
 pub(super) struct FailsClosed {
     level: Level,
     /// By process, life and account: its uid, if the last read found it.
-    accounts: BTreeMap<(usize, u32, String), Option<String>>,
+    accounts: BTreeMap<(usize, u32), BTreeMap<String, Option<String>>>,
     inventories: BTreeMap<(usize, u32), bool>,
     sources: BTreeMap<(usize, u32, String), Option<u8>>,
 }
@@ -33,16 +33,17 @@ impl FailsClosed {
             return Ok(());
         };
         let setup = scene.setup();
-        let account = setup
-            .account_names()
-            .into_iter()
-            .find(|account| user(account) == *name);
+        if setup.has(Feature::Remote) {
+            // There the API server decides (K02).
+            return Ok(());
+        }
+        let mut accounts = (0..setup.stages).filter_map(|stage| setup.account(stage));
+        let account = accounts.find(|account| is_user(name, account));
         let Some(account) = account else {
             return Ok(());
         };
-        let read = self
-            .accounts
-            .get(&(entry.process, entry.life, account.to_owned()));
+        let read = self.accounts.get(&(entry.process, entry.life));
+        let read = read.and_then(|accounts| accounts.get(account));
         match (read, self.level) {
             (Some(Some(_)), _) => Ok(()),
             // On the wire accounts are known from a watch.
@@ -63,7 +64,8 @@ impl FailsClosed {
             let source = setup.source(*stage).to_owned();
             match self.sources.get(&(entry.process, entry.life, source)) {
                 Some(Some(revision)) => {
-                    table.contents(*stage, *revision).get(key) == Some(&after.content)
+                    let mut levels = table.all_levels(*stage, *revision).iter();
+                    levels.any(|contents| contents.get(key) == Some(&after.content))
                 }
                 Some(None) => false,
                 None => self.level == Level::Wire,
@@ -90,7 +92,8 @@ impl Property for FailsClosed {
         match &entry.what {
             What::Account(name, uid) => {
                 let found = uid.clone().filter(|_| entry.succeeded());
-                self.accounts.insert((process, life, name.clone()), found);
+                let accounts = self.accounts.entry((process, life)).or_default();
+                accounts.insert(name.clone(), found);
             }
             What::Inventories => {
                 self.inventories.insert((process, life), entry.succeeded());
@@ -101,7 +104,7 @@ impl Property for FailsClosed {
             }
             _ => {}
         }
-        if entry.tenant_key().is_none() {
+        if !entry.is_tenants() {
             return Ok(());
         }
         self.account_was_found(entry, scene)?;

@@ -12,7 +12,7 @@ use crate::setup::user;
 
 #[derive(Default)]
 pub(super) struct OwnSight {
-    seen: BTreeMap<(usize, u32, String), BTreeSet<ObjectKey>>,
+    seen: BTreeMap<(usize, u32), BTreeMap<String, BTreeSet<ObjectKey>>>,
     accounts: BTreeMap<(usize, u32, String), String>,
 }
 
@@ -29,13 +29,21 @@ impl Property for OwnSight {
             let place = (process, life, user(name));
             let before = self.accounts.insert(place.clone(), uid.clone());
             if before.is_some_and(|before| before != *uid) {
-                self.seen.remove(&place);
+                if let Some(of_life) = self.seen.get_mut(&(process, life)) {
+                    of_life.remove(&place.2);
+                }
             }
         }
         let (Some(key), Who::User(name)) = (entry.tenant_key(), &entry.who) else {
             return Ok(());
         };
-        let seen = self.seen.entry((process, life, name.clone())).or_default();
+        let of_life = self.seen.entry((process, life)).or_default();
+        if !of_life.contains_key(name) {
+            of_life.insert(name.clone(), BTreeSet::new());
+        }
+        let Some(seen) = of_life.get_mut(name) else {
+            return Ok(());
+        };
         if matches!(entry.what, What::Apply(..) | What::Delete(..)) && !seen.contains(key) {
             return Err(format!(
                 "{} as {}, who was never shown it",
@@ -43,7 +51,7 @@ impl Property for OwnSight {
             ));
         }
         // A 404 is a sight too: it shows that there is nothing.
-        if entry.delivered && (entry.succeeded() || entry.code == 404) {
+        if entry.delivered && (entry.succeeded() || entry.code == 404) && !seen.contains(key) {
             seen.insert(key.clone());
         }
         Ok(())

@@ -9,7 +9,7 @@ use stageset_core::object::ObjectKey;
 use super::Property;
 use crate::log::{Entry, Sight, What};
 use crate::scene::Scene;
-use crate::setup::{REVISIONS, Variant};
+use crate::setup::{Feature, REVISIONS, Variant, actions};
 
 #[derive(Default)]
 pub(super) struct Order {
@@ -22,6 +22,16 @@ pub(super) struct Order {
     pins: BTreeMap<(usize, u32, String), u8>,
     /// Specs so far; a process may lag behind.
     variants: Vec<Variant>,
+    /// Whether the last read of the dependency showed it to be ready, by process and life.
+    dependencies: BTreeMap<(usize, u32), bool>,
+}
+
+/// The first action of a stage, of these phases, that isn't on record as done at a revision.
+fn undone(scene: &dyn Scene, stage: usize, revision: u8, phases: &[&str]) -> Option<&'static str> {
+    let mut actions = actions(scene.setup(), stage).iter();
+    let found = actions
+        .find(|action| phases.contains(&action.phase) && !scene.done(stage, **action, revision));
+    found.map(|action| action.name)
 }
 
 impl Order {
@@ -48,8 +58,16 @@ impl Order {
         ahead.iter().find_map(|stage| {
             let source = scene.setup().source(*stage);
             let mut missing = None;
-            let complete = self.revisions(entry, source).into_iter().any(|revision| {
-                let contents = scene.table().contents(*stage, revision);
+            let levels = |revision| {
+                let levels = scene.table().all_levels(*stage, revision).iter();
+                levels.map(move |contents| (revision, contents))
+            };
+            let revisions = self.revisions(entry, source).into_iter();
+            let complete = revisions.flat_map(levels).any(|(revision, contents)| {
+                if let Some(action) = undone(scene, *stage, revision, &["pre", "post"]) {
+                    missing = Some(format!("the action {action}"));
+                    return false;
+                }
                 let first = contents.iter().find(|(key, content)| {
                     ready.and_then(|ready| ready.get(*key)) != Some(*content)
                 });
@@ -76,6 +94,10 @@ impl Property for Order {
             What::Source(name, Some(revision)) if entry.succeeded() => {
                 let place = (entry.process, entry.life, name.clone());
                 self.pins.insert(place, *revision);
+            }
+            What::Dependency(ready) => {
+                let ready = *ready && entry.succeeded();
+                self.dependencies.insert((entry.process, entry.life), ready);
             }
             What::DryRun(key, Some(sight)) | What::Get(key, Some(sight)) if entry.succeeded() => {
                 self.shown(entry, key, sight);
@@ -105,12 +127,29 @@ impl Order {
     fn judge(&self, entry: &Entry, scene: &dyn Scene, key: &ObjectKey) -> Result<(), String> {
         let holders = scene.table().holders(key);
         let mut missing = String::new();
+        let place = (entry.process, entry.life);
+        if scene.setup().has(Feature::Dependency)
+            && self.dependencies.get(&place).is_some_and(|ready| !ready)
+        {
+            return Err(format!(
+                "{}, while the dependency was last seen not to be ready",
+                entry.what
+            ));
+        }
         let in_order = self.variants.iter().rev().take(3).any(|variant| {
             let stages = variant.stages(scene.setup());
             holders.iter().any(|holder| {
                 let Some(place) = stages.iter().position(|stage| stage == holder) else {
                     return false;
                 };
+                let source = scene.setup().source(*holder);
+                let own = self.revisions(entry, source);
+                let first = |revision: &u8| undone(scene, *holder, *revision, &["pre"]);
+                if own.iter().all(|revision| first(revision).is_some()) {
+                    let action = own.first().and_then(first).unwrap_or_default();
+                    missing = format!("the action {action}");
+                    return false;
+                }
                 match self.unready(entry, scene, &stages[..place]) {
                     Some(object) => {
                         missing = object;
@@ -124,7 +163,8 @@ impl Order {
             Ok(())
         } else {
             Err(format!(
-                "{}, before {missing} of an earlier stage was seen to be ready",
+                "{}, before {missing} (of an earlier stage, or ahead of it in its own) was seen to be \
+                 ready",
                 entry.what
             ))
         }

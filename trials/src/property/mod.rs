@@ -5,7 +5,9 @@
 //! every run. Promises about the end of a run (L1, L2, L3) are judged by [`rest`].
 
 mod d1_nothing_lost;
+mod d2_actions;
 mod d2_once;
+mod d3_leader;
 mod d3_versions;
 mod i1_own_tenant;
 mod i2_no_account;
@@ -13,6 +15,7 @@ mod i3_own_rights;
 mod i4_denied;
 mod i5_fails_closed;
 mod i6_own_business;
+mod i7_own_cluster;
 mod i7_own_sight;
 mod i8_owned_deletes;
 mod i9_secrets;
@@ -57,13 +60,16 @@ pub fn all(level: Level) -> Vec<Box<dyn Property>> {
         Box::new(i4_denied::Denied::default()),
         Box::new(i5_fails_closed::FailsClosed::new(level)),
         Box::new(i6_own_business::OwnBusiness),
+        Box::new(i7_own_cluster::OwnCluster),
         Box::new(i7_own_sight::OwnSight::default()),
         Box::new(i8_owned_deletes::OwnedDeletes::default()),
         Box::new(i9_secrets::Secrets),
         Box::new(l4_order::Order::default()),
         Box::new(d1_nothing_lost::NothingLost::default()),
         Box::new(d2_once::Once::default()),
+        Box::new(d2_actions::Actions::default()),
         Box::new(d3_versions::Versions),
+        Box::new(d3_leader::Leader::default()),
     ]
 }
 

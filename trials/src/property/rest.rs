@@ -8,7 +8,7 @@ use stageset_core::object::ObjectKey;
 use super::is_ours;
 use crate::event::{Edit, Event};
 use crate::scene::Scene;
-use crate::setup::{Accounts, Setup};
+use crate::setup::{Accounts, Setup, actions};
 
 /// Why a release may stand still although nothing is broken. A test lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Excuse {
 pub struct Excused {
     objects: BTreeSet<String>,
     stages: BTreeSet<usize>,
+    two_leaders: bool,
+    stood_still: bool,
 }
 
 impl Excused {
@@ -36,6 +38,8 @@ impl Excused {
             Event::Spec(Edit::Unprune(stage)) => {
                 self.stages.insert(*stage);
             }
+            Event::SecondLeader => self.two_leaders = true,
+            Event::Pause(..) | Event::Late(_) => self.stood_still = true,
             _ => {}
         }
     }
@@ -71,7 +75,7 @@ fn desired(scene: &dyn Scene) -> Vec<(ObjectKey, String)> {
     let mut all = Vec::new();
     for stage in scene.variant().stages(setup) {
         if let Some(revision) = scene.offered(setup.source(stage)) {
-            let contents = table.contents(stage, revision);
+            let contents = table.contents(stage, revision, scene.level().unwrap_or(0));
             all.extend(contents.iter().map(|(k, c)| (k.clone(), c.clone())));
         }
     }
@@ -112,6 +116,9 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
             Some(object) if !is_ours(object.owner.as_deref()) => {
                 return Err(format!("{key} doesn't carry our labels"));
             }
+            Some(object) if object.legacy => {
+                return Err(format!("{key} still has fields of kubectl's"));
+            }
             Some(object) if object.deleting => return Err(format!("{key} is being deleted")),
             Some(_) => {}
         }
@@ -119,6 +126,7 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
             return Err(format!("no inventory holds {key}"));
         }
     }
+    actions_are_done(scene)?;
     let wanted: BTreeSet<&ObjectKey> = desired.iter().map(|(key, _)| key).collect();
     for (stage, keys) in scene.inventories() {
         if let Some(key) = keys.iter().find(|key| !wanted.contains(key)) {
@@ -126,6 +134,22 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
         }
     }
     leftover(scene, excused, &wanted)
+}
+
+fn actions_are_done(scene: &dyn Scene) -> Result<(), String> {
+    let setup = scene.setup();
+    for stage in scene.variant().stages(setup) {
+        let Some(revision) = scene.offered(setup.source(stage)) else {
+            continue;
+        };
+        let mut steps = actions(setup, stage).iter();
+        let undone =
+            steps.find(|step| step.phase != "onFailure" && !scene.done(stage, **step, revision));
+        if let Some(step) = undone {
+            return Err(format!("the action {} isn't done", step.name));
+        }
+    }
+    Ok(())
 }
 
 fn leftover(
@@ -136,6 +160,8 @@ fn leftover(
     for (key, object) in scene.objects() {
         if is_ours(object.owner.as_deref())
             && !wanted.contains(&key)
+            // What actions make is in no release.
+            && !scene.table().holders(&key).is_empty()
             && !object.keep
             && !excused.covers(&key, scene)
         {
@@ -150,14 +176,17 @@ pub fn gone(scene: &dyn Scene, excused: &Excused, forced: bool) -> Result<(), St
     if scene.stage_set().is_some() {
         return Err("the StageSet is still there".to_owned());
     }
-    if forced {
+    // Of two leaders, one that stood still in the middle of a step may write what the other one has
+    // just torn down, and then nobody looks after it (docs/trials.md, known limits).
+    if forced || (excused.two_leaders && excused.stood_still) {
         return Ok(());
     }
     leftover(scene, excused, &BTreeSet::new())
 }
 
 /// Most requests of one interval at rest where nothing is watched (L2): one look at each account,
-/// source and object, and one list.
+/// source and object, one list; and where there are features, at what they rest on.
 pub fn most_requests_at_rest(setup: &Setup, objects: usize) -> u64 {
-    (setup.account_names().len() + setup.sources().len() + objects + 4) as u64
+    let features = 3 * setup.features.len();
+    (setup.account_names().len() + setup.sources().len() + objects + features + 4) as u64
 }

@@ -8,8 +8,11 @@ use stageset_core::identity::Identity;
 use stageset_core::names::StageName;
 use stageset_core::object::{Desired, GroupVersionKind, ObjectKey, Reference};
 use stageset_core::observation::{
-    BuildKey, BuildState, DryRun, KindState, Labelled, Live, SourceState, StageInventory, Status,
+    Attempt, BaselineValid, BuildKey, BuildState, Completed, DependencyState, DryRun, KindState,
+    Labelled, Ledger, Live, Question, SourceState, StageInventory, Status, VariableState,
 };
+use stageset_core::plan::Deed;
+use stageset_core::rights::{Right, Rules};
 
 use crate::event::Failing;
 
@@ -26,8 +29,29 @@ pub(super) enum Call {
     Source(String),
     /// As the controller: discovery.
     Kind(GroupVersionKind),
-    /// Anonymously: download and build.
-    Build(BuildKey),
+    /// As the controller: the StageSet that this one depends on.
+    Dependency,
+    /// As the controller: the StageLedger.
+    Ledger,
+    /// Anonymously: download, and build with this value of the variable.
+    Build(BuildKey, u8),
+    /// As the tenant: the ConfigMap with the variable.
+    Variables(Identity),
+    /// As the tenant: what may it do in a namespace?
+    Rules(Identity, String),
+    /// As the tenant: may it do this?
+    Access(Identity, Right),
+    /// As the tenant: what an action wants to know.
+    Look(Identity, Reference, Question),
+    /// As the tenant: what an action does.
+    Act(Identity, Attempt, Deed),
+    /// As the tenant, with the uid and version that it rests on: a former manager's fields become
+    /// ours.
+    TakeOver(Identity, Arc<Desired>, String, Option<u64>),
+    /// As the controller.
+    CreateLedger,
+    /// As the controller, with the version that it rests on.
+    WriteLedger(Vec<Completed>, Option<BaselineValid>, Option<u64>),
     /// As the tenant.
     DryRun(Identity, Arc<Desired>),
     /// As the tenant: what carries a stage's labels (a lost inventory).
@@ -68,6 +92,20 @@ pub(super) enum Answer {
     Kind(KindState),
     /// What was built.
     Built(BuildState),
+    /// The StageSet that this one depends on.
+    Dependency(DependencyState),
+    /// The StageLedger, if there is one, with its version.
+    Ledger(Option<(u64, Ledger)>),
+    /// The ConfigMap with the variable.
+    Variables(VariableState),
+    /// What an account may do.
+    Rules(Rules),
+    /// Whether an account may do it.
+    Access(bool),
+    /// What an action saw.
+    Looked(stageset_core::observation::Answer),
+    /// Done; there is nothing to show.
+    Done,
     /// What an apply would do.
     DryRun(DryRun),
     /// What carries the labels, with uids.

@@ -1,5 +1,6 @@
 //! What happens to the world, event by event, and which news of it watches bring.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stageset_core::names::{ServiceAccountName, StageName};
@@ -8,9 +9,9 @@ use stageset_core::observation::{InventoryEntry, StageInventory};
 
 use super::process::Hint;
 use super::release;
-use super::server::{Readiness, Server, Stored, victim_key};
+use super::server::{Readiness, Server, Stored, config_map, victim_key};
 use crate::event::{Edit, Event, Offer};
-use crate::setup::STAGES;
+use crate::setup::{ANCHOR, STAGES};
 
 impl Server {
     /// Lets something happen; the news that watches bring of it. Events about processes and requests
@@ -46,6 +47,20 @@ impl Server {
             Event::DeleteStageSet => return self.delete_stage_set(),
             Event::RemoveKind(kind) => self.remove_kind(kind),
             Event::RemoveNamespace(namespace) => self.remove_namespace(namespace),
+            Event::Dependency(standing) => {
+                self.dependency = *standing;
+                return vec![Hint::Dependency];
+            }
+            Event::Variable(level) => {
+                self.level = *level;
+                self.level_version = self.bump();
+            }
+            Event::Deaf(times) => self.deaf = *times,
+            Event::Anchor => {
+                if self.objects.remove(&config_map(ANCHOR)).is_some() {
+                    self.plant(config_map(ANCHOR), "anchor");
+                }
+            }
             Event::Workload(kind, workload) => {
                 self.workloads.insert(kind.clone(), *workload);
             }
@@ -96,7 +111,8 @@ impl Server {
         let Some(stage_set) = &mut self.stage_set else {
             return Vec::new();
         };
-        self.stage_set_before = Some(stage_set.clone());
+        self.stage_set_before = Some(Arc::clone(stage_set));
+        let stage_set = Arc::make_mut(stage_set);
         change(stage_set);
         stage_set.version = version;
         vec![Hint::StageSet]
@@ -233,18 +249,8 @@ impl Server {
                 // Definitions and namespaces bring others along: the trials leave those alone.
                 let plain = !matches!(key.kind.as_str(), "CustomResourceDefinition" | "Namespace");
                 if served && plain {
-                    self.objects.entry(key).or_insert(Stored {
-                        uid,
-                        version,
-                        owner: None,
-                        digest: None,
-                        content: "another's".into(),
-                        entry: None,
-                        keep: false,
-                        deleting: false,
-                        held: false,
-                        health: Readiness::At(now),
-                    });
+                    let another = Stored::foreign(uid, version, "another's", now);
+                    self.objects.entry(key).or_insert(another);
                 }
             }
             _ => {

@@ -1,10 +1,11 @@
 //! Level core: the pure core against a world in memory, a thousand rollouts a second.
 //!
 //! A run has two acts. In the first, events happen at request boundaries and every promise is held
-//! against every step. In the second, faults end; from then on the release must converge within a
+//! against every step. In the second ([`converge`]), faults end; from then on the release must converge within a
 //! bound, write nothing more, and decide on an empty plan again and again (G24).
 
 mod call;
+mod converge;
 mod meddle;
 mod plan;
 mod process;
@@ -12,6 +13,7 @@ mod records;
 mod release;
 mod scene;
 mod server;
+mod tell;
 
 use std::time::Duration;
 
@@ -19,28 +21,23 @@ use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::time::Timestamp;
 
 use crate::Outcome;
-use crate::event::{Event, Offer};
+use crate::event::Event;
 use crate::log::{Entry, What, Who};
-use crate::property::rest::{self, Excused};
+use crate::property::rest::Excused;
 use crate::property::{Property, Violation, all};
 use crate::random::Random;
 use crate::saboteurs::Saboteur;
 use crate::schedule::{Level, Schedule};
-use crate::setup::{Flavour, INTERVAL_SECONDS, MAX_TEARDOWN_SECONDS, Variant};
 
 use call::{Answer, Call, injected};
 use process::{Process, Todo};
 use server::{Server, Trace};
+use tell::{blank, picture};
 
 /// One request takes so long.
 const REQUEST: Duration = Duration::from_millis(10);
 /// The first act ends after so much time at the latest.
 const FIRST_ACT: Duration = Duration::from_secs(6 * 3600);
-/// The second act has so much time to converge.
-const BOUND: Duration = Duration::from_secs(2 * 3600);
-/// And so many requests.
-const MOST_REQUESTS: u64 = 4000;
-
 /// Runs a schedule. With `keep`, the log and the pictures of every step are kept.
 pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
     acts(schedule, keep, None, false)
@@ -58,17 +55,21 @@ pub fn rollout(schedule: &Schedule) -> Outcome {
 
 fn acts(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>, hasty: bool) -> Outcome {
     let server = Server::new(&schedule.setup);
+    let mut process = Process::new(0, 0, server.now, saboteur);
+    process.keep = keep;
     let mut run = Run {
-        processes: vec![Process::new(0, 0, server.now, saboteur)],
+        processes: vec![Some(process)],
         server,
         saboteur,
         properties: all(Level::Core),
         order: Random::new(schedule.seed).child(9),
         events: &schedule.events,
         happened: 0,
+        kinds: Vec::new(),
         boundary: 0,
         requests: 0,
         effects: 0,
+        asked: 0,
         excused: Excused::default(),
         faults: true,
         hasty,
@@ -84,6 +85,7 @@ fn acts(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>, hasty: bool
         violation,
         requests: run.requests,
         events: run.happened,
+        happened: run.kinds,
         log: run.log,
         pictures: run.pictures,
     }
@@ -92,15 +94,20 @@ fn acts(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>, hasty: bool
 struct Run<'a> {
     saboteur: Option<Saboteur>,
     server: Server,
-    processes: Vec<Process>,
+    /// One of them is out while it makes a request.
+    processes: Vec<Option<Process>>,
     properties: Vec<Box<dyn Property>>,
     order: Random,
     /// What is still to happen.
     events: &'a [(u64, Event)],
     happened: u64,
+    /// What has happened, if it is to be kept.
+    kinds: Vec<Event>,
     boundary: u64,
     requests: u64,
     effects: u64,
+    /// How often somebody asked for another try since the faults ended, because he was told to.
+    asked: u32,
     excused: Excused,
     faults: bool,
     /// Ends with convergence, without a look at the rest after it: for measuring.
@@ -138,9 +145,9 @@ impl Run<'_> {
     fn step(&mut self, end: Timestamp) -> Result<bool, Violation> {
         let now = self.server.now;
         let mut first: Option<Timestamp> = None;
-        let mut ready = Vec::new();
+        let mut ready: Vec<usize> = Vec::new();
         for (index, process) in self.processes.iter().enumerate() {
-            if let Some(due) = process.due(now) {
+            if let Some(due) = process.as_ref().and_then(|process| process.due(now)) {
                 if due <= now {
                     ready.push(index);
                 }
@@ -161,10 +168,11 @@ impl Run<'_> {
         } else {
             *self.order.pick(&ready)
         };
-        let mut process =
-            std::mem::replace(&mut self.processes[index], Process::new(0, 0, now, None));
+        let Some(mut process) = self.processes[index].take() else {
+            return Ok(false);
+        };
         let result = self.one(&mut process);
-        self.processes[index] = process;
+        self.processes[index] = Some(process);
         result.map(|()| true)
     }
 
@@ -235,6 +243,9 @@ impl Run<'_> {
             }
             self.events = &self.events[1..];
             self.happened += 1;
+            if self.keep {
+                self.kinds.push(event.clone());
+            }
             match event {
                 Event::Late(seconds) => faults.late = *seconds,
                 event if event.is_of_request() => faults.fault = Some(event.clone()),
@@ -266,12 +277,10 @@ impl Run<'_> {
                 };
                 let process = match &mut out {
                     Some(process) if process.number == wanted => Some(&mut **process),
-                    _ => self
-                        .processes
-                        .iter_mut()
-                        .enumerate()
-                        .find(|(index, _)| *index == wanted)
-                        .map(|(_, process)| process),
+                    _ => {
+                        let mut others = self.processes.iter_mut().flatten();
+                        others.find(|process| process.number == wanted)
+                    }
                 };
                 if let Some(process) = process {
                     match event {
@@ -287,12 +296,14 @@ impl Run<'_> {
                 }
             }
             Event::SecondLeader if self.processes.len() == 1 => {
-                self.processes.push(Process::new(1, 0, now, self.saboteur));
+                let mut process = Process::new(1, 0, now, self.saboteur);
+                process.keep = self.keep;
+                self.processes.push(Some(process));
             }
             event => {
                 let hints = self.server.happen(event);
                 for hint in &hints {
-                    for process in &mut self.processes {
+                    for process in self.processes.iter_mut().flatten() {
                         process.tell(hint);
                     }
                     if let Some(process) = &mut out {
@@ -308,6 +319,7 @@ impl Run<'_> {
         let entry = Entry {
             number: self.boundary,
             at: self.server.now,
+            began: self.server.now,
             process: usize::MAX,
             life: 0,
             who: Who::World,
@@ -315,6 +327,7 @@ impl Run<'_> {
             code: 0,
             delivered: false,
             effect: false,
+            abroad: false,
             versions: None,
         };
         self.hold_against(entry)
@@ -324,6 +337,7 @@ impl Run<'_> {
         let entry = Entry {
             number: self.boundary - 1,
             at: self.server.now,
+            began: self.server.now,
             process: process.number,
             life: process.life,
             who: trace.who,
@@ -331,6 +345,7 @@ impl Run<'_> {
             code: trace.code,
             delivered,
             effect: trace.effect,
+            abroad: false,
             versions: trace.versions,
         };
         if entry.effect {
@@ -360,307 +375,4 @@ impl Run<'_> {
         }
         broken.map_or(Ok(()), Err)
     }
-
-    /// Faults end, and whoever broke something mends it. What stands in the way of a deletion may
-    /// stay: it must end all the same.
-    fn heal(&mut self, schedule: &Schedule) -> Result<(), Violation> {
-        self.faults = false;
-        let deleting = self
-            .server
-            .stage_set
-            .as_ref()
-            .is_none_or(|stage_set| stage_set.deletion.is_some());
-        let now = self.server.now;
-        self.processes.truncate(1);
-        if let Some(process) = self.processes.first_mut() {
-            process.skew = 0;
-            process.lag_until = now;
-            process.paused_until = now;
-            // A lagging watch may have shown it an old state for good: it goes on by itself.
-        }
-        self.log_world(What::Healed)?;
-        if !(deleting && schedule.setup.obstinate) {
-            self.heal_target(schedule)?;
-        }
-        Ok(())
-    }
-
-    fn heal_target(&mut self, schedule: &Schedule) -> Result<(), Violation> {
-        let setup = &schedule.setup;
-        for event in [
-            Event::Grant,
-            Event::AllowDeletes,
-            Event::Accept,
-            Event::MendWorkloads,
-            Event::Release,
-        ] {
-            self.happen(&event, None)?;
-        }
-        self.server.fights.clear();
-        for account in setup.account_names() {
-            if !self.server.accounts.contains_key(account) {
-                self.happen(&Event::RecreateAccount(account.to_owned()), None)?;
-            }
-        }
-        let last = self.server.revisions.values().max().copied().unwrap_or(1);
-        for source in setup.sources() {
-            let own = self.server.revisions.get(source).copied().unwrap_or(1);
-            // Stages that build on each other are healed to one revision: a definition that left one
-            // stage while another still needs it would be the user's contradiction, not a fault.
-            let revision = if setup.flavour == Flavour::Platform {
-                last
-            } else {
-                own
-            };
-            if self.server.sources.get(source) != Some(&Offer::Revision(revision)) {
-                self.happen(
-                    &Event::Source(source.to_owned(), Offer::Revision(revision)),
-                    None,
-                )?;
-            }
-        }
-        let variant = &self.server.variant;
-        let mended = Variant {
-            suspended: false,
-            invalid: false,
-            ..if setup.flavour == Flavour::Platform {
-                Variant {
-                    unpruned: variant.unpruned,
-                    ..Variant::default()
-                }
-            } else {
-                variant.clone()
-            }
-        };
-        if mended != self.server.variant {
-            self.server.variant = mended;
-            for hint in self.server.respec() {
-                for process in &mut self.processes {
-                    process.tell(&hint);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Until nothing is missing; the violation says what still is.
-    fn converge(&mut self, schedule: &Schedule) -> Result<(), Violation> {
-        let deletion = self
-            .server
-            .stage_set
-            .as_ref()
-            .and_then(|stage_set| stage_set.deletion);
-        let bound = self.server.now.plus(match deletion {
-            Some(_) => Duration::from_secs(MAX_TEARDOWN_SECONDS + 900),
-            None => BOUND,
-        });
-        let patience = self.server.now.plus(BOUND / 2);
-        let most = self.requests + MOST_REQUESTS;
-        loop {
-            let busy = self.processes.iter().any(Process::is_busy);
-            // What may stand still for a reason has no mark of its own: it is given time to get there.
-            let waits = deletion.is_none()
-                && self.server.now < patience
-                && rest::excuse(&self.server).is_some();
-            if !busy && !waits && self.converged(schedule).is_ok() {
-                return Ok(());
-            }
-            if self.requests > most || !self.step(bound)? {
-                let Err(missing) = self.converged(schedule) else {
-                    return Ok(());
-                };
-                let spent = if self.requests > most {
-                    format!("after {MOST_REQUESTS} requests without a fault")
-                } else {
-                    "long after the last fault".to_owned()
-                };
-                return Err(Violation {
-                    property: if deletion.is_some() { "L3" } else { "L1" },
-                    said: format!("{spent}: {missing}"),
-                });
-            }
-        }
-    }
-
-    fn converged(&self, schedule: &Schedule) -> Result<(), String> {
-        let deletion = self
-            .server
-            .stage_set
-            .as_ref()
-            .and_then(|stage_set| stage_set.deletion);
-        if deletion.is_some() || self.server.stage_set.is_none() {
-            let forced = schedule.setup.obstinate
-                || self
-                    .server
-                    .told
-                    .iter()
-                    .any(|reason| reason == "TeardownForced");
-            return rest::gone(&self.server, &self.excused, forced);
-        }
-        rest::missing(&self.server, &self.excused)
-    }
-
-    /// At rest: no write, few requests, an empty plan; and the same after a restart.
-    fn rest(&mut self) -> Result<(), Violation> {
-        // What a second leader left half recorded is put right with the next tick.
-        let tick = Duration::from_secs(INTERVAL_SECONDS + 40);
-        self.until(self.server.now.plus(tick))?;
-        for restarted in [false, true] {
-            if restarted {
-                let now = self.server.now;
-                if let Some(process) = self.processes.first_mut() {
-                    process.crash(now);
-                }
-                self.until(now.plus(Duration::from_secs(60)))?;
-            }
-            let (effects, requests) = (self.effects, self.requests);
-            let intervals = 1;
-            let end = self
-                .server
-                .now
-                .plus(Duration::from_secs(intervals * (INTERVAL_SECONDS + 40)));
-            self.until(end)?;
-            if self.effects != effects {
-                return Err(Violation {
-                    property: "L1",
-                    said: format!(
-                        "{} write(s) although everything was as desired{}",
-                        self.effects - effects,
-                        if restarted { ", after a restart" } else { "" }
-                    ),
-                });
-            }
-            let objects = self.server.objects.len();
-            let most = (intervals + 1)
-                * rest::most_requests_at_rest(&self.server.setup, objects)
-                // A refusal that only others can cure is tried again within a minute (K10).
-                * if rest::excuse(&self.server).is_some() { 12 } else { 1 };
-            let made = self.requests - requests;
-            if made > most {
-                return Err(Violation {
-                    property: "L2",
-                    said: format!(
-                        "{made} requests in {intervals} intervals at rest, at most {most}"
-                    ),
-                });
-            }
-            self.plan_is_empty()?;
-        }
-        Ok(())
-    }
-
-    fn plan_is_empty(&self) -> Result<(), Violation> {
-        let plan = self
-            .processes
-            .first()
-            .and_then(|process| process.last_plan.as_ref());
-        match plan {
-            Some(plan) if !plan.is_idle() => Err(Violation {
-                property: "L1",
-                said: format!("the plan isn't empty at rest:\n{plan}"),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    fn until(&mut self, end: Timestamp) -> Result<(), Violation> {
-        while self.server.now < end && self.step(end)? {}
-        // A pass that has begun comes to its end.
-        while self.processes.iter().any(Process::is_busy) && self.step(end.plus(BOUND))? {}
-        self.server.now = self.server.now.max(end);
-        Ok(())
-    }
-}
-
-/// A request that never got to the server.
-fn blank(call: &Call) -> Trace {
-    let (who, what) = match call {
-        Call::Account(name) => (Who::Controller, What::Account(name.clone(), None)),
-        Call::Namespace => (Who::Controller, What::Namespace),
-        Call::Inventories => (Who::Controller, What::Inventories),
-        Call::Source(name) => (Who::Controller, What::Source(name.clone(), None)),
-        Call::Kind(gvk) => (Who::Controller, What::Kind(gvk.kind.clone())),
-        Call::Build(_) => (Who::Anonymous, What::Fetch),
-        Call::DryRun(identity, object) => (
-            as_whom(identity),
-            What::DryRun(object.reference.key.clone(), None),
-        ),
-        Call::Labelled(identity, search) => (as_whom(identity), What::Kind(search.plural.clone())),
-        Call::Get(identity, reference) => {
-            (as_whom(identity), What::Get(reference.key.clone(), None))
-        }
-        Call::Apply(identity, object, _) => (
-            as_whom(identity),
-            What::Apply(object.reference.key.clone(), None, None),
-        ),
-        Call::Delete(identity, reference, uid, _) => (
-            as_whom(identity),
-            What::Delete(reference.key.clone(), None, Some(uid.clone())),
-        ),
-        Call::Finalizer(add, _) => (Who::Controller, What::Finalizer(*add)),
-        Call::Status(..) => (Who::Controller, What::Status(String::new())),
-        Call::ReleaseInventories => (
-            Who::Controller,
-            What::Inventory("every stage".into(), Vec::new(), Vec::new()),
-        ),
-        Call::Inventory(stage, ..) | Call::DropInventory(stage, _) => (
-            Who::Controller,
-            What::Inventory(stage.to_string(), Vec::new(), Vec::new()),
-        ),
-        Call::Announce(reason, _) => (
-            Who::Controller,
-            What::Announce(reason.clone(), String::new()),
-        ),
-    };
-    Trace {
-        who,
-        what,
-        code: 0,
-        effect: false,
-        versions: None,
-    }
-}
-
-fn as_whom(identity: &stageset_core::identity::Identity) -> Who {
-    identity
-        .impersonated_user()
-        .map_or(Who::Controller, Who::User)
-}
-
-/// One step for a person: what happened, what was planned, what stands.
-fn picture(server: &Server, entry: &Entry, plan: &stageset_core::plan::Plan) -> String {
-    use std::fmt::Write as _;
-    let mut text = format!("{entry}\n  plan of the process:\n");
-    for line in plan.to_string().lines() {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "    {line}");
-    }
-    text.push_str("  cluster:\n");
-    if let Some(stage_set) = crate::scene::Scene::stage_set(server) {
-        let _ = writeln!(
-            text,
-            "    StageSet generation {} Ready={}: {}",
-            stage_set.generation, stage_set.ready, stage_set.message
-        );
-    }
-    for (stage, keys) in crate::scene::Scene::inventories(server) {
-        let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "    inventory {stage}: {}", names.join(", "));
-    }
-    for (key, sight) in crate::scene::Scene::objects(server) {
-        let _ = writeln!(
-            text,
-            "    {key}: {} {} of {}{}{}",
-            sight.uid,
-            sight.content,
-            sight.owner.as_deref().unwrap_or("nobody"),
-            if sight.ready { "" } else { ", not ready" },
-            if sight.deleting {
-                ", being deleted"
-            } else {
-                ""
-            },
-        );
-    }
-    text
 }

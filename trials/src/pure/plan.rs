@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use stageset_core::observation::Observation;
-use stageset_core::plan::{Next, Operation, Plan, TenantOperation};
+use stageset_core::observation::{Observation, StageInventory};
+use stageset_core::plan::{Next, Operation, Plan, RecordOperation, TenantOperation};
 
 /// What is wrong with a plan, if anything.
 pub(super) fn check(observation: &Observation, plan: &Plan) -> Result<(), String> {
@@ -20,10 +20,17 @@ pub(super) fn check(observation: &Observation, plan: &Plan) -> Result<(), String
         return Err(format!("a wait that is over before it begins:\n{plan}"));
     }
     let mut written = BTreeSet::new();
+    // What the plan itself records before.
+    let mut recorded_first: Vec<&StageInventory> = Vec::new();
     for step in &plan.steps {
         for operation in step {
-            let Operation::Tenant(operation) = operation else {
-                continue;
+            let operation = match operation {
+                Operation::Record(RecordOperation::Inventory { inventory, .. }) => {
+                    recorded_first.push(inventory);
+                    continue;
+                }
+                Operation::Record(_) => continue,
+                Operation::Tenant(operation) => operation,
             };
             let key = match operation {
                 TenantOperation::Apply { object, .. } => &object.reference.key,
@@ -36,6 +43,9 @@ pub(super) fn check(observation: &Observation, plan: &Plan) -> Result<(), String
             }
             if let TenantOperation::Delete { object, .. } = operation
                 && !recorded(observation, &object.key)
+                && !recorded_first
+                    .iter()
+                    .any(|inventory| inventory.entries.contains_key(&object.key))
             {
                 return Err(format!("{key} is deleted without being recorded:\n{plan}"));
             }

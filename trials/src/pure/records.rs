@@ -1,8 +1,10 @@
 //! The controller's own records on the pure server: StageSet, inventories, events.
 
+use std::sync::Arc;
+
 use stageset_core::failure::FailureClass;
 use stageset_core::names::StageName;
-use stageset_core::observation::{StageInventory, Status};
+use stageset_core::observation::{BaselineValid, Completed, Ledger, StageInventory, Status};
 
 use super::call::{Answer, Call, Refusal};
 use super::server::{Server, Trace};
@@ -29,6 +31,10 @@ impl Server {
                 let what = What::Inventory("every stage".into(), Vec::new(), Vec::new());
                 (Ok(Answer::Written(0)), trace(what, 200, false, None))
             }
+            Call::CreateLedger => self.create_ledger(),
+            Call::WriteLedger(completed, valid, based) => {
+                self.write_ledger(completed, valid.as_ref(), *based)
+            }
             Call::Announce(reason, message) => {
                 self.told.push(reason.clone());
                 let what = What::Announce(reason.clone(), message.clone());
@@ -39,6 +45,45 @@ impl Server {
                 trace(What::Other("no record".into()), 500, false, None),
             ),
         }
+    }
+
+    /// One that is there already serves as well.
+    fn create_ledger(&mut self) -> (Result<Answer, Refusal>, Trace) {
+        let what = What::LedgerWrite("an empty one".to_owned());
+        if let Some((version, _)) = &self.ledger {
+            return (Ok(Answer::Written(*version)), trace(what, 200, false, None));
+        }
+        let version = self.bump();
+        self.ledger = Some((version, Ledger::default()));
+        (Ok(Answer::Written(version)), trace(what, 201, true, None))
+    }
+
+    fn write_ledger(
+        &mut self,
+        completed: &[Completed],
+        valid: Option<&BaselineValid>,
+        based: Option<u64>,
+    ) -> (Result<Answer, Refusal>, Trace) {
+        let done: Vec<String> = completed
+            .iter()
+            .map(|done| format!("{}/{}", done.stage, done.action))
+            .collect();
+        let what = What::LedgerWrite(done.join(", "));
+        let next = self.version + 1;
+        let Some((version, ledger)) = &mut self.ledger else {
+            let refusal = Refusal::new(409, FailureClass::Conflict, "the StageLedger isn't known");
+            return (Err(refusal), trace(what, 404, false, None));
+        };
+        let versions = Some((based, *version));
+        if based != Some(*version) {
+            let refusal = Refusal::new(409, FailureClass::Conflict, "the ledger has changed");
+            return (Err(refusal), trace(what, 409, false, versions));
+        }
+        *version = next;
+        ledger.completed = completed.to_vec();
+        ledger.baseline_valid = valid.cloned();
+        self.version = next;
+        (Ok(Answer::Written(next)), trace(what, 200, true, versions))
     }
 
     fn stage_set_write(
@@ -56,7 +101,8 @@ impl Server {
             let refusal = Refusal::new(409, FailureClass::Conflict, "the object has been modified");
             return (Err(refusal), trace(what, 409, false, versions));
         }
-        self.stage_set_before = Some(stage_set.clone());
+        self.stage_set_before = Some(Arc::clone(stage_set));
+        let stage_set = Arc::make_mut(stage_set);
         change(stage_set);
         self.version += 1;
         stage_set.version = self.version;

@@ -1,13 +1,14 @@
 //! The pure server as checkers see it.
 
 use stageset_core::object::ObjectKey;
+use stageset_core::observation::ActionRecord;
 use stageset_core::time::Timestamp;
 
 use super::server::Server;
 use crate::event::Offer;
 use crate::log::Sight;
 use crate::scene::{Scene, StageSetSight};
-use crate::setup::{Setup, Variant};
+use crate::setup::{STAGES, Setup, Step, Variant};
 use crate::table::Table;
 
 impl Scene for Server {
@@ -73,10 +74,43 @@ impl Scene for Server {
         self.may(account, verb, &key.kind)
     }
 
+    fn level(&self) -> Option<u8> {
+        self.level
+    }
+
+    fn done(&self, stage: usize, step: Step, revision: u8) -> bool {
+        if step.lifetime {
+            let ledger = self.ledger.as_ref();
+            return ledger
+                .is_some_and(|(_, ledger)| ledger.completion(STAGES[stage], step.name).is_some());
+        }
+        self.actions_of(stage).is_some_and(|record| {
+            record.revision.as_deref() == Some(&*format!("r{revision}"))
+                && record.executed.iter().any(|name| name == step.name)
+        })
+    }
+
+    fn begun(&self, stage: usize, step: Step) -> bool {
+        self.actions_of(stage).is_some_and(|record| {
+            let mut started = record.started.iter();
+            started.any(|started| started.action == step.name)
+        })
+    }
+
     fn offered(&self, source: &str) -> Option<u8> {
         match self.sources.get(source)? {
             Offer::Revision(revision) => Some(*revision),
             Offer::NotReady | Offer::Absent | Offer::NoArtifact | Offer::Broken => None,
         }
+    }
+}
+
+impl Server {
+    /// The record of a stage's actions.
+    fn actions_of(&self, stage: usize) -> Option<&ActionRecord> {
+        let stage_set = self.stage_set.as_ref()?;
+        let mut stages = stage_set.status.stages.iter();
+        let found = stages.find(|known| known.name.as_str() == STAGES[stage])?;
+        Some(&found.actions)
     }
 }

@@ -2,9 +2,9 @@
 //! a run in which everything fails a little never gets to where something fails badly.
 
 use super::Level;
-use crate::event::{Edit, Event, FAILINGS, Offer, VERBS, Workload};
+use crate::event::{Edit, Event, FAILINGS, Offer, Standing, VERBS, Watch, Way, Workload};
 use crate::random::Random;
-use crate::setup::{EXTRA, Flavour, REVISIONS, Setup};
+use crate::setup::{EXTRA, Feature, Flavour, LEVELS, REVISIONS, Setup};
 
 /// Kinds of trouble that a mix weighs.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +23,12 @@ enum Trouble {
     Workloads,
     Time,
     Leaders,
+    Features,
+    /// Level wire's alone: level core's processes watch nothing but their own records.
+    Watches,
 }
 
-const TROUBLES: [Trouble; 14] = [
+const TROUBLES: [Trouble; 16] = [
     Trouble::Failure,
     Trouble::Crash,
     Trouble::Answer,
@@ -40,14 +43,20 @@ const TROUBLES: [Trouble; 14] = [
     Trouble::Workloads,
     Trouble::Time,
     Trouble::Leaders,
+    Trouble::Features,
+    Trouble::Watches,
 ];
 
 /// Everything that will happen to a run.
-pub(super) fn events(setup: &Setup, random: &Random, _level: Level) -> Vec<(u64, Event)> {
+pub(super) fn events(setup: &Setup, random: &Random, level: Level) -> Vec<(u64, Event)> {
     let mut mix = random.child(2);
     let weights: Vec<u64> = TROUBLES
         .iter()
-        .map(|_| *mix.pick(&[0, 0, 0, 1, 3, 8]))
+        .map(|trouble| {
+            let weight = *mix.pick(&[0, 0, 0, 1, 3, 8]);
+            let here = level == Level::Wire || !matches!(trouble, Trouble::Watches);
+            if here { weight } else { 0 }
+        })
         .collect();
     let total: u64 = weights.iter().sum();
     let often = *mix.pick(&[15, 40, 80, 150, 250]);
@@ -136,11 +145,37 @@ fn event(trouble: Trouble, setup: &Setup, random: &mut Random) -> Event {
             2 => Event::Skew(process(random), *random.pick(&[-90, -5, 5, 90])),
             _ => Event::Pause(process(random), *random.pick(&[2, 20, 200])),
         },
+        Trouble::Watches => Event::Watch(process(random), *random.pick(&Watch::ALL)),
+        Trouble::Features => of_feature(setup, random),
         Trouble::Leaders => match random.below(3) {
             0 => Event::SecondLeader,
             1 => Event::Pause(process(random), *random.pick(&[2, 20, 200])),
             _ => Event::Skew(process(random), *random.pick(&[-30, 30])),
         },
+    }
+}
+
+/// What goes wrong with a feature of the release; a request by the user where it has none.
+fn of_feature(setup: &Setup, random: &mut Random) -> Event {
+    let features: Vec<Feature> = setup.features.iter().copied().collect();
+    if features.is_empty() {
+        return Event::Request;
+    }
+    match random.pick(&features) {
+        Feature::Actions => match random.below(5) {
+            0 => Event::Deaf(random.between(1, 4)),
+            1 => Event::Anchor,
+            2 => Event::Workload("Job".into(), Workload::Hang),
+            3 => Event::Workload("Job".into(), Workload::Broken),
+            _ => Event::Workload("Job".into(), Workload::Slow(*random.pick(&[1, 20, 900]))),
+        },
+        Feature::Dependency => Event::Dependency(*random.pick(&Standing::ALL)),
+        Feature::Variables => match random.below(u64::from(LEVELS) + 1) {
+            0 => Event::Variable(None),
+            level => Event::Variable(u8::try_from(level - 1).ok()),
+        },
+        Feature::Remote => Event::Abroad(*random.pick(&Way::ALL)),
+        Feature::Reviews | Feature::Takeover | Feature::Recreate => Event::Request,
     }
 }
 

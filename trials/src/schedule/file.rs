@@ -1,7 +1,7 @@
 //! Replay files: one event a line, so that a person can read, cut and mend them.
 //!
 //! ```text
-//! stageset-trials 1
+//! stageset-trials 2
 //! level core
 //! seed 4711
 //! property D1
@@ -12,14 +12,15 @@
 //!
 //! Every line is understood or refused: a misread replay would tell of another run.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::event::Event;
 use crate::schedule::{Level, Schedule};
-use crate::setup::{Accounts, Flavour, Setup};
+use crate::setup::{Accounts, Feature, Flavour, Setup};
 
 /// Version of the format and of what its words mean.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Why a replay file can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +68,14 @@ pub fn write(schedule: &Schedule, level: Level, property: &str) -> String {
         slow,
         obstinate,
         boundaries,
+        features,
     } = setup;
+    let features: Vec<&str> = features.iter().map(|feature| feature.as_str()).collect();
+    let features = if features.is_empty() {
+        "none".to_owned()
+    } else {
+        features.join(",")
+    };
     let accounts = match accounts {
         Accounts::Shared => "shared",
         Accounts::Each => "each",
@@ -81,7 +89,7 @@ pub fn write(schedule: &Schedule, level: Level, property: &str) -> String {
         "stageset-trials {VERSION}\nlevel {}\nseed {seed}\nproperty {property}\n\
          setup stages {stages}\nsetup objects {objects}\nsetup accounts {accounts}\n\
          setup one-source {one_source}\nsetup flavour {flavour}\nsetup slow {slow}\n\
-         setup obstinate {obstinate}\nsetup boundaries {boundaries}\n",
+         setup obstinate {obstinate}\nsetup boundaries {boundaries}\nsetup features {features}\n",
         level.as_str()
     );
     for (boundary, event) in events {
@@ -205,14 +213,34 @@ fn setup(rest: &str, setup: &mut Setup) -> Result<(), String> {
         "slow" => setup.slow = number(value)?,
         "obstinate" => setup.obstinate = flag(value)?,
         "boundaries" => setup.boundaries = number(value)?,
+        "features" => setup.features = features(value)?,
         other => {
             return Err(format!(
                 "unknown setup field {other:?}: stages, objects, accounts, one-source, flavour, \
-                 slow, obstinate, boundaries"
+                 slow, obstinate, boundaries, features"
             ));
         }
     }
     Ok(())
+}
+
+fn features(words: &str) -> Result<BTreeSet<Feature>, String> {
+    if words == "none" {
+        return Ok(BTreeSet::new());
+    }
+    let one = |word: &str| {
+        let found = Feature::ALL
+            .into_iter()
+            .find(|feature| feature.as_str() == word);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = Feature::ALL.iter().map(|each| each.as_str()).collect();
+            format!(
+                "unknown feature {word:?}: none, or some of {}",
+                known.join(", ")
+            )
+        })
+    };
+    words.split(',').map(one).collect()
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> Result<T, String> {

@@ -1,12 +1,11 @@
 //! The layer between the production adapter and the simulated API server: every request is a
 //! boundary, at which events happen, and every answer is held against the properties.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
@@ -15,26 +14,31 @@ use serde_json::{Value, json};
 use stageset_sim::Door;
 use tower::{BoxError, Service as _};
 
-use super::sight::{Asked, entries, sight, texts};
-use super::stage::Stage;
+use super::passage::Passage;
+use super::sight::Asked;
+use super::stage::Faults;
+use super::told;
+use super::watches::watched;
 use crate::event::{Event, Failing};
-use crate::log::{Entry, What, Who};
-use crate::scene::Scene as _;
+use crate::log::{Entry, What};
+use crate::saboteurs::Saboteur;
 
-type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// What a request gets when nobody answers.
 #[derive(Debug, thiserror::Error)]
 #[error("injected: {0}")]
 struct NoAnswer(&'static str);
 
-/// One process's way to the API server.
+/// One process's way to an API server.
 #[derive(Clone)]
 pub(super) struct FaultyDoor {
     pub(super) inner: Door,
-    pub(super) stage: Arc<Mutex<Stage>>,
-    pub(super) process: usize,
-    pub(super) life: u32,
+    pub(super) passage: Passage,
+    /// Whether it leads to the remote cluster.
+    pub(super) abroad: bool,
+    /// The way to the local one, for a saboteur that falls back to that.
+    pub(super) home: Option<Door>,
 }
 
 impl tower::Service<Request<Body>> for FaultyDoor {
@@ -48,57 +52,78 @@ impl tower::Service<Request<Body>> for FaultyDoor {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let door = self.clone();
-        Box::pin(door.pass(request))
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes();
+            let saboteur = door.passage.stage().saboteur;
+            match saboteur {
+                None => door.pass(parts, body).await,
+                Some(saboteur) => door.sabotaged(saboteur, parts, body).await,
+            }
+        })
     }
 }
 
 impl FaultyDoor {
-    fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn pass(mut self, request: Request<Body>) -> Result<Answer, BoxError> {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
+    /// A request on its way to the server and back.
+    pub(super) async fn pass(mut self, parts: Parts, body: Bytes) -> Result<Answer, BoxError> {
         let asked = Asked::of(&parts.uri);
-        loop {
-            let pause = self.stage().pause(self.process);
-            if pause.is_zero() {
-                break;
-            }
-            tokio::time::sleep(pause).await;
-        }
-        let faults = self.stage().boundary_events();
-        if self.is_dead() {
-            return std::future::pending().await;
-        }
+        let (began, faults) = self.passage.begin().await;
         let mut entry = self.entry(&parts, &asked, &body, faults.number);
+        entry.began = began;
         match &faults.fault {
-            Some(Event::CrashBefore) => return self.die().await,
-            Some(Event::Fail(failing)) => {
-                entry.delivered = matches!(failing, Failing::Code(_));
-                let answer = failed(*failing);
-                entry.code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
-                self.stage().hold_against(entry);
-                self.finish(faults.late, &faults.meanwhile).await;
-                return answer;
+            Some(Event::CrashBefore) => return self.passage.die().await,
+            Some(Event::Fail(failing)) => return self.fail(*failing, entry, &faults).await,
+            _ if self.abroad && self.passage.stage().world.is_silent() => {
+                return self.fail(Failing::Timeout, entry, &faults).await;
+            }
+            Some(Event::Stale) => {
+                let earlier = self.passage.stage().earlier(&parts, &asked);
+                if let Some((code, said)) = earlier {
+                    entry.code = code.as_u16();
+                    let told = serde_json::from_slice(&said).unwrap_or_default();
+                    {
+                        let mut stage = self.passage.stage();
+                        stage.complete(&mut entry, &asked, None, None, &Value::Null, &told);
+                        stage.hold_against(entry);
+                    }
+                    self.passage.finish(faults.late, &faults.meanwhile).await;
+                    let mut answer = Response::new(full(said));
+                    *answer.status_mut() = code;
+                    return Ok(answer);
+                }
             }
             _ => {}
         }
-        let refusal = self.stage().admission(&parts.method, &asked);
+        let refusal = self.passage.stage().admission(&parts.method, &asked);
         if let Some(refusal) = refusal {
             entry.code = refusal.status().as_u16();
-            self.stage().hold_against(entry);
+            self.passage.stage().hold_against(entry);
             return Ok(refusal);
         }
-        let before = asked.key().and_then(|key| self.stage().world.get(&key));
-        let stood = self.stage().record_before(&asked);
+        if asked.watch
+            && self
+                .passage
+                .stage()
+                .has_expired(self.passage.process, &parts.uri)
+        {
+            return Ok(status(410, "too old resource version"));
+        }
+        let before = asked
+            .key()
+            .and_then(|key| self.passage.stage().world.get(&key));
+        let stood = self.passage.stage().record_before(&asked);
         let request = Request::from_parts(parts.clone(), Full::new(body.clone()));
         let answer = self.inner.call(request).await?;
         if asked.watch {
-            let (parts, body) = answer.into_parts();
+            let (head, body) = answer.into_parts();
             let body = body.map_err(|never| match never {}).boxed_unsync();
-            return Ok(Response::from_parts(parts, body));
+            let body = if head.status.is_success() {
+                watched(body, self.passage.clone(), parts.uri.path().to_owned())
+            } else {
+                body
+            };
+            return Ok(Response::from_parts(head, body));
         }
         let (head, said) = answer.into_parts();
         let said = said
@@ -113,7 +138,7 @@ impl FaultyDoor {
         let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
         let told: Value = serde_json::from_slice(&said).unwrap_or_default();
         {
-            let mut stage = self.stage();
+            let mut stage = self.passage.stage();
             stage.complete(
                 &mut entry,
                 &asked,
@@ -122,18 +147,26 @@ impl FaultyDoor {
                 &sent,
                 &told,
             );
-            let applied = match &entry.what {
+            if parts.method == Method::GET {
+                stage.remember(&parts, &asked, head.status, &said);
+            }
+            let written = match &entry.what {
                 What::Apply(key, ..) if entry.effect => Some(key.clone()),
+                What::Act(_) if entry.effect => {
+                    stage.world.script_jobs();
+                    None
+                }
                 _ => None,
             };
             stage.hold_against(entry);
-            if let Some(key) = applied {
+            if let Some(key) = written {
+                stage.world.script(&key);
                 stage.fight(&key);
             }
         }
-        self.finish(faults.late, &faults.meanwhile).await;
+        self.passage.finish(faults.late, &faults.meanwhile).await;
         if crashes {
-            return self.die().await;
+            return self.passage.die().await;
         }
         if lost {
             return Err(Box::new(NoAnswer("the answer was lost")));
@@ -141,178 +174,115 @@ impl FaultyDoor {
         Ok(Response::from_parts(head, full(said)))
     }
 
-    async fn finish(&self, late: u64, meanwhile: &[Event]) {
-        if late > 0 {
-            tokio::time::sleep(Duration::from_secs(late)).await;
-            let mut stage = self.stage();
-            for event in meanwhile {
-                stage.happen(event);
-            }
-        }
-    }
-
-    fn is_dead(&self) -> bool {
-        self.stage().lives.get(self.process) != Some(&self.life)
-    }
-
-    /// The process dies with this request under way: nothing of it is ever heard.
-    async fn die<T>(&self) -> T {
-        self.stage().kill(self.process);
-        std::future::pending().await
-    }
-
-    fn entry(
+    async fn fail(
         &self,
-        parts: &http::request::Parts,
-        asked: &Asked,
-        body: &Bytes,
-        number: u64,
-    ) -> Entry {
-        let user = parts
-            .headers
-            .get("impersonate-user")
-            .and_then(|user| user.to_str().ok());
-        let stage = self.stage();
+        failing: Failing,
+        mut entry: Entry,
+        faults: &Faults,
+    ) -> Result<Answer, BoxError> {
+        entry.delivered = matches!(failing, Failing::Code(_));
+        let answer = failed(failing);
+        entry.code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        self.passage.stage().hold_against(entry);
+        self.passage.finish(faults.late, &faults.meanwhile).await;
+        answer
+    }
+
+    fn entry(&self, parts: &Parts, asked: &Asked, body: &Bytes, number: u64) -> Entry {
+        let stage = self.passage.stage();
         Entry {
-            number,
-            at: stage.world.now(),
-            process: self.process,
-            life: self.life,
-            who: user.map_or(Who::Controller, |user| Who::User(user.to_owned())),
-            what: what(parts, asked, body, user.is_some()),
-            code: 0,
-            delivered: true,
-            effect: false,
-            versions: None,
+            process: self.passage.process,
+            life: self.passage.life,
+            abroad: self.abroad,
+            ..told::entry(&stage.world, parts, asked, body, number)
         }
     }
-}
 
-/// What a request asks for, before its answer is known.
-fn what(parts: &http::request::Parts, asked: &Asked, body: &Bytes, impersonates: bool) -> What {
-    let own = !impersonates && asked.is_own_business(&parts.method);
-    if own {
-        return own_business(&parts.method, asked, body);
-    }
-    let Some(key) = asked.key() else {
-        let path = format!("{} {}", parts.method, parts.uri.path());
-        // A tenant's own lists and watches are its own business.
-        return if impersonates && asked.tenant_kind().is_some() {
-            What::Kind(asked.plural.clone())
-        } else {
-            What::Other(path)
-        };
-    };
-    match parts.method {
-        Method::PATCH if asked.dry_run => What::DryRun(key, None),
-        Method::PATCH | Method::POST | Method::PUT => What::Apply(key, None, None),
-        Method::DELETE => {
-            let options: Value = serde_json::from_slice(body).unwrap_or_default();
-            let uid = options["preconditions"]["uid"].as_str().map(str::to_owned);
-            What::Delete(key, None, uid)
-        }
-        _ => What::Get(key, None),
-    }
-}
-
-fn own_business(method: &Method, asked: &Asked, body: &Bytes) -> What {
-    let writes = method != Method::GET;
-    match asked.plural.as_str() {
-        "serviceaccounts" => match &asked.name {
-            Some(name) => What::Account(name.clone(), None),
-            None => What::Kind("serviceaccounts".into()),
-        },
-        "namespaces" => What::Namespace,
-        "stageinventories" if writes => What::Inventory(String::new(), Vec::new(), Vec::new()),
-        "stageinventories" => What::Inventories,
-        "stagesets" if writes && asked.subresource.as_deref() == Some("status") => {
-            What::Status(String::new())
-        }
-        "stagesets" if writes => {
-            let sent: Value = serde_json::from_slice(body).unwrap_or_default();
-            let puts = sent["metadata"]["finalizers"]
-                .as_array()
-                .is_some_and(|list| !list.is_empty());
-            What::Finalizer(puts)
-        }
-        "events" => {
-            let sent: Value = serde_json::from_slice(body).unwrap_or_default();
-            let text = |field: &str| sent[field].as_str().unwrap_or_default().to_owned();
-            What::Announce(text("reason"), text("note"))
-        }
-        other => What::Kind(other.to_owned()),
-    }
-}
-
-impl Stage {
-    /// Fills in what the answer shows.
-    fn complete(
-        &mut self,
-        entry: &mut Entry,
-        asked: &Asked,
-        before: Option<&Value>,
-        stood: Option<&Value>,
-        sent: &Value,
-        told: &Value,
-    ) {
-        let version = |object: &Value| -> Option<u64> {
-            object["metadata"]["resourceVersion"].as_str()?.parse().ok()
-        };
-        let succeeded = (200..300).contains(&entry.code);
-        match &mut entry.what {
-            What::DryRun(_, shown) | What::Get(_, shown) => *shown = before.map(sight),
-            What::Apply(key, was, is) => {
-                let after = self.world.get(key);
-                entry.effect = after.as_ref().and_then(version) != before.and_then(version);
-                *was = before.map(sight);
-                *is = after.as_ref().map(sight);
+    /// The same request by a controller with a deliberate bug in its driver.
+    async fn sabotaged(
+        self,
+        saboteur: Saboteur,
+        mut parts: Parts,
+        mut body: Bytes,
+    ) -> Result<Answer, BoxError> {
+        let asked = Asked::of(&parts.uri);
+        match saboteur {
+            Saboteur::ActOnLostLease if asked.plural == "leases" => {
+                let answer = self.clone().pass(parts.clone(), body.clone()).await;
+                let process = self.passage.process;
+                let mut stage = self.passage.stage();
+                return stage.believe_in_the_lease(process, &parts.method, &body, answer);
             }
-            What::Delete(key, was, _) => {
-                let after = self.world.get(key);
-                let marked = |object: &Value| !object["metadata"]["deletionTimestamp"].is_null();
-                entry.effect = before.is_some_and(|before| !marked(before))
-                    && after.as_ref().is_none_or(marked)
-                    && succeeded;
-                *was = before.map(sight);
+            Saboteur::FallBackToLocal if self.abroad => {
+                let answer = self.clone().pass(parts.clone(), body.clone()).await;
+                let failed = answer
+                    .as_ref()
+                    .map_or(true, |answer| answer.status().is_server_error());
+                let Some(home) = self.home.clone().filter(|_| failed) else {
+                    return answer;
+                };
+                let local = Self {
+                    inner: home,
+                    abroad: false,
+                    home: None,
+                    ..self
+                };
+                return local.pass(parts, body).await;
             }
-            What::Account(_, uid) => {
-                *uid = told["metadata"]["uid"].as_str().map(str::to_owned);
+            Saboteur::ShareTheCache => {
+                let reads = parts.method == Method::GET || asked.dry_run;
+                let place = format!("{} {} {body:?}", parts.method, parts.uri);
+                if reads && asked.key().is_some() {
+                    if let Some((code, said)) = self.passage.stage().cached(&place) {
+                        let mut answer = Response::new(full(said));
+                        *answer.status_mut() = code;
+                        return Ok(answer);
+                    }
+                    let answer = self.clone().pass(parts, body).await?;
+                    let (head, said) = answer.into_parts();
+                    let said = said.collect().await?.to_bytes();
+                    if head.status.is_success() {
+                        let kept = (head.status, said.clone());
+                        self.passage.stage().cache(place, kept);
+                    }
+                    return Ok(Response::from_parts(head, full(said)));
+                }
+                if asked.key().is_some() {
+                    // What it wrote itself it does look at anew.
+                    let path = parts.uri.path().to_owned();
+                    self.passage.stage().uncache(&path);
+                }
             }
-            What::Status(text) => *text = texts(sent),
-            What::Inventory(stage, was, is) => {
-                let object = stood.unwrap_or(told);
-                *stage = object["metadata"]["labels"]["stages.metio.wtf/stage"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned();
-                *was = stood.map(entries).unwrap_or_default();
-                *is = self.record_before(asked).map_or_else(
-                    || if succeeded { entries(told) } else { Vec::new() },
-                    |now| entries(&now),
-                );
+            Saboteur::DropTheHeader if parts.method == Method::DELETE => {
+                parts.headers.remove("impersonate-user");
+            }
+            Saboteur::RetryAsController if asked.key().is_some() => {
+                let answer = self.clone().pass(parts.clone(), body.clone()).await?;
+                let impersonated = parts.headers.remove("impersonate-user").is_some();
+                if !impersonated || answer.status() != StatusCode::FORBIDDEN {
+                    return Ok(answer);
+                }
+            }
+            Saboteur::ForgetPreconditions if parts.method == Method::DELETE => {
+                body = Bytes::from_static(b"{}");
+            }
+            Saboteur::IgnoreVersions
+                if parts.method == Method::PATCH
+                    && matches!(asked.plural.as_str(), "stagesets" | "stageinventories") =>
+            {
+                let mut sent: Value = serde_json::from_slice(&body).unwrap_or_default();
+                if let Some(metadata) = sent["metadata"].as_object_mut() {
+                    metadata.remove("resourceVersion");
+                }
+                body = sent.to_string().into();
             }
             _ => {}
         }
-        let record = matches!(
-            entry.what,
-            What::Status(_) | What::Inventory(..) | What::Finalizer(_)
-        );
-        if record {
-            entry.effect = succeeded;
-            if let (Some(stood), true) = (stood.and_then(version), succeeded) {
-                let based = version(sent).or_else(|| {
-                    sent["preconditions"]["resourceVersion"]
-                        .as_str()?
-                        .parse()
-                        .ok()
-                });
-                entry.versions = Some((based, stood));
-            }
-        }
+        self.pass(parts, body).await
     }
 }
 
-fn full(bytes: Bytes) -> UnsyncBoxBody<Bytes, BoxError> {
+pub(super) fn full(bytes: Bytes) -> UnsyncBoxBody<Bytes, BoxError> {
     Full::new(bytes)
         .map_err(|never| match never {})
         .boxed_unsync()

@@ -1,38 +1,43 @@
 //! Level wire: the production loop, adapter and watches on the simulated API server, on a paused
-//! clock. Faults are put between the two ([`door`]); the two acts are those of level core.
+//! clock. Faults are put between the two; the two acts are those of level core.
+//!
+//! - [`troupe`] starts processes, and starts them anew when they die;
+//! - [`passage`] every way out of a process: [`door`] to an API server, [`abroad`] to the remote one,
+//!   [`hooks`] to who gets the requests of actions; [`watches`] what comes back of watches;
+//! - [`told`], [`sight`] what requests and answers mean, for checkers;
+//! - [`stage`] what all of them share, [`world`] the simulated cluster.
 
+mod abroad;
 mod door;
+mod hooks;
+mod passage;
 mod sight;
 mod stage;
+mod told;
+mod troupe;
+mod watches;
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use stageset_cluster::fairness::Budget;
-use stageset_cluster::ports::NoWatches;
-use stageset_cluster::{Clock, Connection, Discovery, Ports, Renderer, Settings, Silent};
-use stageset_controller::gate::Gate;
-use stageset_controller::metrics::Metrics;
-use stageset_controller::{Candidate, Options, Process};
-use stageset_core::observation::Config;
-use stageset_core::time::Timestamp;
-use stageset_sim::{SimulatedCluster, User};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::Outcome;
+use crate::event::Event;
 use crate::log::What;
 use crate::property::rest::{self, Excused};
 use crate::property::{Violation, all};
+use crate::saboteurs::Saboteur;
 use crate::scene::Scene as _;
 use crate::schedule::{Level, Schedule};
 use crate::setup::{INTERVAL_SECONDS, MAX_TEARDOWN_SECONDS};
 
-use door::FaultyDoor;
 use stage::Stage;
-use world::{Artifacts, START, World};
+use troupe::Troupe;
+use world::World;
 
 /// The first act ends after so much time without a request boundary left, at the latest.
 const FIRST_ACT: Duration = Duration::from_secs(4 * 3600);
@@ -43,18 +48,28 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Runs a schedule. With `keep`, the log is kept.
 pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
+    run_with(schedule, keep, None)
+}
+
+/// The same with a deliberate bug of the driver.
+pub fn sabotaged(schedule: &Schedule, saboteur: Saboteur) -> Outcome {
+    run_with(schedule, false, Some(saboteur))
+}
+
+fn run_with(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(acts(schedule, keep)),
+        Ok(runtime) => runtime.block_on(acts(schedule, keep, saboteur)),
         Err(error) => Err(defect(&error.to_string())),
     };
     result.unwrap_or_else(|violation| Outcome {
         violation: Some(violation),
         requests: 0,
         events: 0,
+        happened: Vec::new(),
         log: Vec::new(),
         pictures: Vec::new(),
     })
@@ -68,16 +83,22 @@ fn defect(said: &str) -> Violation {
     }
 }
 
-async fn acts(schedule: &Schedule, keep: bool) -> Result<Outcome, Violation> {
+async fn acts(
+    schedule: &Schedule,
+    keep: bool,
+    saboteur: Option<Saboteur>,
+) -> Result<Outcome, Violation> {
     let world = World::new(&schedule.setup, schedule.seed).map_err(|e| defect(&e.to_string()))?;
     let (casting, cast) = mpsc::unbounded_channel();
     let (cluster, artifacts) = (world.cluster.clone(), world.artifacts.clone());
+    let remote = world.remote.clone();
     let stage = Arc::new(Mutex::new(Stage {
         world,
         properties: all(Level::Wire),
         events: schedule.events.clone(),
         next: 0,
         happened: 0,
+        kinds: Vec::new(),
         boundary: 0,
         requests: 0,
         effects: 0,
@@ -87,12 +108,21 @@ async fn acts(schedule: &Schedule, keep: bool) -> Result<Outcome, Violation> {
         violation: None,
         lives: vec![0],
         paused: vec![Instant::now()],
+        lagging: vec![Instant::now()],
+        skews: vec![0, 0],
+        watch_faults: Vec::new(),
+        expired: BTreeSet::new(),
+        memory: BTreeMap::new(),
+        saboteur,
+        shared: BTreeMap::new(),
+        leases: BTreeMap::new(),
         casting,
         keep,
         log: Vec::new(),
     }));
     let troupe = Troupe {
         cluster,
+        remote,
         artifacts,
         stage: Arc::clone(&stage),
     };
@@ -111,101 +141,10 @@ async fn acts(schedule: &Schedule, keep: bool) -> Result<Outcome, Violation> {
         violation,
         requests: stage.requests,
         events: stage.happened,
+        happened: std::mem::take(&mut stage.kinds),
         log,
         pictures,
     })
-}
-
-/// Starts processes, and starts them anew when they die.
-struct Troupe {
-    cluster: SimulatedCluster,
-    artifacts: Artifacts,
-    stage: Arc<Mutex<Stage>>,
-}
-
-impl Troupe {
-    async fn direct(self, mut cast: mpsc::UnboundedReceiver<usize>) {
-        let mut tasks: Vec<Option<(JoinHandle<()>, oneshot::Sender<()>)>> = vec![None, None];
-        let (again, mut ended) = mpsc::unbounded_channel::<usize>();
-        tasks[0] = Some(self.start(0, again.clone()));
-        loop {
-            // A process that ends by itself (a lost lease) is started anew, as a pod is.
-            let process = tokio::select! {
-                biased;
-                process = cast.recv() => process,
-                process = ended.recv() => process,
-            };
-            let Some(process) = process else { return };
-            if let Some(place) = tasks.get_mut(process) {
-                if let Some((task, _stop)) = place.take() {
-                    task.abort();
-                }
-                sleep(Duration::from_secs(1)).await;
-                *place = Some(self.start(process, again.clone()));
-            }
-        }
-    }
-
-    fn start(
-        &self,
-        process: usize,
-        ended: mpsc::UnboundedSender<usize>,
-    ) -> (JoinHandle<()>, oneshot::Sender<()>) {
-        let life = {
-            let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-            stage.lives.get(process).copied().unwrap_or(0)
-        };
-        let user = User::new(format!("controller-{process}"), &["system:masters"]);
-        let door = FaultyDoor {
-            inner: self.cluster.door(user),
-            stage: Arc::clone(&self.stage),
-            process,
-            life,
-        };
-        let now = Timestamp::from_millis(self.cluster.now().as_millisecond());
-        let ports = Ports {
-            connection: Connection::from_service(door),
-            remotes: Arc::default(),
-            budget: Budget::default(),
-            hooks: Arc::new(Deaf),
-            artifacts: Arc::new(self.artifacts.clone()),
-            clock: Clock::simulated(now.max(Timestamp::parse(START).unwrap_or_default())),
-            discovery: Arc::new(Discovery::new()),
-            watched: Arc::new(NoWatches),
-            observer: Arc::new(Silent),
-            renderer: Renderer::Inline,
-            config: Arc::new(Config::default()),
-            settings: Settings::default(),
-        };
-        let options = Options {
-            leader_elect: true,
-            max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
-            webhook: None,
-            ..Options::default()
-        };
-        let (missing, _) = watch::channel(Vec::new());
-        let identity = Process {
-            metrics: Metrics::new(),
-            missing,
-            gate: Gate::default(),
-            candidate: Some(Candidate {
-                namespace: "default".to_owned(),
-                identity: format!("controller-{process}-{life}"),
-            }),
-        };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move {
-            let shutdown = async {
-                if stopped.await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            };
-            // However it ended: it is started anew.
-            let _ = stageset_controller::run(&options, ports, identity, shutdown).await;
-            let _ = ended.send(process);
-        });
-        (task, stop)
-    }
 }
 
 struct Director {
@@ -243,9 +182,9 @@ impl Director {
     fn heal(&self, schedule: &Schedule) -> Result<(), Violation> {
         let mut stage = self.stage();
         stage.faults = false;
-        for until in &mut stage.paused {
-            *until = Instant::now();
-        }
+        let now = Instant::now();
+        stage.paused.iter_mut().for_each(|until| *until = now);
+        stage.lagging.iter_mut().for_each(|until| *until = now);
         let deleting = stage
             .world
             .stage_set()
@@ -271,10 +210,14 @@ impl Director {
             None => BOUND,
         };
         let began = Instant::now();
+        let mut asked = BTreeSet::new();
         loop {
             sleep(LOOK).await;
             self.broken()?;
             let missing = self.missing(schedule);
+            if missing.is_err() {
+                self.person_obeys(&mut asked);
+            }
             let excused = deletion.is_none()
                 && began.elapsed() < BOUND / 2
                 && rest::excuse(&self.stage().world).is_some();
@@ -288,6 +231,20 @@ impl Director {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Where the condition tells a person to ask for another try, somebody does, once for each time
+    /// that it is said anew.
+    fn person_obeys(&self, asked: &mut BTreeSet<(i64, String)>) {
+        let mut stage = self.stage();
+        let Some(stage_set) = stage.world.stage_set() else {
+            return;
+        };
+        let asks = stage_set.message.contains("requestedAt to a new value");
+        let now = stage.now().as_millis() / 120_000;
+        if asks && asked.len() < 10 && asked.insert((now, stage_set.message)) {
+            stage.happen(&Event::Request);
         }
     }
 
@@ -332,17 +289,5 @@ impl Director {
 
     fn written(&self) -> u64 {
         self.stage().effects
-    }
-}
-
-/// Nobody calls a hook in the trials yet; whoever does gets no answer.
-struct Deaf;
-
-impl stageset_cluster::hooks::Hooks for Deaf {
-    fn send(
-        &self,
-        _call: stageset_cluster::hooks::HookCall,
-    ) -> futures::future::BoxFuture<'_, Result<(), stageset_core::failure::Failure>> {
-        Box::pin(std::future::ready(Ok(())))
     }
 }

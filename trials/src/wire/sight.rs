@@ -4,8 +4,9 @@ use http::Method;
 use serde_json::Value;
 use stageset_core::object::ObjectKey;
 
+use super::world::KUBECTL;
 use crate::log::Sight;
-use crate::setup::{CONTENT, KINDS, NAMESPACE, group};
+use crate::setup::{CONTENT, KINDS, KUBECONFIG, NAMESPACE, group};
 
 /// What a request's path asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,6 +79,8 @@ impl Asked {
             ("stages.metio.wtf", _) | ("coordination.k8s.io", "leases") => true,
             ("events.k8s.io", "events") => method == Method::POST,
             ("source.toolkit.fluxcd.io", _) | ("", "serviceaccounts") => reads,
+            // The kubeconfig, and no other Secret (S26, S30).
+            ("", "secrets") => reads && self.name.as_deref() == Some(KUBECONFIG),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
                 reads
                     && self
@@ -119,6 +122,9 @@ pub(super) fn sight(object: &Value) -> Sight {
         deleting: text("/metadata/deletionTimestamp").is_some(),
         ready: ready(object),
         keep: annotation("stages.metio.wtf/prune") == "disabled",
+        legacy: object["metadata"]["managedFields"]
+            .as_array()
+            .is_some_and(|entries| entries.iter().any(|entry| entry["manager"] == KUBECTL)),
     }
 }
 

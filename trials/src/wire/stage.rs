@@ -1,20 +1,25 @@
 //! What all doors of a wire run share: the world, the schedule, the properties, who lives.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use http::Method;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, StatusCode};
 use serde_json::Value;
 use stageset_core::object::ObjectKey;
+use stageset_core::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::door::status;
+use super::door::{Answer, full, status};
 use super::sight::Asked;
 use super::world::World;
-use crate::event::Event;
+use crate::event::{Event, Watch};
 use crate::log::{Entry, What, Who};
 use crate::property::rest::Excused;
 use crate::property::{Property, Violation};
+use crate::saboteurs::Saboteur;
 use crate::scene::Scene as _;
 use crate::setup::NAMESPACE;
 
@@ -25,6 +30,8 @@ pub(super) struct Stage {
     pub(super) events: Vec<(u64, Event)>,
     pub(super) next: usize,
     pub(super) happened: u64,
+    /// What has happened, if it is to be kept.
+    pub(super) kinds: Vec<Event>,
     pub(super) boundary: u64,
     pub(super) requests: u64,
     pub(super) effects: u64,
@@ -35,6 +42,20 @@ pub(super) struct Stage {
     /// The life that each process is in.
     pub(super) lives: Vec<u32>,
     pub(super) paused: Vec<Instant>,
+    /// Until when the watches of each process tell nothing.
+    pub(super) lagging: Vec<Instant>,
+    /// How far off the clock of each process is, from its next start on.
+    pub(super) skews: Vec<i64>,
+    /// What becomes of the next watch events of a process.
+    pub(super) watch_faults: Vec<(usize, Watch)>,
+    /// Watches that the server has forgotten, by process and path.
+    pub(super) expired: BTreeSet<(usize, String)>,
+    /// What the controller's own reads were answered with before.
+    pub(super) memory: BTreeMap<String, (StatusCode, Bytes)>,
+    /// A deliberate bug of the driver, and what it needs.
+    pub(super) saboteur: Option<Saboteur>,
+    pub(super) shared: BTreeMap<String, (StatusCode, Bytes)>,
+    pub(super) leases: BTreeMap<usize, Bytes>,
     /// Told of processes that die or are to be started.
     pub(super) casting: mpsc::UnboundedSender<usize>,
     pub(super) keep: bool,
@@ -69,6 +90,9 @@ impl Stage {
             }
             self.next += 1;
             self.happened += 1;
+            if self.keep {
+                self.kinds.push(event.clone());
+            }
             match event {
                 Event::Late(seconds) | Event::Jump(seconds) => faults.late = seconds,
                 event if event.is_of_request() => faults.fault = Some(event),
@@ -88,9 +112,21 @@ impl Stage {
                     *until = Instant::now() + Duration::from_secs(*seconds);
                 }
             }
+            Event::Lag(process, seconds) => {
+                if let Some(until) = self.lagging.get_mut(*process) {
+                    *until = Instant::now() + Duration::from_secs(*seconds);
+                }
+            }
+            Event::Watch(process, fault) => self.watch_faults.push((*process, *fault)),
+            Event::Skew(process, seconds) if *process < self.lives.len() => {
+                // A clock that is wrong from the start on: the pod comes back on another node.
+                self.skews[*process] = *seconds;
+                self.kill(*process);
+            }
             Event::SecondLeader if self.lives.len() == 1 => {
                 self.lives.push(0);
                 self.paused.push(Instant::now());
+                self.lagging.push(Instant::now());
                 // The run has gone when nobody listens.
                 let _ = self.casting.send(1);
             }
@@ -102,10 +138,66 @@ impl Stage {
         self.tell_world(What::World(event.clone()));
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// How long the watches of a process still tell nothing.
+    pub(super) fn lag(&self, process: usize) -> Duration {
+        self.lagging.get(process).map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
+    }
+
+    /// What becomes of an event of a process's watches.
+    pub(super) fn watch_fault(&mut self, process: usize) -> Option<Watch> {
+        if !self.faults {
+            return None;
+        }
+        let index = self
+            .watch_faults
+            .iter()
+            .position(|(of, _)| *of == process)?;
+        Some(self.watch_faults.remove(index).1)
+    }
+
+    /// Whether the server has forgotten where this watch stood. It says so once.
+    pub(super) fn has_expired(&mut self, process: usize, uri: &http::Uri) -> bool {
+        self.expired.remove(&(process, uri.path().to_owned()))
+    }
+
+    /// What a lagging server answers to a read of the controller's: what it answered before.
+    pub(super) fn earlier(&self, parts: &Parts, asked: &Asked) -> Option<(StatusCode, Bytes)> {
+        if !may_lag(parts, asked) || self.is_torn_down() {
+            return None;
+        }
+        self.memory.get(&parts.uri.to_string()).cloned()
+    }
+
+    /// A teardown asks the server itself, not one that may lag.
+    fn is_torn_down(&self) -> bool {
+        let stage_set = self.world.stage_set();
+        stage_set.is_none_or(|stage_set| stage_set.deletion.is_some())
+    }
+
+    pub(super) fn remember(
+        &mut self,
+        parts: &Parts,
+        asked: &Asked,
+        status: StatusCode,
+        said: &Bytes,
+    ) {
+        if may_lag(parts, asked) && status.is_success() {
+            let kept = (status, said.clone());
+            self.memory.insert(parts.uri.to_string(), kept);
+        }
+    }
+
     pub(super) fn tell_world(&mut self, what: What) {
         let entry = Entry {
             number: self.boundary,
             at: self.world.now(),
+            began: self.world.now(),
             process: usize::MAX,
             life: 0,
             who: Who::World,
@@ -113,13 +205,15 @@ impl Stage {
             code: 0,
             delivered: false,
             effect: false,
+            abroad: false,
             versions: None,
         };
         self.hold_against(entry);
     }
 
     pub(super) fn hold_against(&mut self, entry: Entry) {
-        if entry.effect {
+        // Renewing the lease is how a leader rests.
+        if entry.effect && !matches!(entry.what, What::Lease(_)) {
             self.effects += 1;
         }
         if let What::Announce(reason, _) = &entry.what {
@@ -157,13 +251,7 @@ impl Stage {
     }
 
     /// What admission says, which the simulated server has no webhooks for.
-    pub(super) fn admission(
-        &self,
-        method: &Method,
-        asked: &Asked,
-    ) -> Option<
-        http::Response<http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, tower::BoxError>>,
-    > {
+    pub(super) fn admission(&self, method: &Method, asked: &Asked) -> Option<Answer> {
         let (kind, ..) = asked.tenant_kind()?;
         asked.name.as_ref()?;
         if method == Method::DELETE && self.world.deny_deletes {
@@ -199,5 +287,54 @@ impl Stage {
             // What isn't there any more can't be fought over.
             let _ = self.world.meddle(key);
         }
+    }
+}
+
+/// Reads that a server may answer from a cache that lags.
+fn may_lag(parts: &Parts, asked: &Asked) -> bool {
+    parts.method == Method::GET
+        && !asked.watch
+        && !parts.headers.contains_key("impersonate-user")
+        && matches!(
+            asked.plural.as_str(),
+            "stageinventories" | "externalartifacts"
+        )
+}
+
+/// What saboteurs of the driver need.
+impl Stage {
+    pub(super) fn cached(&self, place: &str) -> Option<(StatusCode, Bytes)> {
+        self.shared.get(place).cloned()
+    }
+
+    pub(super) fn cache(&mut self, place: String, kept: (StatusCode, Bytes)) {
+        self.shared.insert(place, kept);
+    }
+
+    pub(super) fn uncache(&mut self, path: &str) {
+        self.shared.retain(|place, _| !place.contains(path));
+    }
+
+    /// Whoever once held the lease is told that it still does.
+    pub(super) fn believe_in_the_lease(
+        &mut self,
+        process: usize,
+        method: &Method,
+        sent: &Bytes,
+        answer: Result<Answer, tower::BoxError>,
+    ) -> Result<Answer, tower::BoxError> {
+        let succeeded = answer
+            .as_ref()
+            .is_ok_and(|answer| answer.status().is_success());
+        let writes = method != Method::GET;
+        if writes && succeeded {
+            self.leases.insert(process, sent.clone());
+            return answer;
+        }
+        let Some(held) = self.leases.get(&process) else {
+            return answer;
+        };
+        let told = if writes { sent } else { held };
+        Ok(Answer::new(full(told.clone())))
     }
 }

@@ -67,17 +67,17 @@ pub(super) enum Cause<'a> {
     Said(String),
 }
 
-/// Decides on one object of a stage.
-pub(super) fn step<'a>(delivery: &Delivery<'a>, object: &'a Arc<Desired>) -> Step<'a> {
+/// Decides on one object of a stage, by what its identity knows of it.
+pub(super) fn step<'a>(
+    delivery: &Delivery<'a>,
+    object: &'a Arc<Desired>,
+    facts: Option<&'a ObjectFacts>,
+) -> Step<'a> {
     let Delivery {
         observation,
         identity,
         ..
     } = *delivery;
-    let facts = observation
-        .facts
-        .objects
-        .get(identity, &object.reference.key);
     if delivery.keeps(object) {
         let seen = facts.and_then(|facts| facts.live.as_ref());
         let fresh = facts

@@ -17,7 +17,7 @@ use super::base;
 use super::reconstruct;
 use super::release::{Release, StageView};
 use super::report::{self, Report, Wait};
-use super::stage::{record_inventory, seen};
+use super::stage::record_inventory;
 use super::sweep::{Of, Sweep};
 
 /// What is left to say after pruning.
@@ -40,13 +40,13 @@ pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
     let mut stay = Stay::new();
     let deferred = reconstruct::just_now(release);
     for (name, inventory) in in_reverse(release.inventories) {
+        let stage = release.stages.iter().find(|stage| stage.spec.name == *name);
         if deferred {
-            let left =
-                left_over(release, inventory).map(|(key, entry)| (key.clone(), entry.clone()));
+            let left = left_over(release, inventory, stage);
+            let left = left.map(|(key, entry)| (key.clone(), entry.clone()));
             stay.insert(name.clone(), left.collect());
             continue;
         }
-        let stage = release.stages.iter().find(|stage| stage.spec.name == *name);
         let left = sweep_stage(release, name, inventory, stage, &mut sweep)?;
         if !left.is_empty() {
             stay.insert(name.clone(), left);
@@ -103,12 +103,20 @@ pub(super) fn in_reverse(
 }
 
 /// What an inventory holds that the release doesn't have any more.
+///
+/// Its own stage, which nearly always claims all of it, is gone through side by side with it: both
+/// are in the order of their keys, and this runs in every pass.
 fn left_over<'a>(
     release: &Release<'_>,
     inventory: &'a StageInventory,
+    stage: Option<&StageView<'_>>,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a InventoryEntry)> {
-    let entries = inventory.entries.iter();
-    entries.filter(|(key, _)| !release.claims(key))
+    let own = stage.map_or(&[][..], |stage| &stage.objects);
+    let mut own = own.iter().map(|object| &object.reference.key).peekable();
+    inventory.entries.iter().filter(move |(key, _)| {
+        while own.next_if(|object| *object < *key).is_some() {}
+        own.peek() != Some(key) && !release.claims(key)
+    })
 }
 
 /// Decides on what left one stage; the entries that have to stay.
@@ -119,7 +127,8 @@ fn sweep_stage(
     stage: Option<&StageView<'_>>,
     sweep: &mut Sweep,
 ) -> Result<BTreeMap<ObjectKey, InventoryEntry>, Stop> {
-    let leftovers: Vec<(&ObjectKey, &InventoryEntry)> = left_over(release, inventory).collect();
+    let leftovers: Vec<(&ObjectKey, &InventoryEntry)> =
+        left_over(release, inventory, stage).collect();
     if leftovers.is_empty() || stage.is_some_and(|stage| !stage.spec.prune) {
         return Ok(BTreeMap::new());
     }
@@ -238,17 +247,22 @@ fn is_current(
         && recorded.service_account.as_ref() == stage.identity.service_account()
         && recorded.entries.len() == stage.objects.len() + stay.map_or(0, BTreeMap::len)
         && stay.is_none_or(|stay| stay.keys().all(|key| recorded.entries.contains_key(key)))
-        && stage.objects.iter().all(|object| {
-            recorded
-                .entries
-                .get(&object.reference.key)
-                .is_some_and(|entry| {
-                    let seen = seen_uid(release, stage, &object.reference.key);
-                    entry.version == object.reference.version
-                        && entry.digest.as_ref() == Some(&object.digest)
-                        && seen.is_none_or(|uid| entry.uid.as_deref() == Some(uid))
-                })
+        && holds_the_objects(stage, recorded)
+}
+
+/// Whether each object of the stage is recorded as it is: both are in the order of their keys.
+fn holds_the_objects(stage: &StageView<'_>, recorded: &StageInventory) -> bool {
+    let mut entries = recorded.entries.iter();
+    stage.objects.iter().all(|object| {
+        let key = &object.reference.key;
+        let entry = entries.find(|(recorded, _)| *recorded >= key);
+        entry.is_some_and(|(recorded, entry)| {
+            recorded == key
+                && entry.version == object.reference.version
+                && entry.digest.as_ref() == Some(&object.digest)
+                && seen_uid(stage, key).is_none_or(|uid| entry.uid.as_deref() == Some(uid))
         })
+    })
 }
 
 /// What an inventory records of the way to its cluster.
@@ -256,8 +270,8 @@ pub(super) fn kubeconfig_of(target: &Target) -> Option<KubeconfigReference> {
     target.remote().map(|remote| remote.kubeconfig.clone())
 }
 
-fn seen_uid<'a>(release: &Release<'a>, stage: &StageView<'_>, key: &ObjectKey) -> Option<&'a str> {
-    match seen(release, stage, key)?.0 {
+fn seen_uid<'a>(stage: &StageView<'a>, key: &ObjectKey) -> Option<&'a str> {
+    match &stage.facts(key)?.live.as_ref()?.value {
         LiveState::Present(live) => Some(&live.uid),
         LiveState::Absent | LiveState::Unreadable(_) => None,
     }
@@ -272,7 +286,7 @@ fn inventory_of(
     let mut entries = stay.get(&stage.spec.name).cloned().unwrap_or_default();
     for object in &stage.objects {
         let key = &object.reference.key;
-        let uid = seen_uid(release, stage, key).map(str::to_owned);
+        let uid = seen_uid(stage, key).map(str::to_owned);
         let known = recorded.and_then(|inventory| inventory.entries.get(key));
         entries.insert(
             key.clone(),

@@ -3,7 +3,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -12,8 +11,10 @@ use stageset_api::reason::Reason;
 use crate::failure::Failure;
 use crate::identity::{Identity, Target};
 use crate::names::StageName;
-use crate::object::{DefinedKind, Desired, GroupVersionKind, ObjectKey, Owner, Rendered};
-use crate::observation::{BuildOverlay, KindState, Observation, StageInventory, StageStatus};
+use crate::object::{DefinedKind, Desired, GroupVersionKind, ObjectKey, Owner, Rendered, hex};
+use crate::observation::{
+    BuildOverlay, KindState, ObjectFacts, Observation, StageInventory, StageStatus,
+};
 use crate::plan::Need;
 use crate::spec::{Spec, Stage};
 use crate::time::Timestamp;
@@ -47,6 +48,8 @@ pub(super) struct StageView<'a> {
     /// Objects of kinds that the target doesn't serve, with what to say of them.
     pub unknown: Vec<UnknownObject<'a>>,
     pub recorded: Option<&'a StageStatus>,
+    /// What its identity knows of objects.
+    known: Option<&'a BTreeMap<ObjectKey, ObjectFacts>>,
 }
 
 /// An object that can't be placed yet.
@@ -64,7 +67,12 @@ impl Release<'_> {
     }
 }
 
-impl StageView<'_> {
+impl<'a> StageView<'a> {
+    /// What is known of an object, as this stage's identity saw it.
+    pub(super) fn facts(&self, key: &ObjectKey) -> Option<&'a ObjectFacts> {
+        self.known?.get(key)
+    }
+
     /// Whether the object belongs to this stage.
     pub(super) fn claims(&self, key: &ObjectKey) -> bool {
         self.objects
@@ -132,6 +140,7 @@ pub(super) fn assemble<'a>(
             objects: Vec::with_capacity(objects.len()),
             unknown: Vec::new(),
             recorded: observation.stage_set.status.stage(&stage.name),
+            known: observation.facts.objects.of(identity),
         };
         let mut last: Option<(&GroupVersionKind, Scope<'_>)> = None;
         for rendered in objects.iter() {
@@ -318,12 +327,7 @@ pub(super) fn run_of(spec: &Spec, target: &Target, pins: &Pins) -> String {
             None => add(""),
         }
     }
-    let mut run = String::with_capacity(12);
-    for byte in &hash.finalize()[..6] {
-        // Writing to a String cannot fail.
-        let _ = write!(run, "{byte:02x}");
-    }
-    run
+    hex(&hash.finalize()[..6])
 }
 
 /// The run with what is laid over its builds; the same where there is nothing. The name begins with
@@ -338,9 +342,6 @@ fn overlaid(mut run: String, overlays: &[Arc<BuildOverlay>]) -> String {
         hash.update([0]);
     }
     run.push('.');
-    for byte in &hash.finalize()[..6] {
-        // Writing to a String cannot fail.
-        let _ = write!(run, "{byte:02x}");
-    }
+    run.push_str(&hex(&hash.finalize()[..6]));
     run
 }

@@ -9,7 +9,7 @@ use stageset_api::reason::Reason;
 use crate::failure::FailureClass;
 use crate::names::StageName;
 use crate::object::{Desired, ObjectKey};
-use crate::observation::{Health, InventoryEntry, Live, LiveState, Phase, StageInventory};
+use crate::observation::{Health, InventoryEntry, Live, Phase, StageInventory};
 use crate::plan::{Event, EventKind, Operation, RecordOperation, TenantOperation};
 use crate::time::Timestamp;
 use crate::waves::{ApplyOrder, Wave, apply_order};
@@ -341,7 +341,8 @@ fn one_wave<'a>(
     let mut waits: Option<(Vec<String>, Timestamp)> = None;
     let mut failures = Vec::new();
     for object in in_wave(stage, wave) {
-        match object::step(&delivery, object) {
+        let facts = stage.facts(&object.reference.key);
+        match object::step(&delivery, object, facts) {
             Step::Settled(live) => written.live.push((&object.reference.key, live)),
             Step::Ask(need) => needs.push(need),
             Step::Write(operation) => writes.push(operation),
@@ -484,9 +485,7 @@ fn refused(release: &Release<'_>, stage: &StageView<'_>, failures: &[ObjectFailu
     }
     let until = until.unwrap_or(release.observation.now);
     let stop = stage_failure(release, stage, reason, &messages.join("; "), until);
-    let passes = failures
-        .iter()
-        .all(|failure| goes_away(release, stage, failure));
+    let passes = failures.iter().all(|failure| goes_away(stage, failure));
     match stop {
         Stop::Report(report) if passes => (*report).passing().into(),
         stop => stop,
@@ -497,12 +496,11 @@ fn refused(release: &Release<'_>, stage: &StageView<'_>, failures: &[ObjectFailu
 const PASSING: u32 = 3;
 
 /// A conflict, a time-out, an overloaded server: the next try may well succeed.
-fn goes_away(release: &Release<'_>, stage: &StageView<'_>, failure: &ObjectFailure<'_>) -> bool {
+fn goes_away(stage: &StageView<'_>, failure: &ObjectFailure<'_>) -> bool {
     let Cause::Refused(refusal) = &failure.cause else {
         return false;
     };
-    let objects = &release.observation.facts.objects;
-    let facts = objects.get(stage.identity, &failure.object.reference.key);
+    let facts = stage.facts(&failure.object.reference.key);
     let tried = facts.and_then(|facts| facts.dry_run.as_ref().map(|(_, fact)| fact.failures));
     let written =
         facts.and_then(|facts| facts.write_failure.as_ref().map(|(_, fact)| fact.failures));
@@ -551,8 +549,8 @@ fn wave_is_ready(
             Health::Failed(said) => format!("failed: {said}"),
             Health::Terminating => "it is being deleted".to_owned(),
         };
-        let facts = observation.facts.objects.get(stage.identity, key);
-        let seen = facts
+        let seen = stage
+            .facts(key)
             .and_then(|facts| facts.settled.as_ref())
             .map(|settled| settled.since);
         since = match (since, seen) {
@@ -588,16 +586,6 @@ fn wave_is_ready(
     .attempting(release.pins)
     .overdue(waited >= bound)
     .into())
-}
-
-/// The last seen state of an object of this stage.
-pub(super) fn seen<'a>(
-    release: &Release<'a>,
-    stage: &StageView<'_>,
-    key: &ObjectKey,
-) -> Option<(&'a LiveState, Timestamp)> {
-    let facts = release.observation.facts.objects.get(stage.identity, key)?;
-    facts.live.as_ref().map(|fact| (&fact.value, fact.at))
 }
 
 /// The bound of a stage's wait for readiness, when neither it nor the StageSet sets one.

@@ -20,7 +20,7 @@ use super::expressions::{self, Said};
 use super::freshness::{jittered, poll_pause};
 use super::release::{Release, StageView};
 use super::report::{Report, Wait, retry_interval};
-use super::stage::{DEFAULT_TIMEOUT, seen};
+use super::stage::DEFAULT_TIMEOUT;
 
 /// How many objects a message names.
 const NAMED: usize = 5;
@@ -204,11 +204,10 @@ fn since(release: &Release<'_>, stage: &StageView<'_>, applied: bool) -> Timesta
 
 /// When the last object of the stage was written, as far as this process remembers.
 pub(super) fn last_written(release: &Release<'_>, stage: &StageView<'_>) -> Timestamp {
-    let objects = &release.observation.facts.objects;
     stage
         .objects
         .iter()
-        .filter_map(|object| objects.get(stage.identity, &object.reference.key))
+        .filter_map(|object| stage.facts(&object.reference.key))
         .filter_map(|facts| facts.settled.as_ref())
         .map(|settled| settled.since)
         .max()
@@ -282,12 +281,9 @@ fn due(
     waited: Duration,
 ) -> Option<Timestamp> {
     let observation = release.observation;
-    let tracking = observation
-        .facts
-        .objects
-        .get(stage.identity, key)
-        .map_or(Tracking::Polled, |facts| facts.tracking);
-    let at = seen(release, stage, key).map(|(_, at)| at);
+    let facts = stage.facts(key);
+    let tracking = facts.map_or(Tracking::Polled, |facts| facts.tracking);
+    let at = facts.and_then(|facts| Some(facts.live.as_ref()?.at));
     let judged = || expressions::about(stage.spec, key).next().is_some();
     match (ready, tracking) {
         (true, Tracking::Moved) if can_regress(key) || judged() => {

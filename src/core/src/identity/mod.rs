@@ -115,9 +115,15 @@ impl Identity {
             Actor::Tenant {
                 namespace,
                 service_account,
-            } => Some(format!(
-                "system:serviceaccount:{namespace}:{service_account}"
-            )),
+            } => Some(
+                [
+                    "system:serviceaccount:",
+                    namespace.as_str(),
+                    ":",
+                    service_account.as_str(),
+                ]
+                .concat(),
+            ),
             Actor::Kubeconfig | Actor::Controller => None,
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::failure::{Fact, Failure};
+use crate::failure::{Fact, Failure, FailureClass};
 use crate::identity::Identity;
 use crate::names::StageName;
 use crate::object::ObjectKey;
@@ -384,6 +384,14 @@ impl ActionFacts {
         self.looks.clear();
     }
 
+    /// Something was done: what was seen before says nothing of how things are now. That an identity
+    /// may not see an object still holds, and is no reason to ask again at once (I4).
+    fn outdated(&mut self) {
+        self.looks.retain(|_, fact| {
+            matches!(&fact.value, Answer::Unreadable(failure) if failure.class == FailureClass::Denied)
+        });
+    }
+
     /// How far this process has come with an action, whatever the number of the attempt: the latest.
     pub fn progress(&self, attempt: &Attempt) -> Option<(&Progress, Timestamp)> {
         self.attempts
@@ -404,14 +412,14 @@ impl ActionFacts {
     pub fn settled(&mut self, attempt: &Attempt) {
         self.attempts
             .retain(|known, _| !same_action(known, attempt));
-        self.looks.clear();
+        self.outdated();
     }
 
     /// A step is about to be recorded: whether or not the write is answered, it is this process that
     /// began.
     pub fn recording(&mut self, step: &ActionStep, at: Timestamp) {
         if let ActionStep::Starts { attempt, .. } = step {
-            self.looks.clear();
+            self.outdated();
             let tidying = format!("{}/tidy", attempt.key);
             self.attempts.retain(|known, _| {
                 let tidies = known.key == tidying
@@ -434,7 +442,7 @@ impl ActionFacts {
                 self.has_failed(attempt, failure.clone(), generation, at);
             }
             ActionStep::Cleared { stage } => {
-                self.looks.clear();
+                self.outdated();
                 self.attempts.retain(|known, _| known.stage != *stage);
                 self.failed.retain(|(of, _, _), _| of != stage);
             }
@@ -443,7 +451,7 @@ impl ActionFacts {
 
     /// A deed has ended: what was seen before says nothing of how things are now.
     pub fn ended(&mut self, attempt: &Attempt, result: Result<(), Failure>, at: Timestamp) {
-        self.looks.clear();
+        self.outdated();
         self.advanced(attempt, Progress::Ended(result), at);
     }
 

@@ -13,6 +13,11 @@ use super::live::ObjectFacts;
 pub struct Objects(BTreeMap<Identity, BTreeMap<ObjectKey, ObjectFacts>>);
 
 impl Objects {
+    /// Everything that this identity knows.
+    pub fn of(&self, identity: &Identity) -> Option<&BTreeMap<ObjectKey, ObjectFacts>> {
+        self.0.get(identity)
+    }
+
     /// What this identity knows of the object.
     pub fn get(&self, identity: &Identity, key: &ObjectKey) -> Option<&ObjectFacts> {
         self.0.get(identity)?.get(key)

@@ -58,11 +58,9 @@ pub enum Next {
 
 impl Plan {
     /// A plan that asks.
-    pub fn ask(mut needs: Vec<Need>) -> Self {
-        needs.sort();
-        needs.dedup();
+    pub fn ask(needs: Vec<Need>) -> Self {
         Self {
-            needs,
+            needs: Need::in_order(needs),
             steps: Vec::new(),
             next: Next::Again,
         }

@@ -119,13 +119,6 @@ pub enum Need {
     },
 }
 
-fn reference_only<S: serde::Serializer>(
-    object: &Arc<Desired>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    object.reference.serialize(serializer)
-}
-
 impl Need {
     /// The identity under which a tenant-plane fact is gathered; `None` for the controller's own.
     pub fn identity(&self) -> Option<&Identity> {
@@ -149,57 +142,76 @@ impl Need {
         }
     }
 
-    /// Kind of need, cluster, identity, rest. Identities are compared as a whole: two of them may
-    /// read alike.
-    fn order(&self) -> (u8, Option<&Target>, Option<&Identity>, String) {
+    /// The needs in their order, each once.
+    pub(super) fn in_order(needs: Vec<Self>) -> Vec<Self> {
+        if needs.len() < 2 {
+            return needs;
+        }
+        // The texts are made once for each need, not once for each comparison.
+        let mut keyed: Vec<(String, Self)> =
+            needs.into_iter().map(|need| (need.text(), need)).collect();
+        keyed.sort_by(|(a_text, a), (b_text, b)| {
+            a.place().cmp(&b.place()).then_with(|| a_text.cmp(b_text))
+        });
+        keyed.dedup_by(|(a_text, a), (b_text, b)| a_text == b_text && a.place() == b.place());
+        keyed.into_iter().map(|(_, need)| need).collect()
+    }
+
+    /// Kind of need, cluster, identity. Identities are compared as a whole: two of them may read
+    /// alike.
+    fn place(&self) -> (u8, Option<&Target>, Option<&Identity>) {
         match self {
-            Self::Account(name) => (0, None, None, name.to_string()),
-            Self::Namespace => (1, None, None, String::new()),
-            Self::Inventories => (2, None, None, String::new()),
-            Self::Source(source) => (3, None, None, source.to_string()),
-            Self::Kubeconfig(reference) => (4, None, None, reference.to_string()),
-            Self::Kind { target, gvk } => (5, Some(target), None, gvk.to_string()),
-            Self::Dependency(stage_set) => (9, None, None, stage_set.to_string()),
-            Self::Labelled { identity, search } => (
-                10,
-                None,
-                Some(identity),
-                format!("{search} {} {}", search.stage, search.version),
-            ),
-            Self::Build { key, .. } => (
-                6,
-                None,
-                None,
-                format!("{} {} {}", key.digest, key.path, key.overlay),
-            ),
-            Self::Variables { identity, source } => (11, None, Some(identity), source.to_string()),
-            Self::DryRun { identity, object } => (
-                7,
-                None,
-                Some(identity),
-                format!("{} {}", object.reference.key, object.digest),
-            ),
-            Self::Read {
-                identity, object, ..
-            } => (8, None, Some(identity), object.key.to_string()),
-            Self::Ledger => (9, None, None, String::new()),
-            Self::Look {
-                identity,
-                object,
-                question,
-            } => (
-                10,
-                None,
-                Some(identity),
-                format!("{} {}", object.key, question.text()),
-            ),
-            Self::Rules {
-                identity,
-                namespace,
-            } => (20, None, Some(identity), namespace.clone()),
-            Self::Access { identity, right } => (21, None, Some(identity), right.to_string()),
+            Self::Account(_) => (0, None, None),
+            Self::Namespace => (1, None, None),
+            Self::Inventories => (2, None, None),
+            Self::Source(_) => (3, None, None),
+            Self::Kubeconfig(_) => (4, None, None),
+            Self::Kind { target, .. } => (5, Some(target), None),
+            Self::Build { .. } => (6, None, None),
+            Self::DryRun { identity, .. } => (7, None, Some(identity)),
+            Self::Read { identity, .. } => (8, None, Some(identity)),
+            Self::Dependency(_) => (9, None, None),
+            Self::Labelled { identity, .. } => (10, None, Some(identity)),
+            Self::Variables { identity, .. } => (11, None, Some(identity)),
+            Self::Ledger => (12, None, None),
+            Self::Look { identity, .. } => (13, None, Some(identity)),
+            Self::Rules { identity, .. } => (20, None, Some(identity)),
+            Self::Access { identity, .. } => (21, None, Some(identity)),
         }
     }
+
+    /// What tells it from others of its place.
+    fn text(&self) -> String {
+        match self {
+            Self::Account(name) => name.to_string(),
+            Self::Namespace | Self::Inventories | Self::Ledger => String::new(),
+            Self::Source(source) => source.to_string(),
+            Self::Kubeconfig(reference) => reference.to_string(),
+            Self::Kind { gvk, .. } => gvk.to_string(),
+            Self::Dependency(stage_set) => stage_set.to_string(),
+            Self::Labelled { search, .. } => {
+                format!("{search} {} {}", search.stage, search.version)
+            }
+            Self::Build { key, .. } => format!("{} {} {}", key.digest, key.path, key.overlay),
+            Self::Variables { source, .. } => source.to_string(),
+            Self::DryRun { object, .. } => {
+                format!("{} {}", object.reference.key, object.digest)
+            }
+            Self::Read { object, .. } => object.key.to_string(),
+            Self::Look {
+                object, question, ..
+            } => format!("{} {}", object.key, question.text()),
+            Self::Rules { namespace, .. } => namespace.clone(),
+            Self::Access { right, .. } => right.to_string(),
+        }
+    }
+}
+
+fn reference_only<S: serde::Serializer>(
+    object: &Arc<Desired>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    object.reference.serialize(serializer)
 }
 
 impl PartialEq for Need {
@@ -215,6 +227,7 @@ impl PartialOrd for Need {
 }
 impl Ord for Need {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(&other.order())
+        let place = self.place().cmp(&other.place());
+        place.then_with(|| self.text().cmp(&other.text()))
     }
 }

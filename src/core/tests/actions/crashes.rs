@@ -236,3 +236,37 @@ fn a_lost_lifetime_request_is_remembered_across_revisions_and_other_actions() {
         "each revision's own action ran"
     );
 }
+
+/// Clocks of two machines never agree: what one process recorded may still be to come for the next one.
+/// That must not make it ask for the same thing again and again until then (the trials found it).
+#[test]
+fn a_successor_whose_clock_is_behind_asks_no_more_often() {
+    for (name, verb, count) in verbs() {
+        let action = action(name, verb);
+        let mut quiet = world(&action, false);
+        succeeds(&mut quiet, name);
+        for at in 1..=quiet.requests {
+            let what = format!("{name}: crash after request {at}");
+            let mut world = world(&action, false);
+            world.dies_after = Some(at);
+            while world.dies_after.is_some() {
+                if let Next::Hold { until, .. } = world.turn().next {
+                    world.now = until;
+                }
+            }
+            world.now = Timestamp::from_millis(world.now.as_millis() - 90_000);
+            world.crash();
+            // Panics after 500 decisions without a rest.
+            world.settle(HOUR);
+            if action.verb.is_repeatable() {
+                assert_eq!(
+                    world.ready(),
+                    "True Succeeded",
+                    "{what}: {}",
+                    world.message()
+                );
+            }
+            assert!(count(&world) <= 2, "{what}");
+        }
+    }
+}

@@ -220,3 +220,43 @@ fn an_unreadable_ledger_stops_the_release_before_anything_is_done() {
     assert!(world.objects.is_empty());
     succeeds(&mut world, "readable again");
 }
+
+/// Each step of an action is a reason to look anew at what it works on, but not to ask again for what
+/// the account may not see: with several actions that was a hot loop of denials (I4; found by the
+/// trials).
+#[test]
+fn a_witness_that_may_not_be_read_is_not_asked_for_after_every_step() {
+    let once = anchored(action("once", http(Method::Post)), "ConfigMap", "gate");
+    let others = ["a", "b", "c"].map(|name| action(name, http(Method::Put)));
+    let mut actions = vec![once];
+    actions.extend(others);
+    let mut world = with_actions(actions, Vec::new());
+    world.plant("ConfigMap", "gate");
+    succeeds(&mut world, "r1");
+    world.denied.insert((
+        "system:serviceaccount:payments:deployer".into(),
+        "get".into(),
+        "ConfigMap".into(),
+    ));
+    world.publish("app", "r2", &["Deployment/web=2"]);
+    world.crash();
+    let before = world.effects.received.len();
+    let mut looks = 0;
+    loop {
+        let plan = world.turn();
+        let asked = plan.needs.iter();
+        looks += asked
+            .filter(|need| matches!(need, Need::Look { .. }))
+            .count();
+        if plan.next != Next::Again {
+            break;
+        }
+    }
+    assert_eq!(
+        world.effects.received.len(),
+        before + 3,
+        "{}",
+        world.message()
+    );
+    assert_eq!(looks, 1);
+}

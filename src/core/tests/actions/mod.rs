@@ -19,6 +19,9 @@ use stageset_core::spec::{
     PatchFormat, Selected, Until, Verb,
 };
 
+use stageset_core::plan::{Need, Next};
+use stageset_core::time::Timestamp;
+
 use crate::world::{NAMESPACE, World, manifest, shop, stage};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -34,6 +34,9 @@ impl<'a> Looks<'a> {
 
     /// The answer as it was seen after `after`; `None` until it is there. One that may change is
     /// looked for again, less often the longer the wait.
+    ///
+    /// A point that is still to come was recorded by another process whose clock is ahead of ours:
+    /// what this one has seen, it has seen since, and asking again would never make it newer.
     pub(super) fn see(
         &mut self,
         object: &Reference,
@@ -47,7 +50,7 @@ impl<'a> Looks<'a> {
             .facts
             .actions
             .look(identity, &object.key, question)
-            .filter(|fact| fact.at >= after);
+            .filter(|fact| fact.at >= after || after > observation.now);
         let due = match known.map(|fact| (fact, &fact.value)) {
             None => Some(observation.now),
             Some((fact, Answer::Yes { .. } | Answer::Never { .. } | Answer::Foreign)) => {

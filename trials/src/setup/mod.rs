@@ -2,12 +2,19 @@
 //!
 //! Checkers take from here what is right; the controller never sees it.
 
-use std::fmt;
+mod features;
+mod items;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use stageset_core::object::ObjectKey;
 
+pub use features::{ANCHOR, Feature, KUBECONFIG, LEFTOVER, PROBE, Step, actions, job, own, probe};
+pub use items::{Item, KINDS, api_version, group};
+
 use crate::random::Random;
+use crate::schedule::Level;
 
 /// Namespace of the StageSet.
 pub const NAMESPACE: &str = "payments";
@@ -23,6 +30,14 @@ pub const CANARY: &str = "canary-5ecre7";
 pub const STAGES: [&str; 3] = ["base", "app", "edge"];
 /// How many revisions each source has.
 pub const REVISIONS: u8 = 5;
+/// The variable that releases with [`Feature::Variables`] substitute.
+pub const VARIABLE: &str = "level";
+/// How many values it may have, from 0.
+pub const LEVELS: u8 = 3;
+/// The ConfigMap that it comes from.
+pub const SETTINGS: &str = "settings";
+/// The StageSet that releases with [`Feature::Dependency`] depend on.
+pub const DEPENDENCY: &str = "platform";
 /// Longest wait of a teardown in the trials.
 pub const MAX_TEARDOWN_SECONDS: u64 = 1800;
 /// Steady interval of the StageSet.
@@ -67,6 +82,8 @@ pub struct Setup {
     pub obstinate: bool,
     /// How many request boundaries the break lasts.
     pub boundaries: u64,
+    /// What it makes use of beyond stages of objects.
+    pub features: BTreeSet<Feature>,
 }
 
 impl Setup {
@@ -81,12 +98,13 @@ impl Setup {
             slow: 5,
             obstinate: false,
             boundaries: 80,
+            features: BTreeSet::new(),
         }
     }
 
-    /// What a seed begins with.
-    pub fn draw(random: &mut Random) -> Self {
-        Self {
+    /// What a seed begins with, at a level.
+    pub fn draw(random: &mut Random, level: Level) -> Self {
+        let mut setup = Self {
             stages: *random.pick(&[1, 2, 2, 2, 2, 3]),
             objects: *random.pick(&[2, 3, 4, 4, 4, 5]),
             accounts: match random.below(20) {
@@ -103,7 +121,21 @@ impl Setup {
             slow: *random.pick(&[0, 0, 5, 5, 30, 1200]),
             obstinate: random.per_mille(500),
             boundaries: random.between(30, 140),
+            features: BTreeSet::new(),
+        };
+        for feature in Feature::ALL {
+            // Drawn in any case, so that the streams of all levels stay alike.
+            let drawn = random.per_mille(feature.per_mille());
+            if drawn && feature.fits(&setup, level) {
+                setup.features.insert(feature);
+            }
         }
+        setup
+    }
+
+    /// Whether the release makes use of this.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
     }
 
     /// The account that delivers a stage.
@@ -156,6 +188,7 @@ impl Setup {
                 if variant.unpruned == Some(stage) {
                     spec["prune"] = false.into();
                 }
+                features::add_to_stage(self, stage, &mut spec);
                 spec
             })
             .collect();
@@ -165,6 +198,12 @@ impl Setup {
         let mut spec = json!({ "interval": format!("{INTERVAL_SECONDS}s"), "stages": stages });
         if self.accounts == Accounts::Shared {
             spec["serviceAccountName"] = "deployer".into();
+        }
+        if self.has(Feature::Remote) {
+            spec["kubeConfig"] = json!({ "secretRef": { "name": KUBECONFIG } });
+        }
+        if self.has(Feature::Dependency) {
+            spec["dependsOn"] = json!([{ "name": DEPENDENCY }]);
         }
         if variant.suspended {
             spec["suspend"] = true.into();
@@ -231,6 +270,7 @@ impl Setup {
             content: format!("{name}@{content}"),
             // One object that is to stay whatever happens to the release.
             keep: stage == 0 && number == 4,
+            immutable: kind == "Secret" && self.has(Feature::Recreate),
             name,
         }
     }
@@ -287,131 +327,11 @@ impl Variant {
     }
 }
 
-/// One manifest of a release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// Kind.
-    pub kind: &'static str,
-    /// Namespace, unless cluster-scoped.
-    pub namespace: Option<&'static str>,
-    /// Name.
-    pub name: String,
-    /// What the annotation [`CONTENT`] says.
-    pub content: String,
-    /// `stages.metio.wtf/prune: disabled`.
-    pub keep: bool,
+/// Whether a user is this account of the StageSet's namespace.
+pub fn is_user(user: &str, account: &str) -> bool {
+    let own = user.strip_prefix("system:serviceaccount:payments:");
+    own == Some(account)
 }
-
-impl Item {
-    /// Which object it is.
-    pub fn key(&self) -> ObjectKey {
-        ObjectKey {
-            name: self.name.clone(),
-            kind: self.kind.to_owned(),
-            namespace: self.namespace.map(str::to_owned),
-            group: group(self.kind).to_owned(),
-        }
-    }
-
-    /// The manifest, valid on a real API server too. `slow` seconds make a Deployment wait.
-    pub fn manifest(&self, slow: u64) -> Value {
-        let mut annotations = json!({ CONTENT: self.content });
-        if self.keep {
-            annotations["stages.metio.wtf/prune"] = "disabled".into();
-        }
-        let mut metadata = json!({ "name": self.name, "annotations": annotations });
-        if self.namespace == Some(EXTRA) {
-            metadata["namespace"] = EXTRA.into();
-        }
-        let mut body = json!({
-            "apiVersion": api_version(self.kind), "kind": self.kind, "metadata": metadata,
-        });
-        match self.kind {
-            "ConfigMap" => body["data"] = json!({ "content": self.content }),
-            "Secret" => body["stringData"] = json!({ "password": CANARY }),
-            "Service" => {
-                body["spec"] = json!({
-                    "selector": { "app": self.name }, "ports": [{ "port": 80 }],
-                });
-            }
-            "Deployment" => {
-                body["metadata"]["annotations"]["sim.stages.metio.wtf/workload"] =
-                    format!("ready-after={slow}s").into();
-                body["spec"] = json!({
-                    "replicas": 1,
-                    "selector": { "matchLabels": { "app": self.name } },
-                    "template": {
-                        "metadata": {
-                            "labels": { "app": self.name },
-                            "annotations": { CONTENT: self.content },
-                        },
-                        "spec": { "containers": [{ "name": "main", "image": "example.org/app:1" }] },
-                    },
-                });
-            }
-            "CustomResourceDefinition" => body["spec"] = definition(),
-            "Widget" => body["spec"] = json!({ "content": self.content }),
-            _ => {}
-        }
-        body
-    }
-}
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
-    }
-}
-
-fn definition() -> Value {
-    json!({
-        "group": "example.org", "scope": "Namespaced",
-        "names": {
-            "kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList",
-        },
-        "versions": [{
-            "name": "v1", "served": true, "storage": true,
-            "schema": { "openAPIV3Schema": {
-                "type": "object",
-                "properties": { "spec": {
-                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-                }},
-            }},
-        }],
-    })
-}
-
-/// API group of a kind of the trials.
-pub fn group(kind: &str) -> &'static str {
-    api_version(kind)
-        .split_once('/')
-        .map_or("", |(group, _)| group)
-}
-
-/// API version of a kind of the trials.
-pub fn api_version(kind: &str) -> &'static str {
-    match kind {
-        "Deployment" => "apps/v1",
-        "CustomResourceDefinition" => "apiextensions.k8s.io/v1",
-        "Widget" => "example.org/v1",
-        _ => "v1",
-    }
-}
-
-/// All kinds of the trials with their plural names and whether they are namespaced.
-pub const KINDS: [(&str, &str, bool); 7] = [
-    ("ConfigMap", "configmaps", true),
-    ("Secret", "secrets", true),
-    ("Service", "services", true),
-    ("Deployment", "deployments", true),
-    ("Namespace", "namespaces", false),
-    (
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-        false,
-    ),
-    ("Widget", "widgets", true),
-];
 
 /// The user name of an account of the StageSet's namespace.
 pub fn user(account: &str) -> String {

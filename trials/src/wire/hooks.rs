@@ -1,0 +1,90 @@
+//! Who gets the requests of http actions.
+
+use futures::future::BoxFuture;
+use stageset_cluster::hooks::{HookCall, Hooks};
+use stageset_core::failure::{Failure, FailureClass};
+
+use super::passage::Passage;
+use crate::event::Event;
+use crate::log::{Act, Doing, Entry, What, Who};
+use crate::setup::{STAGES, user};
+
+/// The receiver, as one process reaches it.
+pub(super) struct Receiver(pub(super) Passage);
+
+impl Hooks for Receiver {
+    fn send(&self, call: HookCall) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.receive(call))
+    }
+}
+
+impl Receiver {
+    async fn receive(&self, call: HookCall) -> Result<(), Failure> {
+        let passage = &self.0;
+        let (began, faults) = passage.begin().await;
+        let mut entry = self.entry(&call, faults.number);
+        entry.began = began;
+        let failed = |said: &str| {
+            let class = FailureClass::Transient { retry_after: None };
+            Failure::new(class, format!("{}: {said}", call.url))
+        };
+        match &faults.fault {
+            Some(Event::CrashBefore) => return passage.die().await,
+            Some(Event::Fail(failing)) => {
+                passage.stage().hold_against(entry);
+                passage.finish(faults.late, &faults.meanwhile).await;
+                return Err(failed(&format!("injected: {failing}")));
+            }
+            _ => {}
+        }
+        let refused = passage.stage().world.refuses_hooks();
+        let lost = faults.fault == Some(Event::Lose);
+        let crashes = faults.fault == Some(Event::CrashAfter);
+        entry.code = if refused { 500 } else { 200 };
+        entry.effect = !refused;
+        entry.delivered = !lost && !crashes;
+        passage.stage().hold_against(entry);
+        passage.finish(faults.late, &faults.meanwhile).await;
+        if crashes {
+            passage.die().await
+        } else if lost {
+            Err(failed("the answer was lost"))
+        } else if refused {
+            Err(failed("500"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Stage and action stand in the path.
+    fn entry(&self, call: &HookCall, number: u64) -> Entry {
+        let mut parts = call.url.rsplit('/');
+        let action = parts.next().unwrap_or_default().to_owned();
+        let name = parts.next().unwrap_or_default().to_owned();
+        let stage = self.0.stage();
+        let index = STAGES.iter().position(|stage| *stage == name);
+        let account = index.and_then(|index| stage.world.setup.account(index));
+        let key = index.map(|index| stage.world.completion_key(index, &action));
+        Entry {
+            number,
+            at: stage.now(),
+            began: stage.now(),
+            process: self.0.process,
+            life: self.0.life,
+            // Requests to others carry nobody's name; they are the stage's account's business.
+            who: account.map_or(Who::Anonymous, |account| Who::User(user(account))),
+            what: What::Act(Act {
+                stage: name,
+                action,
+                key: key.unwrap_or_default(),
+                doing: Doing::Send,
+                kind: String::new(),
+            }),
+            code: 0,
+            delivered: false,
+            effect: false,
+            versions: None,
+            abroad: false,
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! The simulated cluster of a wire run: what stands in it ([`events`]: what happens to it; [`scene`]:
+//! how checkers see it).
+
+mod events;
+mod features;
+mod scene;
+
+pub(super) use features::KUBECTL;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use stageset_cluster::artifacts::ArtifactSource;
+use stageset_core::failure::{Failure, FailureClass};
+use stageset_core::object::ObjectKey;
+use stageset_render::{Tree, pack};
+use stageset_sim::{HelperError, SimulatedCluster};
+
+use crate::event::{Event, Offer, Standing, Way, Workload};
+use crate::scene::Scene as _;
+use crate::setup::{
+    Feature, Flavour, KINDS, NAME, NAMESPACE, STAGES, Setup, Variant, api_version, job, probe,
+};
+use crate::table::Table;
+
+const START: &str = "2026-11-23T21:00:00Z";
+pub(super) const OURS: &str = "stages.metio.wtf/v1";
+pub(super) const SOURCES: &str = "source.toolkit.fluxcd.io/v1";
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
+/// Artifacts by URL; those of broken sources can't be had.
+#[derive(Clone, Default)]
+pub(super) struct Artifacts(Arc<Mutex<(BTreeMap<String, Bytes>, BTreeSet<String>)>>);
+
+impl ArtifactSource for Artifacts {
+    fn fetch<'a>(&'a self, url: &'a str, _limit: u64) -> BoxFuture<'a, Result<Bytes, Failure>> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let broken = held
+            .1
+            .iter()
+            .any(|source| url.contains(&format!("/{source}/")));
+        let found = held.0.get(url).filter(|_| !broken).cloned();
+        drop(held);
+        Box::pin(async move {
+            found.ok_or_else(|| {
+                let class = FailureClass::Transient { retry_after: None };
+                Failure::new(class, format!("GET {url}: 503"))
+            })
+        })
+    }
+}
+
+/// The cluster, and what only the run knows of it.
+pub(super) struct World {
+    pub(super) setup: Setup,
+    pub(super) table: Arc<Table>,
+    pub(super) variant: Variant,
+    pub(super) cluster: SimulatedCluster,
+    pub(super) artifacts: Artifacts,
+    pub(super) offers: BTreeMap<String, Offer>,
+    pub(super) revisions: BTreeMap<String, u8>,
+    pub(super) revoked: BTreeSet<(String, String, String)>,
+    pub(super) deny_deletes: bool,
+    pub(super) rejected: BTreeSet<String>,
+    pub(super) fights: BTreeMap<ObjectKey, u64>,
+    /// The remote cluster, if the release goes there.
+    pub(super) remote: Option<SimulatedCluster>,
+    pub(super) way: Way,
+    pub(super) workloads: BTreeMap<String, Workload>,
+    /// So many more requests of http actions are refused.
+    pub(super) deaf: u64,
+    /// The value of the variable, if its ConfigMap is there.
+    pub(super) level: Option<u8>,
+    pub(super) tokens: u64,
+}
+
+impl World {
+    pub(super) fn new(setup: &Setup, seed: u64) -> Result<Self, HelperError> {
+        let start = START.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let mut world = Self {
+            table: Table::of(setup),
+            variant: Variant::default(),
+            cluster: SimulatedCluster::new(start, seed),
+            artifacts: Artifacts::default(),
+            offers: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            deny_deletes: false,
+            rejected: BTreeSet::new(),
+            fights: BTreeMap::new(),
+            remote: None,
+            way: Way::Present,
+            workloads: BTreeMap::new(),
+            deaf: 0,
+            level: Some(0),
+            tokens: 0,
+            setup: setup.clone(),
+        };
+        for definition in stageset_api::crd::definitions() {
+            world.load(&definition.definition)?;
+        }
+        world.load(&loose_definition("ExternalArtifact", "externalartifacts"))?;
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE },
+        });
+        world.put(&namespace)?;
+        if setup.has(Feature::Remote) {
+            world.remote = Some(SimulatedCluster::new(start, seed ^ 0xab));
+            world.put_there(&namespace)?;
+            world.way(Way::Present)?;
+        }
+        for account in setup.account_names() {
+            world.account(account)?;
+            world.put_there(&json!({
+                "apiVersion": RBAC, "kind": "ClusterRoleBinding", "metadata": { "name": account },
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": account,
+                },
+                "subjects": [{
+                    "kind": "ServiceAccount", "name": account, "namespace": NAMESPACE,
+                }],
+            }))?;
+        }
+        world.rights()?;
+        world.put_there(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": "victim", "namespace": NAMESPACE },
+        }))?;
+        for source in setup.sources() {
+            world.offer(source, Offer::Revision(1))?;
+        }
+        world.bring_features()?;
+        world.put(&world.stage_set_object())?;
+        Ok(world)
+    }
+
+    /// The cluster that the release goes to.
+    pub(super) fn target(&self) -> &SimulatedCluster {
+        self.remote.as_ref().unwrap_or(&self.cluster)
+    }
+
+    /// Puts an object into the cluster that the release goes to.
+    pub(super) fn put_there(&self, object: &Value) -> Result<(), HelperError> {
+        self.target().apply_yaml_value(object).map(drop)
+    }
+
+    pub(super) fn put(&self, object: &Value) -> Result<(), HelperError> {
+        self.cluster.apply_yaml_value(object).map(drop)
+    }
+
+    /// With its definitions established at once.
+    fn load(&self, definition: &Value) -> Result<(), HelperError> {
+        self.cluster.load_yaml(&definition.to_string())
+    }
+
+    pub(super) fn account(&self, name: &str) -> Result<(), HelperError> {
+        self.put(&json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": { "name": name, "namespace": NAMESPACE },
+        }))
+    }
+
+    /// What each account may do, anew.
+    pub(super) fn rights(&self) -> Result<(), HelperError> {
+        for account in self.setup.account_names() {
+            let rules: Vec<Value> = KINDS
+                .iter()
+                .map(|(kind, plural, _)| {
+                    let may = |verb: &&str| {
+                        !self.revoked.contains(&(
+                            account.to_owned(),
+                            (*verb).to_owned(),
+                            (*kind).to_owned(),
+                        ))
+                    };
+                    let verbs: Vec<&str> = ["get", "list", "watch", "create", "patch", "delete"]
+                        .into_iter()
+                        .filter(may)
+                        .collect();
+                    json!({
+                        "apiGroups": [crate::setup::group(kind)],
+                        "resources": [plural], "verbs": verbs,
+                    })
+                })
+                .collect();
+            let role = json!({
+                "apiVersion": RBAC, "kind": "ClusterRole", "metadata": { "name": account },
+                "rules": rules,
+            });
+            // Variables are read here, wherever the objects go.
+            self.put(&role)?;
+            self.put_there(&role)?;
+        }
+        Ok(())
+    }
+
+    fn stage_set_object(&self) -> Value {
+        json!({
+            "apiVersion": OURS, "kind": "StageSet",
+            "metadata": { "name": NAME, "namespace": NAMESPACE },
+            "spec": self.setup.spec(&self.variant),
+        })
+    }
+
+    pub(super) fn offer(&mut self, source: &str, offer: Offer) -> Result<(), HelperError> {
+        if let Offer::Revision(revision) = offer {
+            self.revisions.insert(source.to_owned(), revision);
+        }
+        self.offers.insert(source.to_owned(), offer);
+        let revision = self.revisions.get(source).copied().unwrap_or(1);
+        let (url, digest) = self.artifact(source, revision);
+        {
+            let mut held = self
+                .artifacts
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if offer == Offer::Broken {
+                held.1.insert(source.to_owned());
+            } else {
+                held.1.remove(source);
+            }
+        }
+        if offer == Offer::Absent {
+            // It may not be there any more: that is as well.
+            let _ = self
+                .cluster
+                .delete(SOURCES, "ExternalArtifact", NAMESPACE, source);
+            return Ok(());
+        }
+        let ready = if offer == Offer::NotReady {
+            "False"
+        } else {
+            "True"
+        };
+        let artifact = if offer == Offer::NoArtifact {
+            Value::Null
+        } else {
+            json!({ "url": url, "digest": digest, "revision": format!("r{revision}"),
+                    "path": "x", "lastUpdateTime": START })
+        };
+        self.put(&json!({
+            "apiVersion": SOURCES, "kind": "ExternalArtifact",
+            "metadata": { "name": source, "namespace": NAMESPACE }, "spec": {},
+        }))?;
+        let status = json!({
+            "artifact": artifact,
+            "conditions": [{
+                "type": "Ready", "status": ready, "reason": "Trial", "message": "",
+                "lastTransitionTime": START,
+            }],
+        });
+        self.cluster
+            .patch_status(SOURCES, "ExternalArtifact", NAMESPACE, source, &status)
+            .map(drop)
+    }
+
+    fn artifact(&self, source: &str, revision: u8) -> (String, String) {
+        let mut files = Vec::new();
+        for stage in (0..self.setup.stages).filter(|stage| self.setup.source(*stage) == source) {
+            for item in self.setup.items(stage, revision) {
+                let path = format!(
+                    "{}/{}.json",
+                    STAGES[stage],
+                    item.to_string().replace('/', "-")
+                );
+                files.push((path, item.manifest(&self.setup).to_string().into_bytes()));
+            }
+            for (folder, manifest) in [("jobs", job()), ("probe", probe(stage))] {
+                let path = format!("{}-{folder}/{folder}.json", STAGES[stage]);
+                files.push((path, manifest.to_string().into_bytes()));
+            }
+        }
+        let tree = Tree::from_files(files).unwrap_or_default();
+        let (bytes, digest) = pack(&tree);
+        let url = format!("http://artifacts.example/{source}/{revision}.tar.gz");
+        let mut held = self
+            .artifacts
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        held.0.insert(url.clone(), bytes.into());
+        (url, digest.to_string())
+    }
+
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<Value> {
+        let namespace = key.namespace.as_deref().unwrap_or_default();
+        self.target()
+            .get(api_version(&key.kind), &key.kind, namespace, &key.name)
+    }
+
+    pub(super) fn patch(&self, key: &ObjectKey, patch: &Value) -> Result<(), HelperError> {
+        let namespace = key.namespace.as_deref().unwrap_or_default();
+        let version = api_version(&key.kind);
+        self.target()
+            .patch(version, &key.kind, namespace, &key.name, patch)
+            .map(drop)
+    }
+
+    /// Whoever broke something mends it.
+    pub(super) fn heal(&mut self) -> Result<(), HelperError> {
+        for event in [
+            Event::Grant,
+            Event::AllowDeletes,
+            Event::Accept,
+            Event::Release,
+            Event::MendWorkloads,
+            Event::Deaf(0),
+            Event::Dependency(Standing::Ready),
+            Event::Abroad(Way::Present),
+        ] {
+            self.happen(&event)?;
+        }
+        if self.level.is_none() {
+            self.happen(&Event::Variable(Some(0)))?;
+        }
+        self.fights.clear();
+        for account in self.setup.account_names() {
+            let found = self.cluster.get("v1", "ServiceAccount", NAMESPACE, account);
+            if found.is_none() {
+                self.account(account)?;
+            }
+        }
+        let last = self.revisions.values().max().copied().unwrap_or(1);
+        for source in self.setup.sources() {
+            let own = self.revisions.get(source).copied().unwrap_or(1);
+            let revision = if self.setup.flavour == Flavour::Platform {
+                last
+            } else {
+                own
+            };
+            if self.offers.get(source) != Some(&Offer::Revision(revision)) {
+                self.offer(source, Offer::Revision(revision))?;
+            }
+        }
+        let mended = Variant {
+            suspended: false,
+            invalid: false,
+            ..if self.setup.flavour == Flavour::Platform {
+                Variant {
+                    unpruned: self.variant.unpruned,
+                    ..Variant::default()
+                }
+            } else {
+                self.variant.clone()
+            }
+        };
+        if mended != self.variant && self.stage_set().is_some() {
+            self.variant = mended;
+            self.respec()?;
+        }
+        Ok(())
+    }
+}
+
+fn loose_definition(kind: &str, plural: &str) -> Value {
+    let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("{plural}.source.toolkit.fluxcd.io") },
+        "spec": {
+            "group": "source.toolkit.fluxcd.io", "scope": "Namespaced",
+            "names": {
+                "kind": kind, "plural": plural, "singular": kind.to_lowercase(),
+                "listKind": format!("{kind}List"),
+            },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": { "status": {} },
+                "schema": { "openAPIV3Schema": {
+                    "type": "object", "properties": { "spec": open, "status": open },
+                }},
+            }],
+        },
+    })
+}

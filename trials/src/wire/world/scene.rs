@@ -1,0 +1,139 @@
+//! The simulated cluster as checkers see it.
+
+use serde_json::Value;
+use stageset_core::object::ObjectKey;
+use stageset_core::time::Timestamp;
+
+use super::super::sight::{entries, sight};
+use super::{OURS, World};
+use crate::event::Offer;
+use crate::log::Sight;
+use crate::scene::{Scene, StageSetSight};
+use crate::setup::{NAME, NAMESPACE, STAGES, Setup, Step, Variant};
+use crate::table::Table;
+
+impl Scene for World {
+    fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    fn table(&self) -> &Table {
+        &self.table
+    }
+
+    fn variant(&self) -> &Variant {
+        &self.variant
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.cluster.now().as_millisecond())
+    }
+
+    fn stage_set(&self) -> Option<StageSetSight> {
+        let object = self.cluster.get(OURS, "StageSet", NAMESPACE, NAME)?;
+        let conditions = object["status"]["conditions"].as_array();
+        let ready = conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition["type"] == "Ready");
+        let text = |field: &str| {
+            ready
+                .and_then(|ready| ready[field].as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Some(StageSetSight {
+            deletion: object["metadata"]["deletionTimestamp"]
+                .as_str()
+                .and_then(Timestamp::parse),
+            finalizer: object["metadata"]["finalizers"]
+                .as_array()
+                .is_some_and(|list| !list.is_empty()),
+            generation: object["metadata"]["generation"].as_i64().unwrap_or(0),
+            observed_generation: object["status"]["observedGeneration"].as_i64().unwrap_or(0),
+            ready: format!("{} {}", text("status"), text("reason")),
+            message: text("message"),
+        })
+    }
+
+    fn object(&self, key: &ObjectKey) -> Option<Sight> {
+        self.get(key).map(|object| sight(&object))
+    }
+
+    fn objects(&self) -> Vec<(ObjectKey, Sight)> {
+        let items = self.setup.all_items().into_iter();
+        items
+            .map(|(_, item)| item.key())
+            .filter_map(|key| Some((key.clone(), self.object(&key)?)))
+            .collect()
+    }
+
+    fn inventories(&self) -> Vec<(String, Vec<ObjectKey>)> {
+        let all = self.cluster.list(OURS, "StageInventory", NAMESPACE);
+        all.iter()
+            .map(|inventory| {
+                let stage = inventory["metadata"]["labels"]["stages.metio.wtf/stage"]
+                    .as_str()
+                    .unwrap_or_default();
+                (stage.to_owned(), entries(inventory))
+            })
+            .collect()
+    }
+
+    fn recorded(&self, key: &ObjectKey) -> bool {
+        self.inventories()
+            .iter()
+            .any(|(_, keys)| keys.contains(key))
+    }
+
+    fn allows(&self, account: &str, verb: &str, key: &ObjectKey) -> bool {
+        !self
+            .revoked
+            .contains(&(account.to_owned(), verb.to_owned(), key.kind.clone()))
+    }
+
+    fn level(&self) -> Option<u8> {
+        self.level
+    }
+
+    fn done(&self, stage: usize, step: Step, revision: u8) -> bool {
+        if step.lifetime {
+            let ledger = self.cluster.get(OURS, "StageLedger", NAMESPACE, NAME);
+            let completed = ledger
+                .as_ref()
+                .map(|ledger| &ledger["status"]["completedActions"]);
+            let mut completed = completed.and_then(Value::as_array).into_iter().flatten();
+            return completed
+                .any(|done| done["stage"] == STAGES[stage] && done["action"] == step.name);
+        }
+        self.record(stage).is_some_and(|record| {
+            let executed = record["executedActions"].as_array();
+            record["ledgerRevision"] == format!("r{revision}")
+                && executed.is_some_and(|names| names.iter().any(|name| name == step.name))
+        })
+    }
+
+    fn begun(&self, stage: usize, step: Step) -> bool {
+        self.record(stage).is_some_and(|record| {
+            let started = record["startedAction"].as_str().unwrap_or_default();
+            let ending = format!("/{}", step.name);
+            started.lines().any(|line| line.ends_with(&ending))
+        })
+    }
+
+    fn offered(&self, source: &str) -> Option<u8> {
+        match self.offers.get(source)? {
+            Offer::Revision(revision) => Some(*revision),
+            Offer::NotReady | Offer::Absent | Offer::NoArtifact | Offer::Broken => None,
+        }
+    }
+}
+
+impl World {
+    /// The status of a stage.
+    fn record(&self, stage: usize) -> Option<Value> {
+        let object = self.cluster.get(OURS, "StageSet", NAMESPACE, NAME)?;
+        let mut stages = object["status"]["stages"].as_array()?.iter();
+        stages.find(|known| known["name"] == STAGES[stage]).cloned()
+    }
+}
