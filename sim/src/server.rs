@@ -281,11 +281,7 @@ impl Server {
         {
             object::set_meta(&mut new, "generation", object::generation(&old) + 1);
         }
-        if object::is_deleting(&new)
-            && object::finalizers(&new).is_empty()
-            && !resource.is("", "pods")
-            && !resource.is("", "namespaces")
-        {
+        if verbs::update::is_finalized(resource, &new) {
             return self.erase(&resource.store, key);
         }
         Some(self.commit(&resource.store, new))

@@ -11,6 +11,10 @@ fn service(spec: &Value) -> Value {
     json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a" }, "spec": spec })
 }
 
+fn object_meta(object: &mut Value) -> &mut serde_json::Map<String, Value> {
+    object["metadata"].as_object_mut().unwrap()
+}
+
 fn version(answer: &Answer) -> &str {
     answer.1["metadata"]["resourceVersion"].as_str().unwrap()
 }
@@ -245,4 +249,34 @@ fn a_job_shares_the_labels_of_its_template() {
     assert_eq!(made.1["metadata"]["labels"]["job-name"], "b");
     let written = w.merge(&format!("{jobs}/b"), &json!({ "metadata": {} }));
     assert_ne!(version(&made), version(&written));
+}
+
+#[test]
+fn what_an_apply_leaves_empty_in_a_custom_resource_is_written_away_by_the_next() {
+    let mut w = World::new();
+    w.post(
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        &crate::custom::crd(),
+    );
+    w.pass(10_000);
+    let uri = "/apis/example.com/v1/namespaces/default/widgets/a";
+    let config = |annotations: Value| {
+        json!({ "apiVersion": "example.com/v1", "kind": "Widget",
+                "metadata": { "name": "a", "annotations": annotations } })
+    };
+    let one = format!("{uri}?fieldManager=one");
+    let mut nothing = config(Value::Null);
+    object_meta(&mut nothing).remove("annotations");
+    w.apply(&one, &nothing);
+    let emptied = w.apply(&one, &config(json!({})));
+    assert_eq!(emptied.0, 200);
+    let written = w.apply(&format!("{uri}?fieldManager=two"), &nothing);
+    assert_ne!(version(&emptied), version(&written));
+    let again = w.apply(&format!("{uri}?fieldManager=two"), &nothing);
+    assert_eq!(version(&again), version(&written));
+    // So is what was in it before and went with its last field.
+    w.apply(&one, &config(json!({ "x": "1" })));
+    let emptied = w.apply(&one, &config(json!({})));
+    let written = w.apply(&format!("{uri}?fieldManager=two"), &nothing);
+    assert_ne!(version(&emptied), version(&written));
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     defaults::{each, under},
+    names,
     validation::service::related_fields,
 };
 use crate::{
@@ -158,7 +159,7 @@ pub(crate) fn begin_create(server: &mut Server, service: &mut Value) -> Result<(
     let spec = object::child(service, "spec");
     follow_address(None, spec);
     families(None, spec).map_err(|causes| invalid(&name, &causes))?;
-    addresses(server, spec);
+    addresses(server, &name, spec).map_err(|cause| invalid(&name, &[cause]))?;
     if opened(spec) {
         new_ports(server, spec);
     }
@@ -185,7 +186,7 @@ pub(crate) fn begin_update(
     follow_address(Some(old), spec);
     families(Some(old), spec).map_err(|causes| invalid(&name, &causes))?;
     if !addressed(old) && addressed(spec) {
-        addresses(server, spec);
+        addresses(server, &name, spec).map_err(|cause| invalid(&name, &[cause]))?;
     }
     if opened(spec) {
         more_ports(server, spec)?;
@@ -410,13 +411,15 @@ fn opened_or_internal(spec: &Spec) -> bool {
 }
 
 /// An address of each family, unless the service is headless or brings its own.
-fn addresses(server: &mut Server, spec: &mut Spec) {
+///
+/// Each address is an object that names its service, so that not every name will do.
+fn addresses(server: &mut Server, name: &str, spec: &mut Spec) -> Result<(), Cause> {
     if !addressed(spec)
         || list(spec, "clusterIPs")
             .first()
             .is_some_and(|ip| ip == "None")
     {
-        return;
+        return Ok(());
     }
     let mut given = list(spec, "clusterIPs").to_vec();
     for i in 0..list(spec, "ipFamilies").len() {
@@ -424,13 +427,22 @@ fn addresses(server: &mut Server, spec: &mut Spec) {
             given.push("".into());
         }
         if given[i] == "" {
-            given[i] = server.ids.cluster_ip().into();
+            let address = server.ids.cluster_ip();
+            if let Some(problem) = names::path_segment(name).first() {
+                let what = format!(
+                    "failed to allocate IP: IPAddress.networking.k8s.io \"{address}\" is invalid: \
+                     spec.parentRef.name: Invalid value: \"{name}\": {problem}"
+                );
+                return Err(Cause::invalid("spec.clusterIPs", &given.into(), &what));
+            }
+            given[i] = address.into();
         }
     }
     if let Some(first) = given.first() {
         spec.insert("clusterIP".into(), first.clone());
     }
     spec.insert("clusterIPs".into(), given.into());
+    Ok(())
 }
 
 /// Whether ports that name no port on the nodes get one.

@@ -14,7 +14,9 @@ pub(crate) struct Decoded {
     pub(crate) unknown: Vec<String>,
     /// Lists and maps that were sent empty. Where Go tells them from absent ones it matters.
     hollow: Vec<String>,
-    /// An applied custom resource whose metadata has empty lists or maps, which are stored.
+    /// Whether there were nulls, which say the same as nothing.
+    nulls: bool,
+    /// An applied custom resource whose metadata has empty or null fields, which are stored.
     pub(crate) emptied: bool,
     /// A job that takes its labels from its template, those to come included.
     pub(crate) takes_labels: bool,
@@ -32,9 +34,9 @@ impl Decoded {
         }
     }
 
-    /// Whether any list or map was sent empty.
+    /// Whether any list or map was empty or null.
     pub(crate) fn was_any_empty(&self) -> bool {
-        !self.hollow.is_empty()
+        self.nulls || !self.hollow.is_empty()
     }
 
     /// Whether this field was sent as an empty list or map.
@@ -209,6 +211,7 @@ fn walk(
                 };
                 walk(child, field, &below, decoded)?;
             }
+            decoded.nulls |= map.values().any(Value::is_null);
             map.retain(|key, child| schema.field(key).is_some() && !child.is_null());
             map.retain(|key, child| {
                 let Some(field) = schema.field(key) else {

@@ -77,7 +77,7 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
             "source",
             "type",
         ],
-        ("apps", "replicasets") => &["status.replicas"],
+        ("", "replicationcontrollers") => &["status.replicas"],
         ("batch", "jobs") => &["status.successful"],
         _ => &[],
     }
@@ -193,6 +193,10 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
         })?,
         None => 0,
     };
+    // Whatever the cache has comes as it is.
+    let cached = query.get("resourceVersion") == Some("0")
+        && query.get("continue").is_none_or(str::is_empty);
+    let limit = if cached { 0 } else { limit };
     let selection = Selection::read(&call.resource, query, check_options)?;
     let current = server.store.revision();
     let page = if let Some(token) = query.get("continue") {

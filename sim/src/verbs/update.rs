@@ -312,11 +312,7 @@ pub(crate) fn finish(
     {
         object::set_meta(&mut new, "generation", object::generation(old) + 1);
     }
-    let finalized = object::is_deleting(&new)
-        && object::finalizers(&new).is_empty()
-        && !resource.is("", "pods")
-        && !resource.is("", "namespaces");
-    if finalized {
+    if is_finalized(resource, &new) {
         // The answer is what was sent; nothing of it was stored.
         if !call.dry_run {
             server.erase(&resource.store, &call.key());
@@ -331,6 +327,16 @@ pub(crate) fn finish(
         return Ok(Arc::new(new));
     }
     Ok(super::create::store(server, resource, false, decoded, new))
+}
+
+/// Whether nothing keeps an object any longer that is being deleted. A namespace is kept by its
+/// content.
+pub(crate) fn is_finalized(resource: &Resource, object: &Value) -> bool {
+    let grace = object.pointer("/metadata/deletionGracePeriodSeconds");
+    object::is_deleting(object)
+        && object::finalizers(object).is_empty()
+        && grace.is_none_or(|grace| grace == 0)
+        && !resource.is("", "namespaces")
 }
 
 /// Whether two states differ in nothing but the times of managed-fields entries. Entries stand in

@@ -51,6 +51,7 @@ impl Comparison {
                 // An answer to a watch that is no stream is the one thing in it.
                 let status = answer.body.get(0).unwrap_or(&answer.body);
                 let message = status["message"].as_str().unwrap_or_default();
+                let message = status.as_str().unwrap_or(message);
                 Some(Value::String(format!("{} {message}", answer.code)))
             };
             out.push(Difference {

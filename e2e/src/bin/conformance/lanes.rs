@@ -3,7 +3,7 @@
 //!
 //! A round's requests follow from the seed and the round's number alone, whatever else runs.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
@@ -59,6 +59,7 @@ pub(crate) async fn run(
     known: &[Known],
 ) -> Result<bool> {
     let started = Instant::now();
+    let limit = limit()?;
     let rounds = operations.div_ceil(mode.length());
     let mut lanes = JoinSet::new();
     let mut sum = Report::new(known.to_vec());
@@ -68,6 +69,9 @@ pub(crate) async fn run(
         set_up::server(&mut pair, mode, lane == 0, &mut sum).await?;
         lanes.spawn(async move {
             for number in (lane..rounds).step_by(LANES) {
+                if limit.is_some_and(|limit| started.elapsed() >= limit) {
+                    break;
+                }
                 let left = operations - number * mode.length();
                 let count = left.min(mode.length());
                 round(&mut pair, mode, seed, number, count, &mut report)
@@ -83,6 +87,19 @@ pub(crate) async fn run(
         sum.absorb(report??);
     }
     Ok(sum.finish(mode.name(), seed))
+}
+
+/// With `CONFORMANCE_MINUTES` set no round begins after so many minutes; the sums say how many
+/// operations there were.
+fn limit() -> Result<Option<Duration>> {
+    let Some(minutes) = std::env::var_os("CONFORMANCE_MINUTES") else {
+        return Ok(None);
+    };
+    let minutes = minutes.to_string_lossy().into_owned();
+    let minutes: u64 = minutes
+        .parse()
+        .with_context(|| format!("CONFORMANCE_MINUTES: found `{minutes}`, wanted a number"))?;
+    Ok(Some(Duration::from_mins(minutes)))
 }
 
 async fn round(

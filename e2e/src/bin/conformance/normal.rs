@@ -83,15 +83,19 @@ fn masked(text: &str) -> String {
                 continue 'text;
             }
         }
-        let version = [
+        let before_numbers = [
             "ResourceVersion in object meta: ",
             "in record (",
             // A patch in Go's notation.
             "resourceVersion:",
+            // What a server gives away.
+            "IPAddress.networking.k8s.io \"",
+            "duplicate nodePort: {TCP ",
+            "duplicate nodePort: {UDP ",
         ];
-        if first.is_ascii_digit() && version.iter().any(|before| out.ends_with(before)) {
-            out.push_str("VERSION");
-            rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        if first.is_ascii_digit() && before_numbers.iter().any(|before| out.ends_with(before)) {
+            out.push_str("NUMBER");
+            rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
             continue;
         }
         out.push(first);
@@ -131,14 +135,14 @@ const TOKEN_VOLUME: &str = "kube-api-access-";
 fn generated(text: &str) -> String {
     let mut out = text.to_owned();
     for prefix in [GENERATE, TOKEN_VOLUME] {
-        let Some(at) = out.find(prefix) else {
-            continue;
-        };
-        let (head, tail) = out.split_at(at + prefix.len());
-        if let Some(suffix) = tail.get(..5)
-            && suffix.bytes().all(|c| c.is_ascii_alphanumeric())
-        {
-            out = format!("{head}NAME{}", &tail[5..]);
+        let mut from = 0;
+        while let Some(at) = out[from..].find(prefix) {
+            from += at + prefix.len();
+            if let Some(suffix) = out[from..].get(..5)
+                && suffix.bytes().all(|c| c.is_ascii_alphanumeric())
+            {
+                out.replace_range(from..from + 5, "NAME");
+            }
         }
     }
     out
@@ -200,7 +204,7 @@ mod tests {
         let message = "ResourceVersion in precondition: 1, ResourceVersion in object meta: 345";
         assert_eq!(
             normal(json!({ "message": message }))["message"],
-            "ResourceVersion in precondition: 1, ResourceVersion in object meta: VERSION"
+            "ResourceVersion in precondition: 1, ResourceVersion in object meta: NUMBER"
         );
     }
 
@@ -228,6 +232,12 @@ mod tests {
             normal(json!({"name": "generated-x"})),
             json!({"name": "generated-x"})
         );
+    }
+
+    #[test]
+    fn every_generated_name_in_a_text_goes() {
+        let message = |a: &str, b: &str| json!({"message": format!("kube-api-access-{a}, kube-api-access-{b}")});
+        assert_eq!(normal(message("aaaaa", "bbbbb")), message("NAME", "NAME"));
     }
 
     #[test]
