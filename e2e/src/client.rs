@@ -98,8 +98,20 @@ impl Api {
     /// # Errors
     /// When the certificate can't be read.
     pub fn new(plane: &ControlPlane) -> Result<Self> {
+        Self::with(plane, true)
+    }
+
+    /// A client that shows no certificate; its requests bear a token.
+    ///
+    /// # Errors
+    /// When the authority's certificate can't be read.
+    pub fn without_certificate(plane: &ControlPlane) -> Result<Self> {
+        Self::with(plane, false)
+    }
+
+    fn with(plane: &ControlPlane, certificate: bool) -> Result<Self> {
         let pki = plane.folder().join("pki");
-        let config = tls(&pki)?;
+        let config = tls(&pki, certificate)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         // Or every request with a body waits 40 ms for an acknowledgement.
@@ -224,15 +236,19 @@ impl Api {
     }
 }
 
-fn tls(pki: &Path) -> Result<ClientConfig> {
+fn tls(pki: &Path, certificate: bool) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(pki.join("ca.crt"))?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    if !certificate {
+        return Ok(config.with_no_client_auth());
+    }
     let cert = CertificateDer::from_pem_file(pki.join("e2e-admin.crt"))?;
     let key = PrivateKeyDer::from_pem_file(pki.join("e2e-admin.key"))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+    config
         .with_client_auth_cert(vec![cert], key)
         .context("the administrator's certificate")
 }

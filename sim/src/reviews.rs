@@ -86,43 +86,65 @@ fn check(call: &Call, review: &Value, spec: &Value) -> Result<(), ApiError> {
     let mut causes = Vec::new();
     let resource = spec.get("resourceAttributes");
     let other = spec.get("nonResourceAttributes");
+    let shown = other.map_or(
+        Value::Null,
+        |other| json!({ "Path": text(other, "path"), "Verb": text(other, "verb") }),
+    );
     if resource.is_some() == other.is_some() {
-        let shown = match other {
-            Some(other) => json!({ "Path": text(other, "path"), "Verb": text(other, "verb") }),
-            None => Value::Null,
-        };
         let what = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
         causes.push(Cause::invalid("spec", &shown, what));
     }
     let kind = call.resource.kind.as_str();
     if kind != "SelfSubjectAccessReview"
         && text(spec, "user").is_empty()
-        && spec
-            .get("groups")
-            .and_then(Value::as_array)
-            .is_none_or(Vec::is_empty)
+        && strings(spec.get("groups")).is_empty()
     {
         let what = "at least one of user or group must be specified";
         causes.push(Cause::invalid("spec.user", &json!(""), what));
     }
+    for field in ["fieldSelector", "labelSelector"] {
+        selector(field, resource.and_then(|r| r.get(field)), &mut causes);
+    }
     if kind == "LocalSubjectAccessReview" {
-        let namespace = object::namespace(review);
-        if let Some(asked) = resource
-            && text(asked, "namespace") != namespace
-        {
-            let shown = json!(text(asked, "namespace"));
+        let asked = resource.map(|resource| text(resource, "namespace"));
+        if let Some(asked) = asked.filter(|asked| *asked != object::namespace(review)) {
             let field = "spec.resourceAttributes.namespace";
-            causes.push(Cause::invalid(
-                field,
-                &shown,
-                "must match metadata.namespace",
-            ));
+            let what = "must match metadata.namespace";
+            causes.push(Cause::invalid(field, &json!(asked), what));
+        }
+        if other.is_some() {
+            let what = "disallowed on this kind of request";
+            causes.push(Cause::invalid("spec.nonResourceAttributes", &shown, what));
         }
     }
     if causes.is_empty() {
         return Ok(());
     }
-    Err(ApiError::invalid(kind, &call.resource.group, "", &causes))
+    // The real server has forgotten the kind by then.
+    Err(ApiError::invalid("", &call.resource.group, "", &causes))
+}
+
+/// A selector of a question is given in one of two forms.
+fn selector(field: &str, selector: Option<&Value>, causes: &mut Vec<Cause>) {
+    let Some(selector) = selector else { return };
+    let path = format!("spec.resourceAttributes.{field}");
+    let raw = text(selector, "rawSelector");
+    let none = selector
+        .get("requirements")
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty);
+    if !raw.is_empty() && !none {
+        let what = "may not specified at the same time as requirements";
+        causes.push(Cause::invalid(
+            format!("{path}.rawSelector"),
+            &json!(raw),
+            what,
+        ));
+    }
+    if raw.is_empty() && none {
+        let what = format!("when {path} is specified, requirements or rawSelector is required");
+        causes.push(Cause::required(format!("{path}.requirements"), &what));
+    }
 }
 
 fn user_info(user: &User) -> Value {

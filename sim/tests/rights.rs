@@ -360,3 +360,31 @@ fn a_token_speaks_for_its_account_until_the_account_goes() {
     w.user = User::anonymous();
     assert_eq!(w.send(Method::GET, maps, &bearer, &Value::Null).0, 401);
 }
+
+#[test]
+fn reviews_that_make_no_sense_are_refused_without_their_kind() {
+    let mut w = World::new();
+    let root = "/apis/authorization.k8s.io/v1";
+    let nobody = w.post(
+        &format!("{root}/subjectaccessreviews"),
+        &json!({ "spec": { "resourceAttributes": { "verb": "get" } } }),
+    );
+    assert_eq!(nobody.0, 422);
+    assert_eq!(
+        message(&nobody),
+        ".authorization.k8s.io \"\" is invalid: spec.user: Invalid value: \"\": at least one of user \
+         or group must be specified"
+    );
+    let path = json!({ "spec": { "user": "u", "nonResourceAttributes": { "path": "/x" } } });
+    let local = w.post(
+        &format!("{root}/namespaces/default/localsubjectaccessreviews"),
+        &path,
+    );
+    assert!(message(&local).contains("disallowed on this kind of request"));
+    let attributes = json!({ "verb": "get", "labelSelector": { "rawSelector": "" } });
+    let empty = w.post(
+        &format!("{root}/selfsubjectaccessreviews"),
+        &json!({ "spec": { "resourceAttributes": attributes } }),
+    );
+    assert!(message(&empty).contains("labelSelector.requirements: Required value: when spec."));
+}

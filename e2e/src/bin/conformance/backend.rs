@@ -9,18 +9,21 @@ use serde_json::Value;
 use stageset_e2e::client::{self, Api, Call};
 use stageset_sim::{Reply, Request, Server, User};
 
-use crate::operation::{Answer, CONTINUE, Operation, UID, VERSION};
+use crate::operation::{Answer, CONTINUE, Operation, TOKEN, UID, VERSION};
 
 /// A server under test, with what it last said about each object.
 pub(crate) struct Backend {
     server: Target,
     seen: BTreeMap<String, Identity>,
+    /// The last token of each account, by the path it was asked at.
+    tokens: BTreeMap<String, String>,
     /// The continue token of the last page of each collection.
     pages: BTreeMap<String, String>,
 }
 
 enum Target {
-    Real(Box<Api>),
+    /// The administrator, and whoever bears a token.
+    Real { admin: Box<Api>, bearer: Box<Api> },
     /// The simulator, and how far its clock is before ours.
     Simulated {
         server: Box<Server>,
@@ -35,9 +38,13 @@ struct Identity {
 }
 
 impl Backend {
-    pub(crate) fn real(api: Api) -> Self {
+    pub(crate) fn real(admin: Api, bearer: Api) -> Self {
         Self {
-            server: Target::Real(Box::new(api)),
+            server: Target::Real {
+                admin: Box::new(admin),
+                bearer: Box::new(bearer),
+            },
+            tokens: BTreeMap::new(),
             seen: BTreeMap::new(),
             pages: BTreeMap::new(),
         }
@@ -53,6 +60,7 @@ impl Backend {
                 server,
                 ahead: SignedDuration::ZERO,
             },
+            tokens: BTreeMap::new(),
             seen: BTreeMap::new(),
             pages: BTreeMap::new(),
         })
@@ -90,18 +98,40 @@ impl Backend {
         (fill(&operation.uri()), fill(&operation.text()))
     }
 
+    /// The headers with the tokens that this server gave.
+    fn headers(&self, operation: &Operation) -> Vec<(&'static str, String)> {
+        let fill = |text: &str| {
+            let Some((head, rest)) = text.split_once(TOKEN) else {
+                return text.to_owned();
+            };
+            let path = rest.trim_end_matches('}');
+            let token = self.tokens.get(path).map_or("", String::as_str);
+            format!("{head}{token}")
+        };
+        let headers = operation.headers.iter();
+        headers.map(|(name, value)| (*name, fill(value))).collect()
+    }
+
     /// Sends one request; the simulated server gets it at that time.
     pub(crate) async fn send(&mut self, operation: &Operation, at: Timestamp) -> Result<Answer> {
         let (uri, body) = self.filled(operation);
+        let headers = self.headers(operation);
         let (code, bytes) = match &mut self.server {
             // A server that breaks off in the middle of a request has answered as well.
-            Target::Real(api) => match api.send(&call(operation, uri, body)).await {
-                Ok(answer) => answer,
-                Err(error) => (0, format!("no answer: {error:?}").into()),
-            },
+            Target::Real { admin, bearer } => {
+                let api = if operation.bears_token() {
+                    bearer
+                } else {
+                    admin
+                };
+                match api.send(&call(operation, headers, uri, body)).await {
+                    Ok(answer) => answer,
+                    Err(error) => (0, format!("no answer: {error:?}").into()),
+                }
+            }
             Target::Simulated { server, ahead } => {
                 let at = at.checked_add(*ahead)?;
-                match server.handle(&request(operation, &uri, body)?, at) {
+                match server.handle(&request(operation, &headers, &uri, body)?, at) {
                     Reply::Response(response) => (response.status.as_u16(), response.body),
                     Reply::Watch { .. } => bail!("a watch among single answers: {uri}"),
                 }
@@ -122,11 +152,15 @@ impl Backend {
         is_last: impl FnMut(&Value) -> bool,
     ) -> Result<Answer> {
         let (uri, body) = self.filled(operation);
+        let headers = self.headers(operation);
         let (code, events) = match &mut self.server {
-            Target::Real(api) => api.watch(&call(operation, uri, body), is_last).await?,
+            Target::Real { admin, .. } => {
+                let call = call(operation, headers, uri, body);
+                admin.watch(&call, is_last).await?
+            }
             Target::Simulated { server, ahead } => {
                 let at = Timestamp::now().checked_add(*ahead)?;
-                match server.handle(&request(operation, &uri, body)?, at) {
+                match server.handle(&request(operation, &headers, &uri, body)?, at) {
                     Reply::Response(response) => {
                         let body = response.value().into_iter().collect();
                         (response.status.as_u16(), body)
@@ -155,6 +189,11 @@ impl Backend {
 
     fn remember(&mut self, operation: &Operation, answer: &Answer) {
         let meta = &answer.body["metadata"];
+        if let Some(token) = answer.body["status"]["token"].as_str()
+            && !operation.query.contains("dryRun")
+        {
+            self.tokens.insert(operation.path.clone(), token.to_owned());
+        }
         if let Some(page) = meta["continue"].as_str().filter(|page| !page.is_empty()) {
             self.pages.insert(operation.path.clone(), page.to_owned());
         }
@@ -181,29 +220,39 @@ impl Backend {
     }
 }
 
-fn call(operation: &Operation, uri: String, body: String) -> Call {
+fn call(
+    operation: &Operation,
+    headers: Vec<(&'static str, String)>,
+    uri: String,
+    body: String,
+) -> Call {
     let mut call = Call::new(
         operation.method,
         uri,
         operation.content_type,
         body.into_bytes(),
     );
-    call.headers.clone_from(&operation.headers);
+    call.headers = headers;
     call
 }
 
-fn request(operation: &Operation, uri: &str, body: String) -> Result<Request> {
+fn request(
+    operation: &Operation,
+    headers: &[(&'static str, String)],
+    uri: &str,
+    body: String,
+) -> Result<Request> {
     Ok(Request {
         method: Method::from_bytes(operation.method.as_bytes())?,
         uri: uri.parse().context("the path")?,
-        headers: headers(operation)?,
+        headers: header_map(operation, headers)?,
         body: body.into(),
         user: User::new("e2e:admin", &["system:masters"]),
     })
 }
 
 /// The headers that the real server gets from the client.
-fn headers(operation: &Operation) -> Result<HeaderMap> {
+fn header_map(operation: &Operation, more: &[(&'static str, String)]) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert("user-agent", HeaderValue::from_static(client::USER_AGENT));
     headers.insert(
@@ -211,7 +260,7 @@ fn headers(operation: &Operation) -> Result<HeaderMap> {
         HeaderValue::from_static(operation.content_type),
     );
     headers.insert("accept", HeaderValue::from_static("application/json"));
-    for (name, value) in &operation.headers {
+    for (name, value) in more {
         let value = HeaderValue::from_str(value)?;
         if *name == "accept" {
             headers.insert(HeaderName::from_static(name), value);

@@ -13,10 +13,10 @@ use crate::kinds::{APPLIED, KINDS};
 use crate::known::Known;
 use crate::pair::Pair;
 use crate::report::Report;
-use crate::{rbac, set_up, watches};
+use crate::{access, rbac, set_up, watches};
 
 /// How many rounds run at a time.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// After so many operations the watches of some kinds are compared: the real server forgets events
 /// after a while.
@@ -28,16 +28,18 @@ pub(crate) enum Mode {
     Objects,
     Apply,
     Rbac,
+    Access,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 3] = [Self::Objects, Self::Apply, Self::Rbac];
+    pub(crate) const ALL: [Self; 4] = [Self::Objects, Self::Apply, Self::Rbac, Self::Access];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Objects => "objects",
             Self::Apply => "apply",
             Self::Rbac => "rbac",
+            Self::Access => "access",
         }
     }
 
@@ -45,7 +47,7 @@ impl Mode {
     fn length(self) -> usize {
         match self {
             Self::Objects | Self::Apply => 1000,
-            Self::Rbac => 200,
+            Self::Rbac | Self::Access => 200,
         }
     }
 }
@@ -115,6 +117,7 @@ async fn round(
         Mode::Objects => Mix::objects(KINDS),
         Mode::Apply => Mix::apply(APPLIED),
         Mode::Rbac => return rbac::run(pair, seed, number, count, report).await,
+        Mode::Access => return access::run(pair, seed, number, count, report).await,
     };
     let namespace = format!("conformance-{}-{number}", mode.name());
     set_up::namespace(pair, &namespace).await?;

@@ -6,7 +6,7 @@
 //! | random numbers; random objects; random operations; wrong ones | `random`, `kinds`, `generator`, `malformed` |
 //! | what a watch tells of them | `watches` |
 //! | what both need first; rounds side by side | `set_up`, `lanes` |
-//! | random rules and questions about rights | `rbac` |
+//! | random rules and questions about rights; who asks, and as whom | `rbac`, `access` |
 //! | an operation as data; the two servers; both at once | `operation`, `backend`, `pair` |
 //! | what may differ; what differs | `normal`, `compare` |
 //! | what is known to differ; what is printed | `known`, `report` |
@@ -15,6 +15,7 @@
 //! reason and message), which writes changed something, and the events of watches. What is modelled
 //! and how honesty is measured: `docs/simulator.md`.
 
+mod access;
 mod backend;
 mod compare;
 mod generator;

@@ -58,7 +58,7 @@ fn walk(value: &mut Value, key: &str) {
             *value = Value::from("PORT");
         }
         Value::String(text) => match key {
-            "continue" if !text.is_empty() => "TOKEN".clone_into(text),
+            "continue" | "token" if !text.is_empty() => "TOKEN".clone_into(text),
             "uid" | "resourceVersion" => {}
             "clusterIP" | "clusterIPs" if text.parse::<std::net::IpAddr>().is_ok() => {
                 "ADDRESS".clone_into(text);

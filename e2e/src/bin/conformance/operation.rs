@@ -10,6 +10,14 @@ pub(crate) const UID: &str = "${uid}";
 /// In a query: the continue token that the server under test gave last.
 pub(crate) const CONTINUE: &str = "${continue}";
 
+/// In a header: the token that the server under test last gave at this path.
+pub(crate) fn token_of(path: &str) -> String {
+    format!("{TOKEN}{path}}}")
+}
+
+/// Where such a placeholder begins; it ends with `}`.
+pub(crate) const TOKEN: &str = "${token:";
+
 pub(crate) const APPLY: &str = "application/apply-patch+yaml";
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE: &str = "application/merge-patch+json";
@@ -68,6 +76,13 @@ impl Operation {
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Whether it is made by whom a token names.
+    pub(crate) fn bears_token(&self) -> bool {
+        self.headers
+            .iter()
+            .any(|(name, _)| *name == "authorization")
     }
 
     pub(crate) fn impersonate(self, user: impl Into<String>) -> Self {

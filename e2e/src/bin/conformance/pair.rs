@@ -30,7 +30,7 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn new(plane: &ControlPlane, seed: u64) -> Result<Self> {
         Ok(Self {
-            real: Backend::real(Api::new(plane)?),
+            real: Backend::real(Api::new(plane)?, Api::without_certificate(plane)?),
             simulated: Backend::simulated(seed)?,
             comparison: Comparison::default(),
         })

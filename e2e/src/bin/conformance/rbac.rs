@@ -95,7 +95,7 @@ impl Round {
             pair.set_up(&format!("{ROOT}/clusterrolebindings"), binding)
                 .await?;
         }
-        self.wait(pair).await
+        wait(pair, &self.number.to_string(), &self.namespaces[0]).await
     }
 
     async fn bind(
@@ -140,43 +140,6 @@ impl Round {
             Operation::new("create", "RoleBinding", "POST", path)
         };
         pair.step(&operation.body(JSON, body), report, |_| ()).await
-    }
-
-    /// The authorizer reads four kinds from four watches; one object of each, made last, tells
-    /// that it has seen all that came before.
-    async fn wait(&self, pair: &mut Pair) -> Result<()> {
-        let name = json!(format!("last-{}", self.number));
-        let user = format!("last-{}", self.number);
-        let subject = json!({"kind": "User", "apiGroup": GROUP, "name": user});
-        let [home, _] = &self.namespaces;
-        for (kind, roles, bindings, resource) in [
-            (
-                "ClusterRole",
-                format!("{ROOT}/clusterroles"),
-                format!("{ROOT}/clusterrolebindings"),
-                "pods",
-            ),
-            (
-                "Role",
-                format!("{ROOT}/namespaces/{home}/roles"),
-                format!("{ROOT}/namespaces/{home}/rolebindings"),
-                "jobs",
-            ),
-        ] {
-            let rules = json!([{"verbs": ["get"], "apiGroups": [""], "resources": [resource]}]);
-            let role = json!({"metadata": {"name": name}, "rules": rules});
-            pair.set_up(&roles, role).await?;
-            let reference = json!({"apiGroup": GROUP, "kind": kind, "name": name});
-            pair.set_up(&bindings, binding(&name, &reference, &subject))
-                .await?;
-            let attributes = json!({"verb": "get", "resource": resource, "namespace": home});
-            let question = review(json!({"user": user, "resourceAttributes": attributes}));
-            pair.settle(&question, |answer| {
-                answer.body["status"]["allowed"] == json!(true)
-            })
-            .await?;
-        }
-        Ok(())
     }
 
     fn question(&self, random: &mut Random) -> Operation {
@@ -245,7 +208,43 @@ impl Round {
     }
 }
 
-fn binding(name: &Value, reference: &Value, subject: &Value) -> Value {
+/// The authorizer reads four kinds from four watches; one object of each, made last, tells that it
+/// has seen all that came before.
+pub(crate) async fn wait(pair: &mut Pair, round: &str, home: &str) -> Result<()> {
+    let name = json!(format!("last-{round}"));
+    let user = format!("last-{round}");
+    let subject = json!({"kind": "User", "apiGroup": GROUP, "name": user});
+    for (kind, roles, bindings, resource) in [
+        (
+            "ClusterRole",
+            format!("{ROOT}/clusterroles"),
+            format!("{ROOT}/clusterrolebindings"),
+            "pods",
+        ),
+        (
+            "Role",
+            format!("{ROOT}/namespaces/{home}/roles"),
+            format!("{ROOT}/namespaces/{home}/rolebindings"),
+            "jobs",
+        ),
+    ] {
+        let rules = json!([{"verbs": ["get"], "apiGroups": [""], "resources": [resource]}]);
+        let role = json!({"metadata": {"name": name}, "rules": rules});
+        pair.set_up(&roles, role).await?;
+        let reference = json!({"apiGroup": GROUP, "kind": kind, "name": name});
+        pair.set_up(&bindings, binding(&name, &reference, &subject))
+            .await?;
+        let attributes = json!({"verb": "get", "resource": resource, "namespace": home});
+        let question = review(json!({"user": user, "resourceAttributes": attributes}));
+        pair.settle(&question, |answer| {
+            answer.body["status"]["allowed"] == json!(true)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+pub(crate) fn binding(name: &Value, reference: &Value, subject: &Value) -> Value {
     json!({"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
 }
 

@@ -20,7 +20,7 @@ pub(crate) async fn server(
     match mode {
         Mode::Objects | Mode::Apply => define(pair).await,
         Mode::Rbac if first => bootstrap(pair, report).await,
-        Mode::Rbac => Ok(()),
+        Mode::Rbac | Mode::Access => Ok(()),
     }
 }
 

@@ -53,6 +53,15 @@ pub(crate) fn check(
     if causes.is_empty() {
         return Ok(());
     }
+    // Labels that were sent empty are shown so.
+    let labels = "spec.template.metadata.labels";
+    for cause in causes.iter_mut().filter(|cause| cause.field == labels) {
+        if decoded.was_empty(labels) {
+            cause.message = cause
+                .message
+                .replace("Invalid value: null", "Invalid value: {}");
+        }
+    }
     let called = new.get("kind").and_then(Value::as_str);
     Err(ApiError::invalid(
         called.unwrap_or(&resource.kind),
