@@ -68,6 +68,8 @@ pub(crate) fn serve(
             resource_list(registry, name, version)
         }
         ["openapi", rest @ ..] => crate::openapi::serve(registry, rest)?,
+        ["api", _, ..] => return Err(Registry::unknown("")),
+        ["apis", name, ..] => return Err(Registry::unknown(name)),
         ["metrics"] => return Err(ApiError::not_modelled("metrics")),
         _ => return Err(ApiError::plain_not_found()),
     };
@@ -144,6 +146,41 @@ fn in_version<'a>(
         .filter(move |r| r.group == group && r.version == version)
 }
 
+/// Subresources of a resource as discovery names them, those that answer 501 here included: kind,
+/// and verbs.
+fn subresources(resource: &Resource) -> Vec<Subresource> {
+    if resource.custom().is_some() {
+        let status = resource.status.then(|| Subresource {
+            name: "status".into(),
+            group: resource.group.clone(),
+            version: resource.version.clone(),
+            kind: resource.kind.clone(),
+            verbs: vec!["get", "patch", "update"],
+        });
+        return status.into_iter().collect();
+    }
+    let kind = stageset_schema::resource(&resource.group, &resource.version, &resource.plural);
+    kind.map_or_else(Vec::new, |kind| {
+        let all = kind.subresources.iter();
+        all.map(|sub| Subresource {
+            name: sub.name.to_owned(),
+            group: sub.group.to_owned(),
+            version: sub.version.to_owned(),
+            kind: sub.kind.to_owned(),
+            verbs: sub.verbs.clone(),
+        })
+        .collect()
+    })
+}
+
+struct Subresource {
+    name: String,
+    group: String,
+    version: String,
+    kind: String,
+    verbs: Vec<&'static str>,
+}
+
 fn resource_list(registry: &Registry, group: &str, version: &str) -> Value {
     let mut resources = Vec::new();
     for resource in in_version(registry, group, version) {
@@ -159,18 +196,29 @@ fn resource_list(registry: &Registry, group: &str, version: &str) -> Value {
             map.insert("categories".into(), json!(resource.categories));
         }
         resources.push(entry);
-        if resource.status {
-            resources.push(json!({
-                "name": format!("{}/status", resource.plural), "singularName": "",
-                "namespaced": resource.namespaced, "kind": resource.kind,
-                "verbs": ["get", "patch", "update"],
-            }));
+        for sub in subresources(resource) {
+            let mut entry = json!({
+                "name": format!("{}/{}", resource.plural, sub.name), "singularName": "",
+                "namespaced": resource.namespaced, "kind": sub.kind, "verbs": sub.verbs,
+            });
+            if (sub.group.as_str(), sub.version.as_str()) != (group, version) {
+                // Of another group: then it is said which.
+                let map = crate::object::members(&mut entry);
+                map.insert("group".into(), sub.group.into());
+                map.insert("version".into(), sub.version.into());
+            }
+            resources.push(entry);
         }
     }
-    json!({
-        "kind": "APIResourceList", "apiVersion": "v1",
-        "groupVersion": join_api_version(group, version), "resources": resources,
-    })
+    let mut list = json!({
+        "kind": "APIResourceList", "groupVersion": join_api_version(group, version),
+        "resources": resources,
+    });
+    if !group.is_empty() {
+        // The core group's list is older than the field.
+        crate::object::members(&mut list).insert("apiVersion".into(), "v1".into());
+    }
+    list
 }
 
 fn aggregated_list(registry: &Registry, core: bool) -> Response {
@@ -218,13 +266,18 @@ fn aggregated_resource(resource: &Resource) -> Value {
     if !resource.categories.is_empty() {
         map.insert("categories".into(), json!(resource.categories));
     }
-    if resource.status {
-        map.insert(
-            "subresources".into(),
-            json!([{
-                "subresource": "status", "responseKind": kind, "verbs": ["get", "patch", "update"],
-            }]),
-        );
+    let below: Vec<Value> = subresources(resource)
+        .into_iter()
+        .map(|sub| {
+            json!({
+                "subresource": sub.name, "verbs": sub.verbs, "responseKind": {
+                    "group": sub.group, "version": sub.version, "kind": sub.kind,
+                },
+            })
+        })
+        .collect();
+    if !below.is_empty() {
+        map.insert("subresources".into(), below.into());
     }
     out
 }

@@ -14,6 +14,15 @@ pub(crate) fn name(object: &Value) -> &str {
     meta_str(object, "name").unwrap_or_default()
 }
 
+/// What an object is called while it waits for its name: by the beginning of it.
+pub(crate) fn shown_name(object: &Value) -> &str {
+    let name = name(object);
+    if name.is_empty() {
+        return meta_str(object, "generateName").unwrap_or_default();
+    }
+    name
+}
+
 /// `metadata.namespace`, or the empty string.
 pub(crate) fn namespace(object: &Value) -> &str {
     meta_str(object, "namespace").unwrap_or_default()

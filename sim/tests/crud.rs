@@ -310,3 +310,29 @@ fn a_dry_update_that_would_create_keeps_the_version_that_was_sent() {
     assert_eq!(code(&answer), 201);
     assert_eq!(answer.1["metadata"]["resourceVersion"], "1");
 }
+
+#[test]
+fn discovery_names_subresources_and_says_what_is_not_there() {
+    let mut w = World::new();
+    let (_, apps) = w.get("/apis/apps/v1");
+    let scale = apps["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|resource| resource["name"] == "deployments/scale")
+        .unwrap();
+    assert_eq!(
+        *scale,
+        json!({ "name": "deployments/scale", "singularName": "", "namespaced": true,
+                "kind": "Scale", "group": "autoscaling", "version": "v1",
+                "verbs": ["get", "patch", "update"] })
+    );
+    for path in ["/apis/apps/v9", "/apis/apps/v9/deployments", "/api/v2"] {
+        let missing = w.get(path);
+        assert_eq!(
+            missing.1["message"],
+            "the server could not find the requested resource"
+        );
+    }
+    assert_eq!(w.get("/apis/nothing/v1").1, "404 page not found\n");
+}

@@ -280,3 +280,48 @@ fn what_an_apply_leaves_empty_in_a_custom_resource_is_written_away_by_the_next()
     let written = w.apply(&format!("{uri}?fieldManager=two"), &nothing);
     assert_ne!(version(&emptied), version(&written));
 }
+
+#[test]
+fn a_quota_names_what_is_missing_and_counts_in_the_form_it_was_given() {
+    let mut w = World::new();
+    let quotas = "/api/v1/namespaces/default/resourcequotas";
+    let hard = json!({ "requests.storage": "3Gi", "requests.cpu": "1", "limits.cpu": "1" });
+    w.post(
+        quotas,
+        &json!({ "metadata": { "name": "q" }, "spec": { "hard": hard } }),
+    );
+    w.pass(10_000);
+    let container = |name: &str| json!({ "name": name, "image": "i" });
+    let pod = json!({ "metadata": { "name": "a" },
+                      "spec": { "containers": [container("y"), container("x")] } });
+    let refused = w.post("/api/v1/namespaces/default/pods", &pod);
+    assert_eq!(
+        message(&refused),
+        "pods \"a\" is forbidden: failed quota: q: must specify limits.cpu for: x,y; requests.cpu \
+         for: x,y"
+    );
+    let claim = json!({ "metadata": { "name": "a" },
+                        "spec": { "accessModes": ["ReadWriteOnce"],
+                                  "resources": { "requests": { "storage": "1Gi" } } } });
+    w.post("/api/v1/namespaces/default/persistentvolumeclaims", &claim);
+    let (_, quota) = w.get(&format!("{quotas}/q"));
+    assert_eq!(quota["status"]["used"]["requests.storage"], "1Gi");
+    let entries = quota["metadata"]["managedFields"].as_array().unwrap();
+    assert!(
+        entries
+            .iter()
+            .any(|e| e["manager"] == "kube-apiserver" && e["subresource"] == "status")
+    );
+}
+
+#[test]
+fn what_waits_for_its_name_is_refused_by_the_beginning_of_it() {
+    let mut w = World::new();
+    let pod = json!({ "metadata": { "generateName": "x-" },
+                      "spec": { "serviceAccountName": "nobody",
+                                "containers": [{ "name": "c", "image": "i" }] } });
+    let refused = w.post("/api/v1/namespaces/default/pods", &pod);
+    assert!(
+        message(&refused).starts_with("pods \"x-\" is forbidden: error looking up service account")
+    );
+}

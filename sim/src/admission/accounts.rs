@@ -25,7 +25,7 @@ pub(crate) fn admit(
     }
     let (namespace, name) = (
         object::namespace(new).to_owned(),
-        object::name(new).to_owned(),
+        object::shown_name(new).to_owned(),
     );
     let spec = object::child(new, "spec");
     let named = spec

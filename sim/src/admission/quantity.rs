@@ -121,7 +121,7 @@ impl Quantity {
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             nanos: self.nanos.saturating_add(other.nanos),
-            form: self.form,
+            form: self.form_with(other),
         }
     }
 
@@ -129,7 +129,16 @@ impl Quantity {
     pub(crate) fn minus(self, other: Self) -> Self {
         Self {
             nanos: self.nanos.saturating_sub(other.nanos),
-            form: self.form,
+            form: self.form_with(other),
+        }
+    }
+
+    /// Nothing has no form of its own.
+    fn form_with(self, other: Self) -> Form {
+        if self.nanos == 0 {
+            other.form
+        } else {
+            self.form
         }
     }
 

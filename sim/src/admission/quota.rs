@@ -1,7 +1,10 @@
 //! Resource quotas: what a namespace may hold. An object that would exceed one is refused, and one
 //! that doesn't is counted in the quota's status.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -146,7 +149,7 @@ pub(crate) fn admit(
             amounts(at(quota, "status.used")),
         );
         if old.is_none() {
-            unspecified(resource, &hard, &taken).map_err(|missing| {
+            unspecified(resource, &hard, new).map_err(|missing| {
                 refuse(format!("failed quota: {name}: must specify {missing}"))
             })?;
         }
@@ -191,30 +194,45 @@ pub(crate) fn admit(
     Ok(())
 }
 
-/// A pod under a quota of computing resources must say what it takes of them.
-fn unspecified(resource: &Resource, hard: &Usage, taken: &Usage) -> Result<(), String> {
+/// Each container of a pod under a quota of computing resources must say what it takes of them.
+fn unspecified(resource: &Resource, hard: &Usage, pod: &Value) -> Result<(), String> {
     if !resource.is("", "pods") {
         return Ok(());
     }
-    let computing = |name: &str| {
-        matches!(name, "cpu" | "memory")
-            || name.starts_with("requests.")
-            || name.starts_with("limits.")
-    };
-    let missing: Vec<&str> = hard
-        .keys()
-        .map(String::as_str)
-        .filter(|name| computing(name) && *name != "requests.storage" && !taken.contains_key(*name))
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(missing.join(","))
+    let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for name in hard.keys() {
+        let (field, of) = match name.split_once('.') {
+            Some((field @ ("requests" | "limits"), of)) => (field, of),
+            _ => ("requests", name.as_str()),
+        };
+        if !matches!(of, "cpu" | "memory") {
+            continue;
+        }
+        for list in ["containers", "initContainers"] {
+            let containers = at(pod, &format!("spec.{list}")).as_array();
+            for container in containers.into_iter().flatten() {
+                if at(container, &format!("resources.{field}.{of}")).is_null() {
+                    let container = at(container, "name").as_str().unwrap_or_default();
+                    missing.entry(name).or_default().insert(container);
+                }
+            }
+        }
     }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let said: Vec<String> = missing
+        .into_iter()
+        .map(|(name, containers)| {
+            let containers: Vec<&str> = containers.into_iter().collect();
+            format!("{name} for: {}", containers.join(","))
+        })
+        .collect();
+    Err(said.join("; "))
 }
 
 fn count(server: &mut Server, key: &str, used: Usage, requested: &Usage) {
-    let Some(quota) = server.store.get(&table(), key).cloned() else {
+    let Some(resource) = server.registry.any_version("", "resourcequotas") else {
         return;
     };
     let mut shown = Map::new();
@@ -222,9 +240,9 @@ fn count(server: &mut Server, key: &str, used: Usage, requested: &Usage) {
         let sum = requested.get(&name).map_or(amount, |r| amount.plus(*r));
         shown.insert(name, json!(sum.to_string()));
     }
-    let mut new = quota.as_ref().clone();
-    object::child(&mut new, "status").insert("used".into(), Value::Object(shown));
-    server.commit(&table(), new);
+    server.control(&resource, key, "kube-apiserver", "status", |quota| {
+        object::child(quota, "status").insert("used".into(), Value::Object(shown));
+    });
 }
 
 /// The quota controller: the status of every quota of a namespace from what is there.

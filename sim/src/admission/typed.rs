@@ -220,7 +220,7 @@ fn walk(
                 let hollow = match &*child {
                     Value::Array(list) => list.is_empty(),
                     Value::Object(map) => map.is_empty() && field.kind() == Type::Map,
-                    other => is_zero(key, &*other),
+                    other => is_zero(key, other),
                 };
                 // Of an empty list of rules somebody becomes the owner before it goes.
                 let rules = key == "rules" && owner.ends_with("Role");

@@ -199,10 +199,16 @@ impl Registry {
             let what = format!("resource {plural} of {}", join_api_version(group, version));
             return Err(ApiError::not_modelled(what));
         }
-        let own = stageset_schema::groups().iter().any(|g| g.name == group);
-        if own && self.serves(group, version) {
-            return Err(ApiError::no_such_resource());
+        Err(Self::unknown(group))
+    }
+
+    /// What is said of something that isn't there: in a group of Kubernetes' own with a `Status`,
+    /// elsewhere in plain words.
+    pub(crate) fn unknown(group: &str) -> ApiError {
+        if stageset_schema::groups().iter().any(|g| g.name == group) {
+            ApiError::no_such_resource()
+        } else {
+            ApiError::plain_not_found()
         }
-        Err(ApiError::plain_not_found())
     }
 }

@@ -164,13 +164,13 @@ fn ordered_lists(
 
 fn merge_lists(
     original: Vec<Value>,
-    patch: &mut Vec<Value>,
+    patch: &mut [Value],
     schema: Option<SchemaRef>,
     deletes: bool,
 ) -> Result<Vec<Value>, ApiError> {
     let merges = schema.is_some_and(|s| s.patch_strategy().merge);
     if !merges && !deletes {
-        return Ok(patch.clone());
+        return Ok(patch.to_owned());
     }
     let Some(first) = original.first().or(patch.first()) else {
         return Ok(original);

@@ -147,14 +147,7 @@ pub(crate) fn finish(
         new = crate::events::store(new);
         crate::events::complete(&mut new);
     }
-    if object::name(&new).is_empty()
-        && let Some(prefix) = object::meta_str(&new, "generateName").map(str::to_owned)
-    {
-        let short: String = prefix.chars().take(58).collect();
-        let name = format!("{short}{}", server.ids.suffix());
-        object::set_meta(&mut new, "name", name);
-    }
-    admission::namespace_lifecycle(server, call, object::name(&new))?;
+    admission::namespace_lifecycle(server, call, object::shown_name(&new))?;
     admission::accounts::admit(server, resource, &mut new)?;
     let asked = Asked {
         call,
@@ -164,6 +157,13 @@ pub(crate) fn finish(
         dry_run: call.dry_run,
     };
     webhooks::mutate(server, asked, &mut new)?;
+    if object::name(&new).is_empty()
+        && let Some(prefix) = object::meta_str(&new, "generateName").map(str::to_owned)
+    {
+        let short: String = prefix.chars().take(58).collect();
+        let name = format!("{short}{}", server.ids.suffix());
+        object::set_meta(&mut new, "name", name);
+    }
     escalation::check(server, call, None, &new)?;
     let sent = object::resource_version(&new).to_owned();
     for field in [
@@ -195,10 +195,8 @@ pub(crate) fn finish(
     crate::workloads::script::check(resource, &new)?;
     webhooks::validate(server, asked, Some(&new))?;
     let key = crate::store::object_key(object::namespace(&new), object::name(&new));
-    let exists = server.store.get(&resource.store, &key).is_some();
-    if !exists {
-        admission::quota::admit(server, resource, None, &new, call.dry_run)?;
-    }
+    // Counted even if it turns out to exist, until the quota is counted anew.
+    admission::quota::admit(server, resource, None, &new, call.dry_run)?;
     let versioned = !matches!(sent.as_str(), "" | "0");
     if versioned && !call.dry_run {
         return Err(ApiError::internal(

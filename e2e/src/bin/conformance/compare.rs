@@ -12,7 +12,7 @@ use crate::operation::Answer;
 /// One field in which two answers differ.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Difference {
-    /// `code`, or a JSON pointer.
+    /// `code`, `aborted`, or a JSON pointer.
     pub(crate) path: String,
     /// Absent on one side: `None`.
     pub(crate) real: Option<Value>,
@@ -54,8 +54,10 @@ impl Comparison {
                 let message = status.as_str().unwrap_or(message);
                 Some(Value::String(format!("{} {message}", answer.code)))
             };
+            // A server that broke off said nothing.
+            let path = if real.code == 0 { "aborted" } else { "code" };
             out.push(Difference {
-                path: "code".to_owned(),
+                path: path.to_owned(),
                 real: said(real),
                 simulated: said(simulated),
             });
@@ -163,6 +165,17 @@ mod tests {
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].field(), "code");
         assert_eq!(seen[0].real, Some(json!("409 conflict")));
+    }
+
+    #[test]
+    fn a_server_that_broke_off_is_seen_as_such() {
+        let real = Answer {
+            code: 0,
+            body: json!("no answer"),
+        };
+        let seen = Comparison::default().compare(&real, &answer(json!({})));
+        assert_eq!(seen[0].field(), "aborted");
+        assert_eq!(seen[0].real, Some(json!("0 no answer")));
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl Mix {
         }
     }
 
+    /// Creations most of all, of which many succeed.
+    pub(crate) fn creations(kinds: &'static [Kind]) -> Self {
+        Self {
+            kinds,
+            bounds: [16, 20, 24, 26, 34, 80, 92, 95, 96, 97, 98, 99],
+        }
+    }
+
     pub(crate) fn kinds(&self) -> &'static [Kind] {
         self.kinds
     }

@@ -13,7 +13,7 @@ use crate::kinds::{APPLIED, KINDS};
 use crate::known::Known;
 use crate::pair::Pair;
 use crate::report::Report;
-use crate::{access, rbac, set_up, watches};
+use crate::{access, quota, rbac, set_up, watches};
 
 /// How many rounds run at a time.
 const LANES: usize = 8;
@@ -29,10 +29,17 @@ pub(crate) enum Mode {
     Apply,
     Rbac,
     Access,
+    Quota,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 4] = [Self::Objects, Self::Apply, Self::Rbac, Self::Access];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Objects,
+        Self::Apply,
+        Self::Rbac,
+        Self::Access,
+        Self::Quota,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -40,6 +47,7 @@ impl Mode {
             Self::Apply => "apply",
             Self::Rbac => "rbac",
             Self::Access => "access",
+            Self::Quota => "quota",
         }
     }
 
@@ -47,7 +55,7 @@ impl Mode {
     fn length(self) -> usize {
         match self {
             Self::Objects | Self::Apply => 1000,
-            Self::Rbac | Self::Access => 200,
+            Self::Rbac | Self::Access | Self::Quota => 200,
         }
     }
 }
@@ -117,6 +125,7 @@ async fn round(
         Mode::Objects => Mix::objects(KINDS),
         Mode::Apply => Mix::apply(APPLIED),
         Mode::Rbac => return rbac::run(pair, seed, number, count, report).await,
+        Mode::Quota => return quota::run(pair, seed, number, count, report).await,
         Mode::Access => return access::run(pair, seed, number, count, report).await,
     };
     let namespace = format!("conformance-{}-{number}", mode.name());

@@ -7,6 +7,7 @@
 //! | what a watch tells of them | `watches` |
 //! | what both need first; rounds side by side | `set_up`, `lanes` |
 //! | random rules and questions about rights; who asks, and as whom | `rbac`, `access` |
+//! | namespaces that may hold little; what a server says of itself | `quota`, `discovery` |
 //! | an operation as data; the two servers; both at once | `operation`, `backend`, `pair` |
 //! | what may differ; what differs | `normal`, `compare` |
 //! | what is known to differ; what is printed | `known`, `report` |
@@ -18,6 +19,7 @@
 mod access;
 mod backend;
 mod compare;
+mod discovery;
 mod generator;
 mod kinds;
 mod known;
@@ -26,6 +28,7 @@ mod malformed;
 mod normal;
 mod operation;
 mod pair;
+mod quota;
 mod random;
 mod rbac;
 mod report;

@@ -99,6 +99,30 @@ impl Pair {
             .with_context(|| format!("the real server doesn't settle: {operation:?}"))?
     }
 
+    /// Sends an operation to each server until a read answers as wanted there.
+    pub(crate) async fn repeat(
+        &mut self,
+        operation: &Operation,
+        read: &Operation,
+        wanted: impl Fn(&Answer) -> bool,
+    ) -> Result<()> {
+        for server in [&mut self.real, &mut self.simulated] {
+            let repeated = async {
+                loop {
+                    server.send(operation, Timestamp::now()).await?;
+                    if wanted(&server.send(read, Timestamp::now()).await?) {
+                        return anyhow::Ok(());
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, repeated)
+                .await
+                .with_context(|| format!("nothing comes of {operation:?}"))??;
+        }
+        Ok(())
+    }
+
     /// Sends one operation to both and reports how the answers differ; `forget` takes out of an
     /// answer what isn't compared.
     pub(crate) async fn step(

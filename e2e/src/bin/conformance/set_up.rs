@@ -4,6 +4,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::discovery;
 use crate::kinds::custom;
 use crate::lanes::Mode;
 use crate::operation::{JSON, Operation};
@@ -18,9 +19,13 @@ pub(crate) async fn server(
     report: &mut Report,
 ) -> Result<()> {
     match mode {
+        Mode::Objects if first => {
+            define(pair).await?;
+            discovery::compare(pair, report).await
+        }
         Mode::Objects | Mode::Apply => define(pair).await,
         Mode::Rbac if first => bootstrap(pair, report).await,
-        Mode::Rbac | Mode::Access => Ok(()),
+        Mode::Rbac | Mode::Access | Mode::Quota => Ok(()),
     }
 }
 

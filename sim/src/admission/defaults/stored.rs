@@ -173,7 +173,7 @@ fn job_selector(decoded: &Decoded, job: &mut Value) {
 pub(crate) fn is_settled(resource: &Resource, new: bool, decoded: &Decoded) -> bool {
     let given = resource.is("", "persistentvolumeclaims")
         || (resource.is("batch", "jobs") && decoded.lacks_labels);
-    !(new && given) && !decoded.emptied
+    !(decoded.emptied || new && given)
 }
 
 /// A role without rules is stored without a list of them.

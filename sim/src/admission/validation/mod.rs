@@ -33,7 +33,7 @@ pub(crate) fn check(
     let mut causes = metadata::check(resource, old, new);
     match resource.custom() {
         Some(custom) => {
-            structural::validate(custom, &resource.kind, subresource, old, new, &mut causes)?
+            structural::validate(custom, &resource.kind, subresource, old, new, &mut causes)?;
         }
         // The spec isn't looked at again: it is that of the stored service.
         None if services::are(resource) && subresource == "status" && old.is_some() => {
