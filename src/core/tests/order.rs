@@ -254,3 +254,54 @@ fn changing_an_interval_does_not_begin_the_release_anew() {
             .all(|d| d.what.starts_with("record status"))
     );
 }
+
+/// The record of a run holds only as long as nothing else is written over it: when a revision comes
+/// back while the next one was half written, it is delivered anew and in order (found by the trials).
+#[test]
+fn a_revision_that_comes_back_while_the_next_one_is_half_written_goes_in_order() {
+    let release = |world: &mut World, revision: &str, content: &str| {
+        let config = format!("Deployment/cache={content}");
+        let app = [
+            format!("ConfigMap/web={content}"),
+            format!("Secret/web={content}"),
+        ];
+        world.publish("config", revision, &[&config]);
+        world.publish("app", revision, &[&app[0], &app[1]]);
+        world.facts.sources.clear();
+    };
+    let mut world = shop();
+    world
+        .slow
+        .insert("Deployment".into(), Duration::from_secs(30));
+    release(&mut world, "r1", "1");
+    world.settle(10 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+
+    release(&mut world, "r2", "2");
+    let half = |world: &World| {
+        let done = world.done.iter().map(|done| done.what.as_str());
+        done.filter(|what| what.starts_with("change ConfigMap payments/web"))
+            .count()
+    };
+    let before = half(&world);
+    while half(&world) == before {
+        if let Next::Hold { until, .. } = world.turn().next {
+            world.now = until;
+        }
+    }
+    release(&mut world, "r1", "1");
+    let since = world.done.len();
+    world.settle(10 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    let at = |word: &str| {
+        let mut done = world.done[since..].iter();
+        let found = done.find(|done| done.what.contains(word) && done.identity.is_some());
+        found
+            .unwrap_or_else(|| panic!("{word}: {:#?}", &world.done[since..]))
+            .at
+    };
+    assert!(
+        at("payments/web") >= at("Deployment.apps payments/cache").plus(Duration::from_secs(30)),
+        "L4: stage app was written before stage config was ready again"
+    );
+}

@@ -30,7 +30,7 @@ use crate::saboteurs::Saboteur;
 use crate::schedule::{Level, Schedule};
 
 use call::{Answer, Call, injected};
-use process::{Process, Todo};
+use process::{Hint, Process, Todo};
 use server::{Server, Trace};
 use tell::{blank, picture};
 
@@ -210,6 +210,12 @@ impl Run<'_> {
                 let (answer, trace) = self.server.handle(call, stale);
                 let lost = *fault == Some(Event::Lose);
                 let crashes = *fault == Some(Event::CrashAfter);
+                if trace.effect && matches!(trace.what, What::Inventory(..)) {
+                    // Watches bring it to the others.
+                    for other in self.processes.iter_mut().flatten() {
+                        other.tell(&Hint::Inventories);
+                    }
+                }
                 self.tell(process, trace, !lost && !crashes)?;
                 self.finish(process, &faults)?;
                 if crashes {

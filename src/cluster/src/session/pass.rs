@@ -222,6 +222,8 @@ impl Session {
             deleting: self.is_deleting(),
         };
         for (need, at, found) in gather.all(needs).await {
+            // A clock that is set back between two decisions is noticed by what was seen meanwhile.
+            self.decided = self.decided.max(at);
             let outcome = found.outcome();
             ports
                 .observer

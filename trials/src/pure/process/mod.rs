@@ -405,7 +405,12 @@ impl Process {
         server: &Server,
     ) {
         match todo {
-            Todo::Gather(need) => self.gathered(&need, answer, self.clock(asked)),
+            Todo::Gather(need) => {
+                let at = self.clock(asked);
+                // A clock that is set back between two decisions is noticed by what was seen.
+                self.decided = self.decided.max(at);
+                self.gathered(&need, answer, at);
+            }
             Todo::Perform(Operation::Record(record)) => {
                 let at = self.clock(server.now);
                 self.recorded(&record, answer, at, server);

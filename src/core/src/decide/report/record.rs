@@ -153,9 +153,13 @@ fn over(recorded: &StageStatus, reported: &StageStatus) -> StageStatus {
     if reported.run.is_some() {
         return reported.clone();
     }
+    // From its first write on, what stands isn't what the recorded run left: a revision that comes back
+    // begins anew, in order (L4).
+    let stands = reported.phase != Phase::Applying;
     StageStatus {
         phase: reported.phase,
         message: reported.message.clone(),
+        run: recorded.run.clone().filter(|_| stands),
         ..recorded.clone()
     }
 }
