@@ -449,7 +449,7 @@ fn as_thief(world: &World, account: Option<&str>, path: &str) -> u16 {
     });
     match reply {
         stageset_sim::Reply::Response(response) => response.status.as_u16(),
-        _ => panic!("not an answer"),
+        stageset_sim::Reply::Watch { .. } => panic!("not an answer"),
     }
 }
 

@@ -2,11 +2,7 @@
 //! of rights a release takes. Printed next to what it must reach; nothing is asserted.
 //!
 //! On the simulated cluster and its clock, so the numbers are those of waiting and not of this machine.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a measurement that can't be made ends"
-)]
+#![expect(clippy::unwrap_used, reason = "a measurement that can't be made ends")]
 
 #[path = "../tests/harness.rs"]
 #[allow(dead_code, reason = "tests use the rest")]

@@ -58,7 +58,7 @@ impl Rules {
     }
 
     /// Whether nothing is allowed but what the server's default roles allow every ServiceAccount:
-    /// asking about itself (`system:basic-user`) and reading ClusterTrustBundles
+    /// asking about itself (`system:basic-user`) and reading `ClusterTrustBundles`
     /// (`system:cluster-trust-bundle-discovery`, Kubernetes 1.37 on).
     pub fn are_nobodys(&self) -> bool {
         self.rules.iter().all(Rule::is_everybodys)
