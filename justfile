@@ -95,7 +95,7 @@ image *args:
 conformance seed="1" operations="2000" mode="all": (tools "etcd" "kubernetes")
     cargo run --package stageset-e2e --features conformance --bin conformance -- {{ seed }} {{ operations }} {{ mode }}
 
-# Compare our builds with kustomize's own: the corpus, kustomize's own tests, and generated trees.
+# Compare our builds with kustomize's own: the corpus, its tests, generated trees and YAML.
 [group('render')]
 render-oracle seed="1" count="2000": (tools "kustomize")
     #!/usr/bin/env bash
@@ -106,9 +106,21 @@ render-oracle seed="1" count="2000": (tools "kustomize")
     .tools/kustomize/bin/oracle --own-tests "$(cat .tools/kustomize/share/api-module)/krusty" >"$own"
     failed=0
     target/release/render-oracle corpus || failed=1
+    target/release/render-oracle command || failed=1
     target/release/render-oracle own "$own" || failed=1
     target/release/render-oracle generated {{ seed }} {{ count }} || failed=1
+    target/release/render-oracle yaml {{ seed }} {{ count }} || failed=1
     exit $failed
+
+# Compare our substitution of variables with the library that Flux uses, on generated texts.
+[group('render')]
+substitution-oracle seed="1" count="20000": (tools "kustomize")
+    cargo run --release --package stageset-render-proof --features oracle --bin substitution-oracle -- {{ seed }} {{ count }}
+
+# What a build costs, ours beside kustomize's process and library, with what it must reach.
+[group('render')]
+bench-render: (tools "kustomize")
+    cargo run --release --package stageset-render-proof --features oracle --bin bench-render
 
 # Write down anew what kustomize makes of the cases in src/render/corpus (all, or those named).
 [group('render')]

@@ -1,5 +1,6 @@
 //! The inputs that a target starts from, and the ones that were found.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -25,6 +26,19 @@ pub fn inputs(target: &str) -> Result<Vec<(String, Vec<u8>)>> {
     anyhow::ensure!(!inputs.is_empty(), "{} is empty", folder.display());
     inputs.sort();
     Ok(inputs)
+}
+
+/// Adds an input that led somewhere new.
+///
+/// # Errors
+/// When it can't be written.
+pub fn add(target: &str, input: &[u8]) -> Result<()> {
+    let mut hasher = DefaultHasher::new();
+    input.hash(&mut hasher);
+    let path = folder()
+        .join(target)
+        .join(format!("new-{:016x}", hasher.finish()));
+    std::fs::write(&path, input).with_context(|| path.display().to_string())
 }
 
 /// Keeps an input that broke something; the file's path.

@@ -23,13 +23,16 @@ pub struct Outcome {
     pub inputs: u64,
     /// Different things that the target was seen to do.
     pub sights: usize,
+    /// Inputs that were added to the corpus.
+    pub kept: usize,
 }
 
-/// Fuzzes one target until the time is over.
+/// Fuzzes one target until the time is over, and adds up to `keep` inputs that led somewhere new to
+/// its corpus.
 ///
 /// # Errors
 /// When an input broke the target; it is kept in the corpus, where the tests find it from then on.
-pub fn fuzz(target: &Target, seed: u64, time: Duration) -> Result<Outcome> {
+pub fn fuzz(target: &Target, seed: u64, time: Duration, keep: usize) -> Result<Outcome> {
     let mut random = Random::new(seed);
     let mut seen = BTreeSet::new();
     let mut pool: Vec<Vec<u8>> = Vec::new();
@@ -68,7 +71,32 @@ pub fn fuzz(target: &Target, seed: u64, time: Duration) -> Result<Outcome> {
     Ok(Outcome {
         inputs,
         sights: seen.len(),
+        kept: keep_best(target, pool, keep)?,
     })
+}
+
+/// Adds to the corpus what shows most that it doesn't show yet, so many inputs at most, small ones
+/// first.
+fn keep_best(target: &Target, mut pool: Vec<Vec<u8>>, most: usize) -> Result<usize> {
+    let mut shown = BTreeSet::new();
+    for (_, input) in corpus::inputs(target.name)? {
+        shown.extend(run(target, &input).map_err(anyhow::Error::msg)?);
+    }
+    pool.sort_by_key(Vec::len);
+    let mut kept = 0;
+    for input in pool {
+        if kept == most {
+            break;
+        }
+        let sights = run(target, &input).map_err(anyhow::Error::msg)?;
+        let before = shown.len();
+        shown.extend(sights);
+        if shown.len() > before {
+            corpus::add(target.name, &input)?;
+            kept += 1;
+        }
+    }
+    Ok(kept)
 }
 
 /// Runs one input; what was seen, as numbers.

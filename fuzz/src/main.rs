@@ -1,4 +1,5 @@
-//! `fuzz [TARGET…] [--seconds N] [--seed S]`: fuzzes the targets, all of them by default.
+//! `fuzz [TARGET…] [--seconds N] [--seed S] [--keep N]`: fuzzes the targets, all of them by
+//! default; `--keep` adds as many inputs that led somewhere new to the corpus of each.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,12 +7,13 @@ use std::time::Duration;
 use stageset_fuzz::fuzz::fuzz;
 use stageset_fuzz::targets::{TARGETS, Target};
 
-const USAGE: &str = "fuzz [TARGET…] [--seconds N] [--seed S]";
+const USAGE: &str = "fuzz [TARGET…] [--seconds N] [--seed S] [--keep N]";
 
 struct Wanted {
     targets: Vec<&'static Target>,
     time: Duration,
     seed: u64,
+    keep: usize,
 }
 
 fn main() -> ExitCode {
@@ -26,14 +28,15 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let mut failed = 0;
     for target in &wanted.targets {
-        match fuzz(target, wanted.seed, wanted.time) {
+        match fuzz(target, wanted.seed, wanted.time, wanted.keep) {
             Ok(outcome) => println!(
-                "{}: {} inputs in {} s, seed {}, {} different sights",
+                "{}: {} inputs in {} s, seed {}, {} different sights, {} kept",
                 target.name,
                 outcome.inputs,
                 wanted.time.as_secs(),
                 wanted.seed,
-                outcome.sights
+                outcome.sights,
+                outcome.kept
             ),
             Err(error) => {
                 failed += 1;
@@ -54,6 +57,7 @@ fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String>
         targets: Vec::new(),
         time: Duration::from_secs(30),
         seed: 1,
+        keep: 0,
     };
     while let Some(argument) = arguments.next() {
         let mut number = || {
@@ -64,6 +68,7 @@ fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String>
         match argument.as_str() {
             "--seconds" => wanted.time = Duration::from_secs(number()?),
             "--seed" => wanted.seed = number()?,
+            "--keep" => wanted.keep = usize::try_from(number()?).unwrap_or(usize::MAX),
             name => {
                 let found = TARGETS.iter().find(|target| target.name == name);
                 let known: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();

@@ -3,7 +3,14 @@
 mod admission_review;
 mod annotations;
 mod kubeconfig;
+mod kustomization;
+mod patches;
+mod replacements;
 mod stage_set;
+mod substitution;
+mod tree;
+mod unpacking;
+mod yaml;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -23,7 +30,13 @@ pub const TARGETS: &[Target] = &[
     admission_review::TARGET,
     annotations::TARGET,
     kubeconfig::TARGET,
+    kustomization::TARGET,
+    patches::TARGET,
+    replacements::TARGET,
     stage_set::TARGET,
+    substitution::TARGET,
+    unpacking::TARGET,
+    yaml::TARGET,
 ];
 
 /// A message as something seen: its words without what differs from input to input.

@@ -11,6 +11,7 @@ const GOOD: [&str; 11] = [
     "drift",
     "expressions",
     "grant-heals",
+    "overlay",
     "ready-checks",
     "taking-over",
     "teardown",

@@ -9,6 +9,7 @@
 mod archive;
 mod attack_a15;
 mod attack_a16;
+mod bounds;
 mod build;
 mod corpus;
 mod coverage;

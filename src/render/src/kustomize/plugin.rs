@@ -504,10 +504,13 @@ pub(super) fn validate(
         }
         resource.node.into_value()
     };
-    let changed = before
-        .iter()
-        .zip(resources.list())
-        .find(|(before, after)| before.node.clone().into_value() != unmarked(after));
+    // Nor may the names change that are remembered.
+    let changed = before.iter().zip(resources.list()).find(|(before, after)| {
+        before.node.clone().into_value() != unmarked(after)
+            || before.previous != after.previous
+            || before.prefixes != after.prefixes
+            || before.suffixes != after.suffixes
+    });
     let object = match changed {
         Some((before, _)) => before.id().to_string(),
         None if before.len() != resources.len() => "the number of objects".to_owned(),

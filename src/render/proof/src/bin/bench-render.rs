@@ -1,0 +1,237 @@
+//! What a build costs, ours in process beside kustomize's process and its library, all measured in
+//! this run, printed next to what it must reach. Nothing is asserted.
+//!
+//! `bench-render [--once SIZE]`; with `--once` it builds one size once and prints its peak memory.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use stageset_render::{Digest, Limits, Tree, build, unpack};
+use stageset_render_proof::original::{Original, tool};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => bench(),
+        ["--once", size] => once(size.parse()?),
+        _ => bail!("usage: bench-render [--once OBJECTS]"),
+    }
+}
+
+/// Four objects, a namespace, labels.
+fn small() -> (Files, &'static str) {
+    let mut files = Files::new();
+    let kustomization = "namespace: shop\nlabels:\n- pairs: {team: red}\n  includeSelectors: true\nresources: [all.yaml]\n";
+    files.insert("k/kustomization.yaml".into(), kustomization.into());
+    let mut text = deployment("web");
+    for kind in ["ConfigMap", "ServiceAccount", "Secret"] {
+        let _ = write!(
+            text,
+            "---\napiVersion: v1\nkind: {kind}\nmetadata:\n  name: web\n"
+        );
+    }
+    files.insert("k/all.yaml".into(), text.into());
+    (files, "k")
+}
+
+/// Base and overlay, so many objects, patches, generators, replacements.
+fn large(objects: usize) -> (Files, &'static str) {
+    let mut files = Files::new();
+    let mut text = String::new();
+    for index in 0..objects.saturating_sub(2) {
+        if index > 0 {
+            text.push_str("---\n");
+        }
+        text.push_str(&deployment(&format!("web-{index}")));
+    }
+    files.insert("base/all.yaml".into(), text.into());
+    let base = "resources: [all.yaml]\nconfigMapGenerator:\n- name: settings\n  literals: [k=v]\n\
+                secretGenerator:\n- name: creds\n  literals: [p=s]\n";
+    files.insert("base/kustomization.yaml".into(), base.into());
+    let overlay = "resources: [../base]\nnamePrefix: prod-\nnamespace: prod\ncommonAnnotations: {by: bench}\n\
+                   images:\n- name: nginx\n  newTag: \"2\"\npatches:\n- target: {kind: Deployment}\n  patch: |\n    \
+                   - op: replace\n      path: /spec/replicas\n      value: 3\n- patch: |\n    apiVersion: apps/v1\n    \
+                   kind: Deployment\n    metadata:\n      name: web-0\n    spec:\n      template:\n        spec:\n          \
+                   containers:\n          - name: main\n            args: [patched]\nconfigMapGenerator:\n- name: settings\n  \
+                   behavior: merge\n  literals: [l=w]\nreplacements:\n- source: {kind: Deployment, name: web-0, fieldPath: \
+                   metadata.name}\n  targets:\n  - select: {kind: Deployment, name: web-1}\n    fieldPaths:\n    - \
+                   spec.template.spec.containers.[name=main].env.[name=A].value\n";
+    files.insert("overlay/kustomization.yaml".into(), overlay.into());
+    (files, "overlay")
+}
+
+fn deployment(name: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  replicas: 1\n  selector:\n    \
+         matchLabels:\n      app: {name}\n  template:\n    metadata:\n      labels:\n        app: {name}\n    spec:\n      \
+         containers:\n      - name: main\n        image: nginx:1.2\n        env:\n        - name: A\n          value: x\n        \
+         envFrom:\n        - configMapRef:\n            name: settings\n      volumes:\n      - name: s\n        secret:\n          \
+         secretName: creds\n"
+    )
+}
+
+fn once(size: usize) -> Result<()> {
+    let (files, path) = large(size);
+    let tree = Tree::from_files(files)?;
+    black_box(built(&tree, path)?);
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    println!(
+        "{}",
+        peak.context("no VmHWM")?.trim().trim_end_matches(" kB")
+    );
+    Ok(())
+}
+
+fn built(tree: &Tree, path: &str) -> Result<usize> {
+    match build(tree, path, &Limits::default()) {
+        Ok(objects) => Ok(objects.len()),
+        Err(problems) => bail!("{problems:?}"),
+    }
+}
+
+/// The middle one of some times.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// The middle time of our build; the tree is there already, as it is for the controller.
+fn ours(files: &Files, path: &str, count: usize) -> Result<Duration> {
+    let tree = Tree::from_files(files.clone())?;
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let started = Instant::now();
+        black_box(built(&tree, path)?);
+        times.push(started.elapsed());
+    }
+    Ok(median(times))
+}
+
+/// The middle time and the largest memory of a run of the command.
+fn process(files: &Files, path: &str, count: usize) -> Result<(Duration, u64)> {
+    let folder = std::env::temp_dir().join(format!("bench-render-{}", std::process::id()));
+    write(&folder, files)?;
+    let (mut times, mut peak) = (Vec::new(), 0);
+    for _ in 0..count {
+        let output = Command::new(tool("oracle")?)
+            .arg("--measure")
+            .arg(tool("kustomize")?)
+            .arg("build")
+            .arg(folder.join(path))
+            .output()?;
+        let answer: Value = serde_json::from_slice(&output.stdout)?;
+        let number = |field: &str| answer[field].as_u64().context("a number");
+        times.push(Duration::from_nanos(number("nanoseconds")?));
+        peak = peak.max(number("peakKilobytes")?);
+    }
+    std::fs::remove_dir_all(&folder)?;
+    Ok((median(times), peak))
+}
+
+fn write(folder: &Path, files: &Files) -> Result<()> {
+    for (path, bytes) in files {
+        let file: PathBuf = folder.join(path);
+        std::fs::create_dir_all(file.parent().context("a folder")?)?;
+        std::fs::write(file, bytes)?;
+    }
+    Ok(())
+}
+
+fn library(original: &mut Original, files: &Files, path: &str, count: usize) -> Result<Duration> {
+    let answer = original.time(files, path, count)?;
+    if let Some(error) = answer.error {
+        bail!("{error}");
+    }
+    let times = answer.nanoseconds.into_iter().map(Duration::from_nanos);
+    Ok(median(times.collect()))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "printed figures")]
+fn bench() -> Result<()> {
+    let mut original = Original::start()?;
+    println!(
+        "{:<24} {:>10} {:>12} {:>12} {:>18} {:>18}",
+        "", "ours", "process", "library", "process/ours", "library/ours"
+    );
+    for (name, (files, path), targets) in [
+        ("small, 4 objects", small(), (200, 30)),
+        ("large, 50 objects", large(50), (50, 25)),
+    ] {
+        let mine = ours(&files, path, 300)?;
+        let (process, _) = process(&files, path, 15)?;
+        let library = library(&mut original, &files, path, 50)?;
+        let ratio = |other: Duration| other.as_secs_f64() / mine.as_secs_f64();
+        println!(
+            "{name:<24} {:>8.3}ms {:>10.1}ms {:>10.2}ms {:>9.0} (≥ {:>3}) {:>9.0} (≥ {:>3})",
+            mine.as_secs_f64() * 1e3,
+            process.as_secs_f64() * 1e3,
+            library.as_secs_f64() * 1e3,
+            ratio(process),
+            targets.0,
+            ratio(library),
+            targets.1,
+        );
+    }
+    let mut per_object = Vec::new();
+    for size in [100, 1000, 10_000] {
+        let (files, path) = large(size);
+        let time = ours(&files, path, if size > 1000 { 5 } else { 30 })?;
+        per_object.push(time.as_secs_f64() * 1e6 / size as f64);
+        println!(
+            "{size:>6} objects: {:>9.2} ms, {:.2} µs an object",
+            time.as_secs_f64() * 1e3,
+            per_object[per_object.len() - 1]
+        );
+    }
+    println!(
+        "10,000 / 100 an object: {:.2} (≤ 1.50)",
+        per_object[2] / per_object[0]
+    );
+    let (files, path) = large(50);
+    let (_, theirs) = process(&files, path, 3)?;
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--once", "50"])
+        .output()?;
+    let mine: u64 = String::from_utf8(output.stdout)?.trim().parse()?;
+    println!(
+        "peak memory, 50 objects: ours {mine} kB (whole process), kustomize {theirs} kB: 1/{:.1} (≤ 1/10)",
+        theirs as f64 / mine as f64
+    );
+    for (name, mebibytes) in [
+        ("64 MiB of one-byte files", 64),
+        ("the most that may be inflated", 511),
+    ] {
+        let artifact = one_byte_files(mebibytes)?;
+        let digest = Digest::of(&artifact);
+        let started = Instant::now();
+        let outcome = unpack(&artifact, &digest, &Limits::default())
+            .map_err(anyhow::Error::from)
+            .and_then(|tree| built(&tree, ""));
+        let said = match outcome {
+            Ok(objects) => format!("{objects} objects"),
+            Err(error) => error.to_string().chars().take(60).collect(),
+        };
+        println!(
+            "{name}: {} kB packed, unpacked and built in {:.2} s (≤ 5.00): {said}",
+            artifact.len() / 1024,
+            started.elapsed().as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// An archive of so many MiB before compression; every file is one byte, and takes two blocks.
+fn one_byte_files(mebibytes: usize) -> Result<Vec<u8>> {
+    let files = (0..mebibytes * 1024).map(|n| (format!("f{}/{n}.yaml", n % 100), "x"));
+    let tree = Tree::from_files(files)?;
+    Ok(stageset_render::pack(&tree).0)
+}

@@ -1,0 +1,145 @@
+//! Every bound of [`Limits`]: its default stands in the documentation, and what exceeds it stops
+//! with a sentence that names it.
+
+use stageset_render::{Digest, Limits, Tree, Variables, build, expand, pack, unpack, yaml};
+
+/// One bound: how it is set to what is exceeded, and what is said then.
+struct Bound {
+    field: &'static str,
+    /// As docs/rendering.md has it.
+    default: &'static str,
+    limits: Limits,
+    exceed: fn(&Limits) -> String,
+    says: &'static str,
+}
+
+fn archive() -> Vec<u8> {
+    let long = format!("{}/a.yaml", "d".repeat(120));
+    let files = [
+        ("a.yaml".to_owned(), "x".repeat(3000)),
+        (long, String::new()),
+    ];
+    pack(&Tree::from_files(files).unwrap()).0
+}
+
+fn unpacked(limits: &Limits) -> String {
+    let artifact = archive();
+    match unpack(&artifact, &Digest::of(&artifact), limits) {
+        Ok(tree) => format!("{} files", tree.len()),
+        Err(error) => error.to_string(),
+    }
+}
+
+const SMALL: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b, c: d}\n---\n\
+                     apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n";
+
+fn read(limits: &Limits) -> String {
+    match yaml::documents(SMALL.as_bytes(), limits) {
+        Ok(documents) => format!("{} documents", documents.len()),
+        Err(errors) => errors[0].to_string(),
+    }
+}
+
+fn aliases(limits: &Limits) -> String {
+    match yaml::documents(b"a: &a [1, 2, 3]\nb: *a\nc: *a\n", limits) {
+        Ok(documents) => format!("{} documents", documents.len()),
+        Err(errors) => errors[0].to_string(),
+    }
+}
+
+fn built(limits: &Limits) -> String {
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [all.yaml]\nnamePrefix: p-\n",
+        ),
+        ("all.yaml", SMALL),
+    ];
+    match build(&Tree::from_files(files).unwrap(), "", limits) {
+        Ok(objects) => format!("{} objects", objects.len()),
+        Err(problems) => problems[0].to_string(),
+    }
+}
+
+fn expanded(limits: &Limits) -> String {
+    let mut variables = Variables::default();
+    variables.set("A", "aaaaaaaaaaaaaaaaaaaaaaaa").unwrap();
+    match expand("${A} ${A##*a*a*a*b} ${A}", &variables, limits) {
+        Ok(text) => text,
+        Err(fault) => fault.to_string(),
+    }
+}
+
+#[test]
+fn every_bound_has_a_default_and_a_sentence() {
+    let defaults = Limits::default();
+    // A new bound doesn't compile before it stands here and below.
+    let Limits {
+        artifact_bytes: _,
+        entry_bytes: _,
+        stream_bytes: _,
+        extracted_bytes: _,
+        header_bytes: _,
+        path_bytes: _,
+        manifest_bytes: _,
+        documents: _,
+        depth: _,
+        nodes: _,
+        alias_nodes: _,
+        objects: _,
+        kustomizations: _,
+        build_bytes: _,
+        substitution_bytes: _,
+        substitution_steps: _,
+        build_nodes: _,
+        build_steps: _,
+    } = defaults;
+    macro_rules! bounds {
+        ($($field:ident = $value:expr, $default:expr, $exceed:expr, $says:expr;)*) => {
+            vec![$(Bound {
+                field: stringify!($field),
+                default: $default,
+                limits: Limits { $field: $value, ..defaults },
+                exceed: $exceed,
+                says: $says,
+            }),*]
+        };
+    }
+    let bounds = bounds! {
+        artifact_bytes = 10, "64 MiB", unpacked, "10";
+        entry_bytes = 1000, "16 MiB", unpacked, "1000";
+        stream_bytes = 2000, "512 MiB", unpacked, "2000";
+        extracted_bytes = 2000, "64 MiB", unpacked, "2000";
+        header_bytes = 20, "1 MiB", unpacked, "20";
+        path_bytes = 100, "4096", unpacked, "100";
+        manifest_bytes = 30, "16 MiB", read, "30";
+        documents = 1, "10 000", read, "1";
+        depth = 1, "100", read, "1";
+        nodes = 5, "2 000 000", read, "5";
+        alias_nodes = 5, "100 000", aliases, "5";
+        objects = 1, "10 000", built, "1";
+        kustomizations = 0, "1 000", built, "0 kustomizations";
+        build_bytes = 50, "64 MiB", built, "50 bytes";
+        substitution_bytes = 30, "64 MiB", expanded, "30";
+        substitution_steps = 20, "10 000 000", expanded, "20";
+        build_nodes = 60, "1 500 000", built, "values";
+        build_steps = 3, "200 000 000", built, "3 steps";
+    };
+    let documentation = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rendering.md");
+    let documentation = std::fs::read_to_string(documentation).unwrap();
+    for bound in bounds {
+        let Bound { field, default, .. } = bound;
+        let row = documentation
+            .lines()
+            .find(|line| line.contains(&format!("`{field}`")));
+        let row = row.unwrap_or_else(|| panic!("docs/rendering.md has no row for {field}"));
+        assert!(row.contains(default), "{field}: {row}");
+        let within = (bound.exceed)(&defaults);
+        assert!(!within.contains("limit"), "{field} by default: {within}");
+        let said = (bound.exceed)(&bound.limits);
+        assert!(
+            said.contains("limit") && said.contains(bound.says),
+            "{field}: {said}"
+        );
+    }
+}
