@@ -45,7 +45,7 @@ pub struct Limits {
     pub substitution_steps: usize,
     /// Nodes that one build of a kustomization reads or writes. A mapping counts as eight: that is
     /// what it takes in memory. With [`Limits::build_bytes`] this keeps a build within 256 MiB.
-    /// Default 1 500 000.
+    /// Default 2 400 000.
     pub build_nodes: usize,
     /// Steps of one build of a kustomization: about one for each node that a transformer passes.
     /// Default 200 000 000, which is some seconds.
@@ -72,7 +72,7 @@ impl Default for Limits {
             build_bytes: 64 * 1024 * 1024,
             substitution_bytes: 64 * 1024 * 1024,
             substitution_steps: 10_000_000,
-            build_nodes: 1_500_000,
+            build_nodes: 2_400_000,
             build_steps: 200_000_000,
         }
     }

@@ -122,7 +122,7 @@ fn every_bound_has_a_default_and_a_sentence() {
         build_bytes = 50, "64 MiB", built, "50 bytes";
         substitution_bytes = 30, "64 MiB", expanded, "30";
         substitution_steps = 20, "10 000 000", expanded, "20";
-        build_nodes = 60, "1 500 000", built, "values";
+        build_nodes = 58, "2 400 000", built, "nodes read and written";
         build_steps = 3, "200 000 000", built, "3 steps";
     };
     let documentation = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rendering.md");

@@ -10,9 +10,11 @@ use super::kustomization::{self, At, Generator, Kustomization};
 use super::ledger::Problems;
 use super::load::{NAMES, Root, Target};
 use super::open_api::{BuiltIn, Schemas};
+use super::patch;
 use super::plugin;
 use super::problem::{Fault, Place};
 use super::read::{self, Input};
+use super::resource::Resource;
 use super::resources::Resources;
 use super::transform::{self, Action, Transformer};
 use super::variables::{self, Variables};
@@ -307,9 +309,20 @@ impl<'a> Build<'a> {
             return;
         };
         for mut object in objects {
-            object.cluster_scoped = self.schemas.is_cluster_scoped(object.gvk());
+            self.meet(&mut object);
             finish::mark_file(&mut object, context, path);
             all.resources.append(object, &mut self.problems);
+        }
+    }
+
+    /// Looks an object's kind up.
+    pub(super) fn meet(&mut self, object: &mut Resource) {
+        object.cluster_scoped = self.schemas.is_cluster_scoped(object.gvk());
+        if !self.schemas.is_custom()
+            && self.built_in == BuiltIn::Goes
+            && !patch::is_built_in(object.gvk())
+        {
+            self.built_in = BuiltIn::Wins;
         }
     }
 
@@ -437,7 +450,7 @@ impl<'a> Build<'a> {
         folder: &str,
         generator: &Generator,
         global: Option<&kustomization::GeneratorOptions>,
-    ) -> Option<super::resource::Resource> {
+    ) -> Option<Resource> {
         let mut files = Loaded {
             root: self.root(folder),
         };

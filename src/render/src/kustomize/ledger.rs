@@ -71,11 +71,12 @@ impl Problems {
         std::mem::take(&mut self.list)
     }
 
-    /// The bounds of one more file: its nodes are few enough that even nothing but mappings fit.
+    /// The bounds of one more file: its nodes are few enough that even nothing but mappings stay within
+    /// the budget until they are counted.
     pub(super) fn file_limits(&self) -> Limits {
         let left = self.limits.build_nodes.saturating_sub(self.nodes);
         Limits {
-            nodes: self.limits.nodes.min(left / 4 + 1),
+            nodes: self.limits.nodes.min(left / 2 + 1),
             ..self.limits
         }
     }

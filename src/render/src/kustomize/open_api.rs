@@ -3,7 +3,9 @@
 //!
 //! In kustomize the document takes the place of the built-in one, so lists of Kubernetes' own
 //! kinds are replaced as a whole unless it has them too. One that a base names counts as well if
-//! there was none before it; if a patch was applied before, the built-in one stays beside it.
+//! there was none before it. Then the built-in one stays, behind it if a patch was applied before, and
+//! in front of it if an object was read before whose kind isn't built in: kustomize looks for what it
+//! doesn't know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub(super) enum BuiltIn {
     Goes,
     /// It says what the custom one doesn't.
     Stays,
+    /// It says everything that it has.
+    Wins,
 }
 
 /// Where a list's or kind's description comes from.
@@ -57,6 +61,7 @@ impl Schemas {
             (None, _) => &[Source::BuiltIn],
             (Some(_), BuiltIn::Goes) => &[Source::Custom],
             (Some(_), BuiltIn::Stays) => &[Source::Custom, Source::BuiltIn],
+            (Some(_), BuiltIn::Wins) => &[Source::BuiltIn, Source::Custom],
         }
     }
 

@@ -37,6 +37,7 @@ fn configurations(
         let input = Input::inline(&kustomization.file, entry.place.line, &entry.value);
         let objects = input.objects(&mut build.problems);
         for mut object in objects.unwrap_or_default() {
+            build.meet(&mut object);
             let file = kustomization.file.rsplit('/').next().unwrap_or_default();
             finish::mark_file(&mut object, context, file);
             all.resources.append(object, &mut build.problems);

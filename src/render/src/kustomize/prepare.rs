@@ -67,7 +67,7 @@ impl Build<'_> {
             Some(patch::Text::Objects(objects)) => objects
                 .into_iter()
                 .map(|mut object| {
-                    object.cluster_scoped = self.schemas.is_cluster_scoped(object.gvk());
+                    self.meet(&mut object);
                     let place = Place::new(&object.origin.file, object.origin.line, "");
                     StrategicPatch::by_name(place, object, self.schemas.clone())
                 })

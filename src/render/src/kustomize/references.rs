@@ -139,9 +139,7 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
             role: role(resource),
         };
         for referrer in selected {
-            let updated = resolver.update(&mut resource.node, referrer);
-            resource.follow_ties();
-            if let Err(Refusal(message)) = updated {
+            if let Err(Refusal(message)) = resolver.update(&mut resource.node, referrer) {
                 let place = Place::new(&resource.origin.file, resource.origin.line, "");
                 problems.push(place.problem(Fault::Mismatch {
                     object: resource.id().to_string(),
@@ -150,6 +148,7 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
                 }));
             }
         }
+        resource.follow_ties();
     }
 }
 

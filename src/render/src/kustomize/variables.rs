@@ -118,12 +118,12 @@ pub(super) fn resolve(
             if !problems.bytes(written) || !problems.steps(1) {
                 return;
             }
-            resource.follow_ties();
             if let Err(fault) = done {
                 let place = Place::new(&resource.origin.file, resource.origin.line, "");
                 problems.push(place.problem(fault));
             }
         }
+        resource.follow_ties();
     }
 }
 

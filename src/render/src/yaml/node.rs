@@ -184,10 +184,19 @@ impl Node {
 
     /// Changes every scalar that is tied to one that was changed.
     pub(crate) fn follow_ties(&mut self) {
-        let mut ahead = BTreeMap::new();
-        self.take_ahead(&mut ahead);
-        if !ahead.is_empty() {
+        if self.is_ahead() {
+            let mut ahead = BTreeMap::new();
+            self.take_ahead(&mut ahead);
             self.follow(&ahead);
+        }
+    }
+
+    /// Whether anything tied was changed: mostly nothing was.
+    fn is_ahead(&self) -> bool {
+        match &self.data {
+            Data::Sequence(items) => items.iter().any(Self::is_ahead),
+            Data::Mapping(entries) => entries.iter().any(|(_, value)| value.is_ahead()),
+            _ => self.tie.ahead,
         }
     }
 

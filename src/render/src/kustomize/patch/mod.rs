@@ -5,7 +5,7 @@ mod lists;
 mod strategic;
 mod structure;
 
-use super::id::Id;
+use super::id::{Gvk, Id};
 use super::kustomization::{Patch, Selector};
 use super::ledger::Problems;
 use super::near;
@@ -197,6 +197,11 @@ impl JsonPatch {
         }
         drop_empty(resources);
     }
+}
+
+/// Whether kustomize knows a kind without looking further.
+pub(super) fn is_built_in(gvk: Gvk<'_>) -> bool {
+    gvk.is_cluster_scoped() || structure::is_built_in(gvk)
 }
 
 /// The transformer that one `patches` entry stands for, if it says anything.

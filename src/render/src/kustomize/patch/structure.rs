@@ -6,6 +6,7 @@
 
 use stageset_schema::{ListType, SchemaRef, kind};
 
+use crate::kustomize::id::Gvk;
 use crate::kustomize::open_api::{Document, Schemas, Source};
 use crate::yaml::Node;
 
@@ -174,7 +175,7 @@ impl<'s> Structure<'s> {
         };
         let mut sources = self.schemas.order().iter();
         let place = sources.find_map(|source| match source {
-            Source::BuiltIn => built_in(api_version, kind).map(Place::BuiltIn),
+            Source::BuiltIn => built_in(Gvk::new(api_version, kind)).map(Place::BuiltIn),
             Source::Custom => {
                 let document = self.schemas.custom()?;
                 let at = document.kind(api_version, kind)?;
@@ -238,9 +239,14 @@ impl<'s> Structure<'s> {
     }
 }
 
+/// Whether a kind has a built-in description.
+pub(super) fn is_built_in(gvk: Gvk<'_>) -> bool {
+    built_in(gvk).is_some()
+}
+
 /// The built-in description of a kind.
-fn built_in(api_version: &str, name: &str) -> Option<SchemaRef> {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+fn built_in(gvk: Gvk<'_>) -> Option<SchemaRef> {
+    let (group, version, name) = (gvk.group, gvk.version, gvk.kind);
     let unknown = UNKNOWN
         .iter()
         .any(|(g, v, kinds)| *g == group && *v == version && kinds.contains(&name));
