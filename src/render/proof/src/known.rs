@@ -161,9 +161,9 @@ fn nothing_unequal(error: &str) -> bool {
 
 /// Takes the directives out of what the original built; tells whether there were any.
 fn take_directives(outcome: &mut Outcome) -> bool {
-    fn take(value: &mut Value) -> bool {
+    fn take(value: &mut Value, taken: &mut usize) {
         match value {
-            Value::Array(items) => items.iter_mut().fold(false, |any, item| take(item) || any),
+            Value::Array(items) => items.iter_mut().for_each(|item| take(item, taken)),
             Value::Object(entries) => {
                 let before = entries.len();
                 entries.retain(|key, _| {
@@ -171,20 +171,19 @@ fn take_directives(outcome: &mut Outcome) -> bool {
                         && !key.starts_with("$setElementOrder/")
                         && !key.starts_with("$deleteFromPrimitiveList/")
                 });
-                let gone = entries.len() < before;
-                entries
-                    .values_mut()
-                    .fold(gone, |any, value| take(value) || any)
+                *taken += before - entries.len();
+                entries.values_mut().for_each(|value| take(value, taken));
             }
-            _ => false,
+            _ => {}
         }
     }
-    match outcome {
-        Outcome::Built(objects) => objects
-            .iter_mut()
-            .fold(false, |any, object| take(object) || any),
-        Outcome::Failed(_) => false,
+    let mut taken = 0;
+    if let Outcome::Built(objects) = outcome {
+        for object in objects {
+            take(object, &mut taken);
+        }
     }
+    taken > 0
 }
 
 /// Whether ours failed, and all its problems are of a kind.

@@ -207,9 +207,9 @@ impl Node {
             Data::Mapping(entries) => {
                 let mut sorted: Vec<&mut (String, Self)> = entries.iter_mut().collect();
                 sorted.sort_by(|one, other| one.0.cmp(&other.0));
-                sorted
-                    .iter_mut()
-                    .for_each(|entry| entry.1.take_ahead(ahead));
+                for (_, value) in sorted {
+                    value.take_ahead(ahead);
+                }
             }
             data if self.tie.ahead => {
                 self.tie.ahead = false;

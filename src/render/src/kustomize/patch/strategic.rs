@@ -223,10 +223,8 @@ pub(super) fn settle(node: &mut Node, structure: Structure<'_>) -> Result<Outcom
                 return Err(stop);
             }
         }
-        Data::Sequence(_) => {
-            if structure.strategy() != Strategy::Replace {
-                lists::settle(node, structure)?;
-            }
+        Data::Sequence(_) if structure.strategy() != Strategy::Replace => {
+            lists::settle(node, structure)?;
         }
         _ => {}
     }

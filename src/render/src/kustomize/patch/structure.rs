@@ -4,7 +4,7 @@
 //! Kubernetes 1.21 and 1.22; where it differs, it wins, since a build must give what it gave. All
 //! differences were found by comparing both documents field by field; they stand here.
 
-use stageset_schema::{ListType, SchemaRef, kind};
+use stageset_schema::{Kind, ListType, SchemaRef, kind};
 
 use crate::kustomize::id::Gvk;
 use crate::kustomize::open_api::{Document, Schemas, Source};
@@ -262,7 +262,7 @@ fn built_in(gvk: Gvk<'_>) -> Option<SchemaRef> {
         }
         Some((_, _, today)) => kind(today, "v1", name),
     };
-    found.map(|kind| kind.schema())
+    found.map(Kind::schema)
 }
 
 #[cfg(test)]
