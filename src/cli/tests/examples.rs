@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::harness::{examples, root, stagesetctl};
 
 /// Examples in which every StageSet becomes Ready, or is deleted.
-const GOOD: [&str; 11] = [
+const GOOD: [&str; 12] = [
     "actions",
     "contested",
     "drift",

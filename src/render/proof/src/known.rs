@@ -71,7 +71,7 @@ pub const KNOWN: &[Known] = &[
                  number, which the API server refuses",
         is: |ours, original| {
             let mut texts = original.clone();
-            name_as_text(&mut texts) && ours.difference(&texts).is_none()
+            names_as_texts(ours, &mut texts) && ours.difference(&texts).is_none()
         },
     },
     Known {
@@ -124,21 +124,41 @@ fn close_up(outcome: &mut Outcome) {
     }
 }
 
-/// Makes texts of names that are numbers; tells whether there were any.
-fn name_as_text(outcome: &mut Outcome) -> bool {
-    let Outcome::Built(objects) = outcome else {
-        return false;
-    };
-    let mut any = false;
-    for object in objects {
-        if let Some(name) = object.pointer_mut("/metadata/name")
-            && name.is_number()
-        {
-            *name = Value::String(name.to_string());
-            any = true;
+/// Makes texts of names that are numbers, and of what refers to them; tells whether there were any.
+fn names_as_texts(ours: &Outcome, theirs: &mut Outcome) -> bool {
+    fn within(ours: &Value, theirs: &mut Value, names: &[String]) {
+        match (ours, theirs) {
+            (Value::String(text), number @ Value::Number(_)) if names.contains(text) => {
+                if number.to_string() == *text {
+                    *number = Value::String(text.clone());
+                }
+            }
+            (Value::Array(ours), Value::Array(theirs)) => {
+                for (ours, theirs) in ours.iter().zip(theirs) {
+                    within(ours, theirs, names);
+                }
+            }
+            (Value::Object(ours), Value::Object(theirs)) => {
+                for (key, theirs) in theirs {
+                    within(ours.get(key).unwrap_or(&Value::Null), theirs, names);
+                }
+            }
+            _ => {}
         }
     }
-    any
+    let (Outcome::Built(ours), Outcome::Built(theirs)) = (ours, theirs) else {
+        return false;
+    };
+    let names: Vec<String> = theirs
+        .iter()
+        .filter_map(|object| object.pointer("/metadata/name"))
+        .filter(|name| name.is_number())
+        .map(Value::to_string)
+        .collect();
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        within(ours, theirs, &names);
+    }
+    !names.is_empty()
 }
 
 /// Whether kustomize says of a validator that two nodes are unequal, and prints the same for both.

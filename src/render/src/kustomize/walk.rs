@@ -34,7 +34,10 @@ pub(super) fn each(
     make: Option<Make>,
     set: &mut dyn FnMut(&mut Node) -> Result<(), Refusal>,
 ) -> Result<(), Fault> {
-    if !resource.gvk().is_selected(field.gvk.borrow()) {
+    // Most fields are of some kind, and of another one.
+    if !(field.gvk.kind.is_empty() || field.gvk.kind == resource.kind())
+        || !resource.gvk().is_selected(field.gvk.borrow())
+    {
         return Ok(());
     }
     let make = make.filter(|_| field.create);
