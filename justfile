@@ -154,12 +154,12 @@ mutants *args:
 
 # What it costs, printed next to what it must reach; nothing is asserted.
 [group('slow')]
-bench count="100": tools
+bench count="100" idle="30": tools
     cargo bench --package stageset-core
     cargo run --profile trials --package stageset-trials -- bench
     cargo bench --package stageset-controller
     cargo build --release --package stageset-controller
-    STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- {{ count }}
+    STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- {{ count }} {{ idle }}
 
 # What is too slow for every change: the kill scenario over and over, each with a seed of its own.
 [group('slow')]

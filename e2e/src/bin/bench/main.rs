@@ -3,6 +3,7 @@
 //! `just bench` builds the release binary and runs this. Nothing here is asserted: the numbers
 //! depend on the machine, and a busy one makes them worse.
 
+mod drift;
 mod fleet;
 mod measure;
 mod replay;
@@ -25,14 +26,20 @@ use crate::measure::{Requests, cpu, memory, ratio};
 /// How long a fleet may take before the measurement gives up.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// How long the controller is left alone to see what it does by itself.
+/// How long the controller is left alone to see what it does by itself, unless a second argument says
+/// how many seconds.
 const IDLE: Duration = Duration::from_secs(30);
+/// Edits that the fleet has to put right.
+const EDITS: usize = 200;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let count = std::env::args()
         .nth(1)
         .map_or(Ok(100), |text| text.parse())?;
+    let idle = std::env::args()
+        .nth(2)
+        .map_or(Ok(IDLE), |text| text.parse().map(Duration::from_secs))?;
     let options = Options {
         controller_manager: true,
         ..Options::API_ONLY
@@ -83,7 +90,8 @@ async fn main() -> Result<()> {
 
     controller.start_ready()?;
     let took = bench.many(&controller, count, &healthy).await?;
-    bench.idle(&controller, count).await?;
+    bench.idle(&controller, count, idle).await?;
+    drift::measure(&api, "many", count, EDITS).await?;
     bench.unchanged_pass(&controller, count).await?;
     bench.restart(&mut controller).await?;
     bench.deletion(&stuck).await?;
@@ -138,12 +146,13 @@ impl Bench<'_> {
         Ok(took)
     }
 
-    async fn idle(&self, controller: &Controller, count: usize) -> Result<()> {
+    async fn idle(&self, controller: &Controller, count: usize, idle: Duration) -> Result<()> {
         let (from, cpu_before) = (self.now()?, cpu(pid(controller)?)?);
-        tokio::time::sleep(IDLE).await;
+        tokio::time::sleep(idle).await;
         let requests = Requests::count(&self.since(&from)?, "many");
         let cpu_used = cpu(pid(controller)?)?.saturating_sub(cpu_before);
-        println!("idle for {IDLE:?} with {count} StageSets, 3 interval ticks each");
+        let ticks = idle.as_secs() / 10;
+        println!("idle for {idle:?} with {count} StageSets, {ticks} interval ticks each");
         println!(
             "  memory            {} MiB (to reach: 40)",
             memory(pid(controller)?, "VmRSS")?
