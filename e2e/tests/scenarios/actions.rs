@@ -346,7 +346,7 @@ pub(crate) fn deleted_in_a_pause(world: &World) -> Result<()> {
     wanted["stages"][0]["actions"] =
         json!({"post": [{"name": "rest", "wait": {"duration": "1h"}}]});
     let set = StageSet::apply(kubectl, namespace, "release", &wanted)?;
-    set.wait_failed_saying(&["StageProgressing"], &["rest", "pausing for 1h"])?;
+    set.wait_failed_saying(&["StageProgressing"], &["rest", "pausing for 60 min"])?;
     let begun = std::time::Instant::now();
     set.delete()?;
     ensure!(
