@@ -1,6 +1,8 @@
 //! `kubectl` against `stageset-sim serve`. Where there is no `kubectl` on PATH, nothing is tested
 //! and the reason is printed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,

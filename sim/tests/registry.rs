@@ -1,6 +1,8 @@
 //! What the real server's stores do beside storing: addresses of services, writes that repeat,
 //! empty maps that count, claims that grow.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use serde_json::{Value, json};
 
 use crate::world::{Answer, World, message};

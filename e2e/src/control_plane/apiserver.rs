@@ -70,6 +70,8 @@ pub(super) fn start(folder: Folder, authority: &Authority) -> Result<ControlPlan
         .arg(policy)
         .arg("--audit-log-path")
         .arg(dir.join("audit.log"))
+        // A long run asks about old versions as often as it likes.
+        .args(["--etcd-compaction-interval", "0"])
         // Never rotated: a reader sees one file from the first line on.
         .args(["--audit-log-maxsize", "10000"])
         // Priority and fairness would slow a benchmark down by guesses about this small machine.

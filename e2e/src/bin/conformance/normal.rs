@@ -86,6 +86,7 @@ fn masked(text: &str) -> String {
         let before_numbers = [
             "ResourceVersion in object meta: ",
             "in record (",
+            "in the precondition (",
             // A patch in Go's notation.
             "resourceVersion:",
             // What a server gives away.
@@ -115,6 +116,11 @@ fn fits(text: &str, pattern: &str) -> bool {
 
 /// Several errors of one object in a fixed order: the real server walks a Go map in none.
 fn sorted(text: &str) -> String {
+    if let Some((head, lines)) = text.split_once("errors:\n") {
+        let mut lines: Vec<&str> = lines.lines().collect();
+        lines.sort_unstable();
+        return format!("{head}errors:\n{}", lines.join("\n"));
+    }
     let Some((head, errors)) = text
         .strip_suffix(']')
         .and_then(|text| text.split_once(" is invalid: ["))
@@ -249,11 +255,22 @@ mod tests {
     }
 
     #[test]
-    fn managers_are_sorted_but_lists_of_the_user_are_not() {
-        let sent =
+    fn lists_keep_their_order_but_for_the_finalizers_of_a_namespace() {
+        let ordered =
             json!({"managedFields": [{"manager": "b"}, {"manager": "a"}], "args": ["b", "a"]});
-        let expected =
-            json!({"managedFields": [{"manager": "a"}, {"manager": "b"}], "args": ["b", "a"]});
-        assert_eq!(normal(sent), expected);
+        assert_eq!(normal(ordered.clone()), ordered);
+        let pod = json!({"metadata": {"finalizers": ["b", "a"]}, "spec": {}});
+        assert_eq!(normal(pod.clone()), pod);
+        let namespace = |finalizers: [&str; 2]| json!({"metadata": {"finalizers": finalizers}, "spec": {"finalizers": ["kubernetes"]}});
+        assert_eq!(normal(namespace(["b", "a"])), namespace(["a", "b"]));
+    }
+
+    #[test]
+    fn the_lines_of_a_configuration_that_does_not_fit_are_sorted() {
+        let message = |lines: &str| json!({"message": format!("failed: errors:\n{lines}")});
+        assert_eq!(
+            normal(message("  .b: x\n  .a: y")),
+            message("  .a: y\n  .b: x")
+        );
     }
 }
