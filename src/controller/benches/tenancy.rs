@@ -27,9 +27,9 @@ use tower::{BoxError, service_fn};
 
 use harness::{World, deployment, stage_set};
 
-const LOCAL: usize = 40;
-const REMOTE: usize = 40;
-const ROUNDS: usize = 25;
+const LOCAL: usize = 20;
+const REMOTE: usize = 20;
+const ROUNDS: usize = 10;
 
 /// The remote cluster: as it should be, or one that never answers.
 #[derive(Clone)]
@@ -154,7 +154,7 @@ async fn others(down: bool) -> (Duration, Duration) {
                 }
                 !there
             });
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         tokio::time::sleep(Duration::from_secs(20)).await;
     }
