@@ -60,6 +60,9 @@ enum Command {
         /// Most seeds for each.
         #[arg(long, default_value_t = 2000)]
         seeds: u64,
+        /// Those of one level only: `core` or `wire`.
+        #[arg(long, value_parser = level)]
+        level: Option<Level>,
     },
     /// Prints how many schedules a core runs in a second, at each level.
     Bench {
@@ -131,7 +134,7 @@ fn main() -> ExitCode {
             sweep_and_tell(&sweep, &save)
         }
         Command::Replay { file, all, quiet } => replay(&file, all, quiet),
-        Command::Saboteurs { seeds } => saboteurs(seeds),
+        Command::Saboteurs { seeds, level } => saboteurs(seeds, level),
         Command::Bench { seconds } => bench(seconds),
         Command::Trace { level, seed } => {
             let outcome = run(&Schedule::draw(seed, level), level, true);
@@ -254,14 +257,18 @@ fn replay(file: &Path, all: bool, quiet: bool) -> ExitCode {
     }
 }
 
-fn saboteurs(most: u64) -> ExitCode {
+fn saboteurs(most: u64, only: Option<Level>) -> ExitCode {
     let began = cpu_time();
     println!(
         "{:<30} {:<5} {:<8} {:>5}  it …",
         "saboteur", "level", "caught", "seeds"
     );
     let mut free = 0;
-    for saboteur in Saboteur::ALL {
+    let all = Saboteur::ALL.iter();
+    let asked = all.filter(|saboteur| only.is_none_or(|only| saboteur.level() == only));
+    let mut count = 0;
+    for saboteur in asked {
+        count += 1;
         let (property, seeds) = if let Some(caught) = catch(*saboteur, 0, most) {
             (caught.property, caught.seeds)
         } else {
@@ -276,8 +283,7 @@ fn saboteurs(most: u64) -> ExitCode {
         );
     }
     println!(
-        "{} saboteurs, {free} not caught within {most} seeds; {:.1} s of CPU time",
-        Saboteur::ALL.len(),
+        "{count} saboteurs, {free} not caught within {most} seeds; {:.1} s of CPU time",
         cpu_time().saturating_sub(began).as_secs_f64()
     );
     if free == 0 {
