@@ -30,9 +30,7 @@ fn everything_has_a_page_that_says_what_it_means_how_to_see_why_and_what_to_do()
     }
     let alerts = alerts(&root);
     assert!(alerts.len() >= 7, "{alerts:?}");
-    let reasons = Reason::ALL
-        .into_iter()
-        .map(|reason| reason.as_str().to_owned());
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str().to_owned());
     for reason in reasons.chain(alerts) {
         let file = format!("{}.md", reason.to_lowercase());
         let text = std::fs::read_to_string(folder.join(&file))

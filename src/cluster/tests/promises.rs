@@ -505,7 +505,7 @@ async fn s31_s32_s33_attack_a09_under_the_isolation_flag_nothing_foreign_is_read
 async fn k04_the_account_is_asked_about_before_the_controller_reads_for_it() {
     let mut world = World::new().await;
     configure(&mut world, |config| {
-        config.check_cross_namespace_refs = true
+        config.check_cross_namespace_refs = true;
     });
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
     let own = world

@@ -155,7 +155,7 @@ async fn deletion(world: &World, namespaces: &[String]) {
             )
             .unwrap();
         let acted = || {
-            let audit = world.cluster.with_server(|server| server.take_audit());
+            let audit = world.cluster.with_server(stageset_sim::Server::take_audit);
             audit
                 .iter()
                 .any(|record| record.verb == "delete" && record.impersonated.is_some())
@@ -180,7 +180,7 @@ async fn deletion(world: &World, namespaces: &[String]) {
     );
 }
 
-/// One StageSet of so many ConfigMaps: delivered, left alone, changed, torn down.
+/// One StageSet of so many `ConfigMaps`: delivered, left alone, changed, torn down.
 async fn large(objects: usize) {
     let world = World::new().await;
     world.tenant("payments", &["*"]);

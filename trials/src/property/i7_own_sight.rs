@@ -28,10 +28,10 @@ impl Property for OwnSight {
         {
             let place = (process, life, user(name));
             let before = self.accounts.insert(place.clone(), uid.clone());
-            if before.is_some_and(|before| before != *uid) {
-                if let Some(of_life) = self.seen.get_mut(&(process, life)) {
-                    of_life.remove(&place.2);
-                }
+            if before.is_some_and(|before| before != *uid)
+                && let Some(of_life) = self.seen.get_mut(&(process, life))
+            {
+                of_life.remove(&place.2);
             }
         }
         let (Some(key), Who::User(name)) = (entry.tenant_key(), &entry.who) else {

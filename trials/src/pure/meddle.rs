@@ -56,10 +56,8 @@ impl Server {
                 self.level_version = self.bump();
             }
             Event::Deaf(times) => self.deaf = *times,
-            Event::Anchor => {
-                if self.objects.remove(&config_map(ANCHOR)).is_some() {
-                    self.plant(config_map(ANCHOR), "anchor");
-                }
+            Event::Anchor if self.objects.remove(&config_map(ANCHOR)).is_some() => {
+                self.plant(config_map(ANCHOR), "anchor");
             }
             Event::Workload(kind, workload) => {
                 self.workloads.insert(kind.clone(), *workload);

@@ -423,7 +423,8 @@ mod tests {
             for (name, _) in &operation.headers {
                 seen.insert(format!("header {name}"));
             }
-            for rule in [round.impersonation(&mut random)] {
+            {
+                let rule = round.impersonation(&mut random);
                 let verb = rule["verbs"][0].as_str().unwrap_or_default();
                 seen.insert(format!(
                     "verb {}",

@@ -116,7 +116,7 @@ impl Cluster {
             .ok_or_else(|| ClusterError::Absent(path.clone()))
     }
 
-    /// The path of this namespace's StageLedgers.
+    /// The path of this namespace's `StageLedgers`.
     pub fn ledgers_path(&self) -> String {
         let namespace = &self.namespace;
         format!("/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL_STAGE_LEDGERS}")

@@ -133,7 +133,7 @@ async fn export(cluster: &Cluster, name: &str) -> Result<String, CommandError> {
             entries.push(json!({ "stage": place.stage, "action": place.action }));
         }
     }
-    entries.sort_by_key(|entry| entry.to_string());
+    entries.sort_by_key(std::string::ToString::to_string);
     let mut exported = ledger::empty(cluster, name);
     exported["spec"] = json!({ "baseline": entries });
     let text = serde_saphyr::to_string(&exported)

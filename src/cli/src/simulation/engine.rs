@@ -368,10 +368,13 @@ mod tests {
     }
 
     /// Kinds that only tenants may touch: everything that the examples deliver.
-    const TENANTS: [&str; 8] = [
+    const TENANTS: [&str; 10] = [
         "statefulsets",
         "configmaps",
+        // By `substituteFrom`; no example has a kubeconfig, which would be the controller's read.
+        "secrets",
         "services",
+        "ingresses",
         "persistentvolumeclaims",
         "deployments",
         "jobs",

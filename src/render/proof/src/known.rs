@@ -128,10 +128,10 @@ fn close_up(outcome: &mut Outcome) {
 fn names_as_texts(ours: &Outcome, theirs: &mut Outcome) -> bool {
     fn within(ours: &Value, theirs: &mut Value, names: &[String]) {
         match (ours, theirs) {
-            (Value::String(text), number @ Value::Number(_)) if names.contains(text) => {
-                if number.to_string() == *text {
-                    *number = Value::String(text.clone());
-                }
+            (Value::String(text), number @ Value::Number(_))
+                if names.contains(text) && number.to_string() == *text =>
+            {
+                *number = Value::String(text.clone());
             }
             (Value::Array(ours), Value::Array(theirs)) => {
                 for (ours, theirs) in ours.iter().zip(theirs) {

@@ -56,7 +56,7 @@ impl Process {
                         self.known.clone_from(&server.stage_set);
                         match record {
                             RecordOperation::Status(_) => {
-                                self.observation.facts.status_recorded = Some(at)
+                                self.observation.facts.status_recorded = Some(at);
                             }
                             RecordOperation::Action { step, .. } => {
                                 self.observation.facts.status_recorded = Some(at);
