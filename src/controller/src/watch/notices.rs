@@ -124,7 +124,9 @@ impl Sink for Ledgers {
         match news {
             News::Listed(ledgers) => {
                 if std::mem::replace(&mut self.listed, true) {
-                    ledgers.into_iter().for_each(|ledger| tell(ledger.key));
+                    for ledger in ledgers {
+                        tell(ledger.key);
+                    }
                 }
             }
             News::Changed(ledger) if !ledger.foreign => {}

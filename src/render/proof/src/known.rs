@@ -127,11 +127,11 @@ fn close_up(outcome: &mut Outcome) {
 /// Makes texts of names that are numbers, and of what refers to them; tells whether there were any.
 fn names_as_texts(ours: &Outcome, theirs: &mut Outcome) -> bool {
     fn within(ours: &Value, theirs: &mut Value, names: &[String]) {
-        match (ours, theirs) {
-            (Value::String(text), number @ Value::Number(_))
-                if names.contains(text) && number.to_string() == *text =>
+        match (ours, &mut *theirs) {
+            (Value::String(text), Value::Number(number))
+                if names.contains(text) && number.to_string() == text.as_str() =>
             {
-                *number = Value::String(text.clone());
+                *theirs = Value::String(text.clone());
             }
             (Value::Array(ours), Value::Array(theirs)) => {
                 for (ours, theirs) in ours.iter().zip(theirs) {
