@@ -1,6 +1,8 @@
 //! What time it is: the wall clock, or a simulated one that moves with tokio's (paused) clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stageset_core::time::Timestamp;
 use tokio::time::Instant;
@@ -12,7 +14,11 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    Simulated { base: Timestamp, start: Instant },
+    Simulated {
+        /// In milliseconds, so that it can be set back under those who look at it.
+        base: Arc<AtomicI64>,
+        start: Instant,
+    },
 }
 
 impl Clock {
@@ -24,9 +30,18 @@ impl Clock {
     /// `base` now, moving with tokio's clock from here; on a paused runtime, only when that moves.
     pub fn simulated(base: Timestamp) -> Self {
         Self(Source::Simulated {
-            base,
+            base: Arc::new(AtomicI64::new(base.as_millis())),
             start: Instant::now(),
         })
+    }
+
+    /// Sets a simulated clock back, for everybody who holds it, as people and time servers do with the
+    /// wall clock; that one isn't ours to set.
+    pub fn set_back(&self, by: Duration) {
+        if let Source::Simulated { base, .. } = &self.0 {
+            let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+            base.fetch_sub(by, Ordering::Relaxed);
+        }
     }
 
     /// The time.
@@ -38,15 +53,15 @@ impl Clock {
                     .unwrap_or_default();
                 Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Simulated { base, start } => base.plus(start.elapsed()),
+            Source::Simulated { base, start } => {
+                Timestamp::from_millis(base.load(Ordering::Relaxed)).plus(start.elapsed())
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ mod broken_connections;
 mod delivery;
 mod denials;
 mod faults;
+mod memory;
 mod odd_objects;
 mod promises;
 mod remote;

@@ -99,7 +99,7 @@ pub struct Session {
     facts: Facts,
     /// Facts older than this are looked at again, unless a watch vouches for them.
     refresh_before: Timestamp,
-    /// The time of the last decision.
+    /// The time of the last decision, or of what was seen or done since.
     decided: Timestamp,
     /// The last `requestedAt` that made facts old.
     requested: Option<String>,

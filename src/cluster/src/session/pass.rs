@@ -285,6 +285,7 @@ impl Session {
             }
             let result = perform::record(perform, record, known).await;
             let at = ports.clock.now();
+            self.decided = self.decided.max(at);
             let outcome = result.as_ref().map_or_else(
                 |failure| Outcome::Failed(failure.clone()),
                 |_| Outcome::Done,
@@ -365,6 +366,7 @@ impl Session {
             .await;
         for (operation, tenant, done) in done {
             let at = ports.clock.now();
+            self.decided = self.decided.max(at);
             let outcome = done.outcome();
             ports.observer.operation(at, &self.key, operation, &outcome);
             if outcome != Outcome::Done {
@@ -375,6 +377,7 @@ impl Session {
                 if matches!(tenant, TenantOperation::Apply { .. }) {
                     ask_again_whether_served(&mut self.facts, ports, identity, reference);
                 }
+                self.facts.objects.written(identity, &reference.key);
                 self.refer(identity, reference);
             }
             done.record(&mut self.facts, at);

@@ -435,6 +435,9 @@ impl ActionFacts {
     pub fn recorded(&mut self, step: &ActionStep, generation: i64, at: Timestamp) {
         match step {
             ActionStep::Starts { .. } => {}
+            ActionStep::Resumes { attempt } => {
+                self.advanced(attempt, Progress::Intended, at);
+            }
             ActionStep::Done { attempt, .. } => self.has_succeeded(attempt),
             ActionStep::Failed {
                 attempt, failure, ..

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::failure::{Failure, FailureClass};
 use crate::identity::Identity;
 use crate::object::ObjectKey;
 
-use super::live::ObjectFacts;
+use super::live::{DryRun, LiveState, ObjectFacts};
 
 /// Facts of objects, each as the identity that saw it: what one identity may see answers no other
 /// (A07).
@@ -35,6 +36,24 @@ impl Objects {
             .or_default()
             .entry(key.clone())
             .or_default()
+    }
+
+    /// This identity has written the object, or may have: what others saw of it is of before. That one
+    /// of them may not see it, or not write it, still holds (I4).
+    pub fn written(&mut self, identity: &Identity, key: &ObjectKey) {
+        let denied = |failure: &Failure| failure.class == FailureClass::Denied;
+        for (_, objects) in self.0.iter_mut().filter(|(other, _)| *other != identity) {
+            let Some(facts) = objects.get_mut(key) else {
+                continue;
+            };
+            facts.settled = None;
+            facts.live.take_if(
+                |fact| !matches!(&fact.value, LiveState::Unreadable(failure) if denied(failure)),
+            );
+            facts.dry_run.take_if(
+                |(_, fact)| !matches!(&fact.value, DryRun::Refused(failure) if denied(failure)),
+            );
+        }
     }
 
     /// Forgets an object.

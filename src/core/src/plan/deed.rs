@@ -131,6 +131,12 @@ pub enum ActionStep {
         /// The action's scope.
         scope: &'static str,
     },
+    /// One that a lost process began is about to be carried on: the record is written once more, as
+    /// it stands, so that a view that lags behind it is found out before anything is done.
+    Resumes {
+        /// Which.
+        attempt: Attempt,
+    },
     /// It is done.
     Done {
         /// By which attempt.
@@ -158,6 +164,7 @@ impl fmt::Display for ActionStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starts { attempt, .. } => write!(f, "record that {attempt} starts"),
+            Self::Resumes { attempt } => write!(f, "record that {attempt} goes on"),
             Self::Done { attempt, .. } => write!(f, "record that {attempt} is done"),
             Self::Failed {
                 attempt, failure, ..

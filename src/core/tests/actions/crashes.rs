@@ -270,3 +270,39 @@ fn a_successor_whose_clock_is_behind_asks_no_more_often() {
         }
     }
 }
+
+/// A process that takes over may be shown the record as it was a while ago. What has been done since
+/// must not be done again for that (D2; the trials found it).
+#[test]
+fn a_successor_whose_view_lags_does_nothing_again_that_is_on_record_as_done() {
+    for for_ever in [false, true] {
+        for (name, verb, count) in verbs() {
+            let mut action = action(name, verb);
+            if for_ever {
+                action = lifetime(action);
+            }
+            let what = format!("{name}, lifetime {for_ever}");
+            let mut world = world(&action, false);
+            let under_way = |world: &World| {
+                let mut stages = world.status.stages.iter();
+                stages.any(|stage| !stage.actions.started.is_empty())
+            };
+            while !under_way(&world) {
+                if let Next::Hold { until, .. } = world.turn().next {
+                    world.now = until;
+                }
+            }
+            let before = world.status.clone();
+            succeeds(&mut world, &what);
+            assert_eq!(count(&world), 1, "{what}");
+            world.shown = Some(before);
+            world.crash();
+            succeeds(&mut world, &what);
+            assert_eq!(count(&world), 1, "{what}");
+            assert!(
+                world.shown.is_none(),
+                "{what}: the newer record was never met"
+            );
+        }
+    }
+}

@@ -163,6 +163,8 @@ pub struct World {
     pub ledger: Option<Ledger>,
     /// What actions do and meet.
     pub effects: Effects,
+    /// What a watch that lags behind shows of the status, until a write meets the newer version.
+    pub shown: Option<Status>,
     /// The process dies right after the request with this number took effect.
     pub dies_after: Option<u64>,
     uids: u64,
@@ -252,6 +254,7 @@ impl World {
             reconcile_stage: None,
             ledger: None,
             effects: Effects::default(),
+            shown: None,
             dies_after: None,
             uids: 0,
         }
@@ -297,7 +300,7 @@ impl World {
                 reconcile_stage: self.reconcile_stage.as_deref().map(ReconcileStage::parse),
                 spec: self.spec.clone(),
                 suspend: self.suspend,
-                status: self.status.clone(),
+                status: self.shown.as_ref().unwrap_or(&self.status).clone(),
             },
             facts: self.facts.clone(),
         }
@@ -932,7 +935,13 @@ impl World {
     }
 
     fn perform(&mut self, operation: &Operation) -> bool {
-        let fault = self.request();
+        let mut fault = self.request();
+        if let Operation::Record(RecordOperation::Status(_) | RecordOperation::Action { .. }) =
+            operation
+            && self.shown.take().is_some()
+        {
+            fault = Some(Failure::new(FailureClass::Conflict, "a newer one stands"));
+        }
         match operation {
             Operation::Record(operation) => {
                 if let RecordOperation::Action { step, .. } = operation {

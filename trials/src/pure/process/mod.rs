@@ -413,10 +413,12 @@ impl Process {
             }
             Todo::Perform(Operation::Record(record)) => {
                 let at = self.clock(server.now);
+                self.decided = self.decided.max(at);
                 self.recorded(&record, answer, at, server);
             }
             Todo::Perform(Operation::Tenant(operation)) => {
                 let at = self.clock(server.now);
+                self.decided = self.decided.max(at);
                 self.performed(operation, answer, at);
             }
             Todo::Look | Todo::EndOfStep => {}

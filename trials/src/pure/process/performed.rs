@@ -111,6 +111,7 @@ impl Process {
                 why,
                 ..
             } => {
+                facts.objects.written(&identity, &object.reference.key);
                 let object_facts = facts.objects.entry(&identity, &object.reference.key);
                 match answer {
                     Ok(Answer::Applied(live)) => {
@@ -158,6 +159,7 @@ impl Process {
             TenantOperation::TakeOver {
                 identity, object, ..
             } => {
+                facts.objects.written(&identity, &object.reference.key);
                 let object_facts = facts.objects.entry(&identity, &object.reference.key);
                 // What was seen of it is of before, however that ended.
                 object_facts.dry_run = None;
@@ -181,6 +183,7 @@ impl Process {
             TenantOperation::Delete {
                 identity, object, ..
             } => {
+                facts.objects.written(&identity, &object.key);
                 let object_facts = facts.objects.entry(&identity, &object.key);
                 match answer {
                     Ok(_) => {

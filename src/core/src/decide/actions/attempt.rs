@@ -53,6 +53,12 @@ impl<'a> This<'a> {
         })
     }
 
+    /// Whether this process knows nothing of the attempt: one that is gone began it.
+    fn is_anothers(self, started: &Started) -> bool {
+        let actions = &self.run.release.observation.facts.actions;
+        actions.progress(&self.attempt(started.attempt)).is_none()
+    }
+
     pub(super) fn now(self) -> Timestamp {
         self.run.release.observation.now
     }
@@ -173,12 +179,26 @@ fn stop(this: This<'_>, started: Option<&Started>, go: Go) -> Stop {
             );
             failed(this, started, failure, deadline)
         }
+        (Go::Act(_), _)
+            if let Some(started) = started.filter(|started| this.is_anothers(started)) =>
+        {
+            resume(this, started)
+        }
         (Go::Act(deed), _) => act(this, started.map_or(1, |started| started.attempt), *deed),
         (_, deadline) => {
             let until = deadline.map_or(until, |(_, deadline)| deadline.min(until));
             waiting(this, &said, until)
         }
     }
+}
+
+/// Takes an attempt over from a lost process. The view of its record may lag behind what that process
+/// wrote last, perhaps that it is done (D2): only a write on the version that was seen tells.
+fn resume(this: This<'_>, started: &Started) -> Stop {
+    let attempt = this.attempt(started.attempt);
+    let step = ActionStep::Resumes { attempt };
+    let operation = record::started(this, started.clone(), step);
+    Stop::Act(vec![vec![operation]])
 }
 
 fn act(this: This<'_>, number: u32, deed: Deed) -> Stop {

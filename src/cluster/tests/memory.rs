@@ -1,0 +1,124 @@
+//! What a session remembers, and what makes it forget.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::json;
+use stageset_cluster::artifacts::ArtifactSource;
+use stageset_cluster::{Clock, Observer, Outcome, StageSetKey};
+use stageset_core::failure::Failure;
+use stageset_core::plan::Need;
+use stageset_core::time::Timestamp;
+
+use crate::world::{Artifacts, Stores, World, config_map};
+
+/// An object that moves to a stage with another account and back within one interval is as that account
+/// left it, whatever the first account saw before (the trials found it: L4).
+#[tokio::test(start_paused = true)]
+async fn what_one_account_writes_is_news_for_what_another_one_saw() {
+    let mut world = World::new().await;
+    world.ports.watched = Arc::new(Stores {
+        cluster: world.cluster.clone(),
+        covers: false,
+    });
+    world.account("shop", "operator");
+    let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
+    world.grant("shop", "operator", &everything);
+    let (own, other) = (config_map("own", "same"), config_map("other", "same"));
+    let moves = |value| config_map("moves", value);
+    world.publish("base", "r1", &[("a.yaml", &own), ("b.yaml", &moves("one"))]);
+    world.publish("app", "r1", &[("a.yaml", &other)]);
+    world.apply(&json!({
+        "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
+        "metadata": { "namespace": "shop", "name": "web" },
+        "spec": { "interval": "1h", "serviceAccountName": "deployer", "stages": [
+            { "name": "base", "sourceRef": { "name": "base" } },
+            { "name": "app", "sourceRef": { "name": "app" }, "serviceAccountName": "operator" },
+        ] },
+    }));
+    world.until_ready("web").await;
+
+    world.publish("base", "r2", &[("a.yaml", &own)]);
+    world.publish(
+        "app",
+        "r2",
+        &[("a.yaml", &other), ("b.yaml", &moves("two"))],
+    );
+    world.until_ready("web").await;
+    let value = |world: &World| world.config_map("moves").unwrap()["data"]["key"].clone();
+    assert_eq!(value(&world), "two");
+
+    world.publish("base", "r3", &[("a.yaml", &own), ("b.yaml", &moves("one"))]);
+    world.publish("app", "r3", &[("a.yaml", &other)]);
+    world.until_ready("web").await;
+    assert_eq!(value(&world), "one");
+}
+
+/// A download that takes ten seconds.
+struct Slow(Arc<Artifacts>);
+
+impl ArtifactSource for Slow {
+    fn fetch<'a>(&'a self, url: &'a str, limit: u64) -> BoxFuture<'a, Result<Bytes, Failure>> {
+        let fetched = self.0.fetch(url, limit);
+        async move {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            fetched.await
+        }
+        .boxed()
+    }
+}
+
+/// Sets the clock back after three downloads, of which two are made at a time: to between the decision
+/// that they were made for and the beginning of the last one. Counts the sources that are read then.
+struct SetsBack {
+    clock: Clock,
+    done: AtomicBool,
+    read_again: AtomicUsize,
+}
+
+impl Observer for SetsBack {
+    fn need(&self, _: Timestamp, _: &StageSetKey, need: &Need, _: &Outcome) {
+        match need {
+            Need::Build { .. } if !self.done.swap(true, Ordering::Relaxed) => {
+                self.clock.set_back(Duration::from_secs(15));
+            }
+            Need::Source { .. } if self.done.load(Ordering::Relaxed) => {
+                self.read_again.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is remembered must not be of the future: it would count as fresh for too long.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_between_two_decisions_is_noticed() {
+    let mut world = World::new().await;
+    let stages = ["base", "app", "edge"];
+    for stage in stages {
+        world.publish(stage, "r1", &[("a.yaml", &config_map(stage, "one"))]);
+    }
+    world.stage_set("web", &stages);
+    world.ports.artifacts = Arc::new(Slow(Arc::clone(&world.artifacts)));
+    let observer = Arc::new(SetsBack {
+        clock: world.ports.clock.clone(),
+        done: AtomicBool::new(false),
+        read_again: AtomicUsize::new(0),
+    });
+    world.ports.observer = Arc::clone(&observer) as _;
+    world.until_ready("web").await;
+    assert!(
+        observer.done.load(Ordering::Relaxed),
+        "nothing was downloaded"
+    );
+    let read_again = observer.read_again.load(Ordering::Relaxed);
+    assert_eq!(
+        read_again,
+        stages.len(),
+        "what was seen before still counts"
+    );
+}
