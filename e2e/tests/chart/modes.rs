@@ -84,6 +84,8 @@ pub(crate) fn modes() -> Vec<Mode> {
                 "namespace.create=true",
                 "imagePullSecrets[0].name=registry",
                 "nodeSelector.disk=fast",
+                "controller.tracing.endpoint=collector.tracing:4317",
+                "controller.tracing.sampleRatio=0.25",
             ],
         ),
     ]

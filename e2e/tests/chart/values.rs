@@ -54,6 +54,26 @@ fn wrong_values_are_refused_by_name() {
             &["controller.allowInsecureKubeconfigs=1"],
             &["controller/allowInsecureKubeconfigs"],
         ),
+        (
+            &["controller.tracing.endpoint=http://collector:4317"],
+            &["controller/tracing/endpoint"],
+        ),
+        (
+            &["controller.tracing.endpoint=collector"],
+            &["controller/tracing/endpoint"],
+        ),
+        (
+            &["controller.tracing.insecure=1"],
+            &["controller/tracing/insecure"],
+        ),
+        (
+            &["controller.tracing.sampleRatio=1.5"],
+            &["controller/tracing/sampleRatio"],
+        ),
+        (
+            &["controller.tracing.headers=x"],
+            &["controller/tracing", "headers"],
+        ),
         (&["ports.metrics=70000"], &["ports/metrics"]),
         (
             &["replicas.min=2", "replicas.max=1"],
@@ -114,10 +134,6 @@ fn what_is_missing_is_refused_unless_it_is_off() {
     for (on, off) in [
         ("mcp.enabled=true", "mcp.enabled=false"),
         ("rollbackStore.backend=pvc", "rollbackStore.backend=none"),
-        (
-            "controller.tracing.endpoint=otel:4317",
-            "controller.tracing.endpoint=",
-        ),
         (
             "controller.objectLevelKMS=true",
             "controller.objectLevelKMS=false",

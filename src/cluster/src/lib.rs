@@ -9,7 +9,8 @@
 //! - [`gather`] a need becomes a fact, [`perform`] an operation becomes a write;
 //! - [`abandoned`] inventories whose StageSet vanished;
 //! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
-//! - [`ports`] everything that a session is given from outside, [`observe`] what it tells of itself;
+//! - [`ports`] everything that a session is given from outside, [`observe`] what it tells of itself,
+//!   [`spans`] what a trace shows of it;
 //! - [`clock`] the time, real or simulated; [`fairness`] who may send next.
 
 pub mod abandoned;
@@ -27,6 +28,7 @@ pub mod records;
 pub mod remote;
 pub mod requests;
 pub mod session;
+pub mod spans;
 
 pub use clock::Clock;
 pub use connection::{Connection, RequestIdentity};

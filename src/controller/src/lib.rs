@@ -16,6 +16,7 @@ pub mod queue;
 pub mod report;
 pub mod run;
 pub mod start;
+pub mod traces;
 pub mod watch;
 pub mod webhook;
 mod work;

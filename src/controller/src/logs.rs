@@ -1,5 +1,6 @@
 //! Log lines: JSON or text to stderr, our own and the libraries' through one handler.
 
+use stageset_cluster::spans::TARGET;
 use tracing::Level;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -7,22 +8,28 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::flags::{LogFormat, LogLevel};
+use crate::traces::Traces;
 
 /// Where libraries of the HTTP stack log each frame; below debug there is nothing for operators.
-const LIBRARIES: [&str; 6] = [
+const LIBRARIES: [&str; 7] = [
     "h2",
     "hyper",
     "hyper_util",
     "kube_client",
     "rustls",
+    "tonic",
     "tower",
 ];
 
-/// Starts logging for the whole process.
+/// Starts logging for the whole process, and spans where they are sent somewhere.
 ///
 /// # Errors
 /// When logging was started before.
-pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
+pub fn init(
+    level: LogLevel,
+    format: LogFormat,
+    traces: Option<&Traces>,
+) -> Result<(), TryInitError> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Json => lines
@@ -34,6 +41,7 @@ pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
     };
     tracing_subscriber::registry()
         .with(lines.with_filter(targets(level)))
+        .with(traces.map(Traces::layer))
         .try_init()
 }
 
@@ -46,7 +54,10 @@ fn targets(level: LogLevel) -> Targets {
     };
     let libraries = level.min(Level::WARN);
     LIBRARIES.iter().fold(
-        Targets::new().with_default(LevelFilter::from_level(level)),
+        Targets::new()
+            .with_default(LevelFilter::from_level(level))
+            // Spans are for traces; lines name what they are about themselves.
+            .with_target(TARGET, LevelFilter::OFF),
         |targets, library| targets.with_target(*library, LevelFilter::from_level(libraries)),
     )
 }
@@ -61,6 +72,7 @@ mod tests {
         assert!(debug.would_enable("stageset_controller::run", &Level::DEBUG));
         assert!(!debug.would_enable("h2::codec", &Level::DEBUG));
         assert!(debug.would_enable("h2::codec", &Level::WARN));
+        assert!(!debug.would_enable(TARGET, &Level::INFO));
         assert!(!targets(LogLevel::Error).would_enable("h2::codec", &Level::WARN));
     }
 }

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use stageset_controller::flags::{Exit, Options};
+use stageset_controller::traces::Traces;
 use stageset_controller::{logs, start};
 
 fn main() -> ExitCode {
@@ -19,25 +20,41 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Err(error) = logs::init(options.log_level, options.log_format) {
-        eprintln!("logging could not be started: {error}");
-        return ExitCode::from(1);
-    }
     // The loop is one task; another thread keeps probes and lease alive beside a long decision.
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, "no runtime");
+            eprintln!("no runtime: {error}");
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(start::start(options)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let traces = {
+        let _within = runtime.enter();
+        let wanted = options.tracing.as_ref();
+        wanted.map(|wanted| Traces::start(wanted, &start::instance()))
+    };
+    let traces = match traces.transpose() {
+        Ok(traces) => traces,
         Err(error) => {
-            tracing::error!(%error, "ending");
-            ExitCode::from(1)
+            eprintln!("--tracing-endpoint: spans can't be sent: {error}");
+            return ExitCode::from(1);
         }
+    };
+    if let Err(error) = logs::init(options.log_level, options.log_format, traces.as_ref()) {
+        eprintln!("logging could not be started: {error}");
+        return ExitCode::from(1);
+    }
+    let ended = runtime.block_on(start::start(options));
+    if let Err(error) = &ended {
+        tracing::error!(%error, "ending");
+    }
+    if let Some(traces) = traces {
+        traces.stop();
+    }
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(1),
     }
 }

@@ -240,7 +240,7 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// The pod's name, for events and the lease.
-fn instance() -> String {
+pub fn instance() -> String {
     ["POD_NAME", "HOSTNAME"]
         .iter()
         .filter_map(|name| std::env::var(name).ok())

@@ -13,4 +13,5 @@ mod releases;
 mod resilience;
 mod side_by_side;
 mod steady;
+mod traces;
 mod webhook;

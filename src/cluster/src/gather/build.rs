@@ -12,10 +12,12 @@ use stageset_core::plan::Need;
 use stageset_core::spec::OverlayPatch;
 use stageset_core::time::Timestamp;
 use stageset_render::{Digest, Limits, OuterPatch, Tree, Variables};
+use tracing::Instrument as _;
 
 use super::{Found, Gather};
 use crate::ports::Renderer;
 use crate::requests::clean;
+use crate::spans;
 
 /// Problems of a build that a message names.
 const NAMED: usize = 10;
@@ -37,11 +39,15 @@ pub(super) async fn from_one_artifact<'a>(
         else {
             continue;
         };
-        let fetched = match &tree {
-            Some(tree) => tree.clone(),
-            None => tree.insert(fetched(gather, artifact).await).clone(),
+        let fetched = if let Some(tree) = &tree {
+            tree.clone()
+        } else {
+            let span = spans::fetch(&artifact.revision);
+            let fetched = fetched(gather, artifact).instrument(span).await;
+            tree.insert(fetched).clone()
         };
-        let state = built(gather, fetched, key, overlay).await;
+        let span = spans::build(&key.path, &artifact.revision);
+        let state = built(gather, fetched, key, overlay).instrument(span).await;
         found.push((need, at, Found::Build(key.clone(), state)));
     }
     found

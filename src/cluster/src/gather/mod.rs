@@ -35,12 +35,14 @@ use stageset_core::observation::{Live, Settled, Tracking};
 use stageset_core::plan::Need;
 use stageset_core::spec::Spec;
 use stageset_core::time::Timestamp;
+use tracing::Instrument as _;
 
 use crate::perform::without_managed_fields;
 use crate::ports::Ports;
 use crate::records::inventory::Owner;
 use crate::requests::Requests;
 use crate::session::StageSetKey;
+use crate::spans::Stages;
 
 pub use dependency::dependency_state;
 pub(crate) use dependency::watched as watched_dependency;
@@ -114,16 +116,21 @@ impl<'a> Gather<'a> {
             }
         }
         let parallel = self.ports.settings.parallel.max(1);
+        let mut stages = Stages::default();
         let others: Vec<BoxFuture<'a, _>> = others
             .into_iter()
             .map(|need| {
+                let span = stages.of_need(need);
                 async move {
                     let at = self.ports.clock.now();
                     (need, at, self.one(need).await)
                 }
+                .instrument(span)
                 .boxed()
             })
             .collect();
+        // A span ends with the last future that has it.
+        drop(stages);
         let others = in_order(others, parallel);
         let builds: Vec<BoxFuture<'a, _>> = artifacts
             .into_values()

@@ -13,10 +13,12 @@ use stageset_core::plan::Deed;
 use stageset_core::spec::{Body, Http, PatchFormat, SecretKey, Selected};
 use stageset_render::Limits;
 use stageset_render::yaml;
+use tracing::Instrument as _;
 
 use super::Perform;
 use crate::hooks::HookCall;
 use crate::requests::{Requests, Target, clean};
+use crate::spans;
 
 /// Carries out one deed, as the identity it names.
 pub(super) async fn deed(
@@ -52,7 +54,12 @@ pub(super) async fn deed(
             let mut call = with_secrets(&requests, share, request).await?;
             call.idempotency_key.clone_from(key);
             call.timeout = *timeout;
-            ports.hooks.send(call).await
+            let span = spans::hook(&call);
+            let sent = ports.hooks.send(call).instrument(span.clone()).await;
+            if sent.is_err() {
+                spans::failed(&span);
+            }
+            sent
         }
         Deed::Delete {
             object,

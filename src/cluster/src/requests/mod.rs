@@ -28,6 +28,7 @@ use stageset_api::names::FIELD_MANAGER;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::identity::Identity;
 use stageset_core::identity::Target::{Local, Remote};
+use tracing::Instrument as _;
 
 pub use classify::classify;
 pub use message::clean;
@@ -37,6 +38,7 @@ use crate::connection::{Connection, RequestIdentity};
 use crate::fairness::Budget;
 use crate::ports::Ports;
 use crate::remote::{RemoteCluster, Ticket};
+use crate::spans;
 use classify::Answer;
 
 /// Bound of a whole request, its body included. kube-apiserver's own is 60 s.
@@ -407,7 +409,9 @@ impl<'a> Requests<'a> {
         let _permit = budget.acquire(self.share).await;
         let ticket = self.way.admit()?;
         let (limit, _) = self.way.bounds();
+        let span = spans::request(request.method(), request.uri(), &self.identity);
         let answer = tokio::time::timeout(limit, self.exchange(request))
+            .instrument(span.clone())
             .await
             .unwrap_or_else(|_| {
                 let limit = limit.as_secs();
@@ -415,6 +419,7 @@ impl<'a> Requests<'a> {
                     "the API server didn't answer within {limit} s"
                 )))
             });
+        spans::answered(&span, answer.as_ref().ok().map(|answer| answer.status));
         match (ticket, &answer) {
             (None, _) => {}
             (Some(ticket), Ok(_)) => ticket.answered(),

@@ -15,6 +15,7 @@ use stageset_core::identity::{Identity, Target};
 use stageset_core::object::Reference;
 use stageset_core::observation::{Facts, KindState, Observation, Progress, StageSet};
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
+use tracing::Instrument as _;
 
 use super::look::Look;
 use super::{Pass, Session, Wake};
@@ -24,6 +25,7 @@ use crate::perform::{self, Perform, Recorded};
 use crate::ports::Ports;
 use crate::records::stage_set;
 use crate::requests::clean;
+use crate::spans::{self, Stages};
 
 /// After a defect of ours the object is looked at again then (G17).
 const AFTER_DEFECT: Duration = Duration::from_secs(60);
@@ -37,6 +39,13 @@ impl Session {
     /// stands (K07). Never panics because of a StageSet's content: a decision that does is caught,
     /// nothing of it is performed, and this one object is looked at again a minute later.
     pub async fn pass(&mut self, ports: &Ports, object: Arc<Value>, wake: Wake) -> Pass {
+        let span = spans::pass(&self.key);
+        let pass = self.run(ports, object, wake).instrument(span.clone()).await;
+        spans::passed(&span, pass.turns, &pass.next);
+        pass
+    }
+
+    async fn run(&mut self, ports: &Ports, object: Arc<Value>, wake: Wake) -> Pass {
         if let Some(known) = &self.known
             && known.object.pointer("/metadata/uid") != object.pointer("/metadata/uid")
         {
@@ -353,13 +362,18 @@ impl Session {
                     .advanced(attempt, Progress::Sent, ports.clock.now());
             }
         }
+        let mut stages = Stages::default();
         // Boxed, and made before any is polled: see `Gather::all`.
         let tenants: Vec<BoxFuture<'_, _>> = tenants
             .into_iter()
             .map(|(operation, tenant)| {
-                async move { (operation, tenant, perform::tenant(perform, tenant).await) }.boxed()
+                let span = stages.of_operation(tenant);
+                async move { (operation, tenant, perform::tenant(perform, tenant).await) }
+                    .instrument(span)
+                    .boxed()
             })
             .collect();
+        drop(stages);
         let done: Vec<_> = stream::iter(tenants)
             .buffered(ports.settings.parallel.max(1))
             .collect()

@@ -20,11 +20,13 @@ use stageset_core::names::Namespace;
 mod address;
 #[cfg(test)]
 mod tests;
+mod tracing;
 pub mod unsupported;
 mod value;
 mod webhook;
 
 pub use address::BindAddress;
+pub use tracing::{Collector, SampleRatio, TracingOptions};
 pub use value::{Cidr, InvalidCidr};
 pub use webhook::{CertificateSource, SelfSigned, WebhookOptions};
 
@@ -124,6 +126,9 @@ struct Flags {
 
     #[command(flatten)]
     webhook: webhook::WebhookFlags,
+
+    #[command(flatten)]
+    tracing: tracing::TracingFlags,
 
     /// Least severe lines that are logged: debug, info, warn, error.
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = LogLevel::parse)]
@@ -234,6 +239,8 @@ pub struct Options {
     pub max_tenant_watches: usize,
     /// The validating webhook; `None` = not served.
     pub webhook: Option<WebhookOptions>,
+    /// Where spans are sent; `None` = nowhere.
+    pub tracing: Option<TracingOptions>,
     /// Least severe lines that are logged.
     pub log_level: LogLevel,
     /// How lines are written.
@@ -265,6 +272,7 @@ impl Default for Options {
             allow_action_addresses: Vec::new(),
             max_tenant_watches: 2000,
             webhook: Some(WebhookOptions::default()),
+            tracing: None,
             log_level: LogLevel::Info,
             log_format: LogFormat::Json,
         }
@@ -343,6 +351,7 @@ impl Options {
             allow_action_addresses: flags.allow_action_addresses.into_iter().flatten().collect(),
             max_tenant_watches: flags.max_tenant_watches,
             webhook: flags.webhook.check().map_err(Exit::Refused)?,
+            tracing: flags.tracing.check(),
             log_level: flags.log_level,
             log_format: flags.log_format,
         })

@@ -195,7 +195,7 @@ fn off_values_of_unsupported_flags_are_accepted() {
         "--enable-mcp=false",
         "--object-level-kms=false",
         "--require-verified-migration-sources=false",
-        "--tracing-endpoint=",
+        "--rollback-store-path=",
     ]);
     assert_eq!(options, Ok(Options::default()));
 }
@@ -261,6 +261,40 @@ fn the_webhook_is_on_and_its_flags_belong_together() {
     }
     // What is off isn't checked.
     assert!(parse(&[self_signed, "--enable-webhook=false"]).is_ok());
+}
+
+#[test]
+fn spans_go_where_the_flags_say() {
+    assert_eq!(parse(&["--tracing-endpoint="]), Ok(Options::default()));
+    // What is off needs no collector.
+    let off = parse(&["--tracing-insecure", "--tracing-sample-ratio=0.5"]);
+    assert_eq!(off, Ok(Options::default()));
+    let on = parse(&["--tracing-endpoint=collector.tracing:4317"]).unwrap();
+    let tracing = on.tracing.unwrap();
+    assert_eq!(tracing.collector.to_string(), "collector.tracing:4317");
+    assert!(!tracing.insecure);
+    assert_eq!(tracing.ratio, SampleRatio::ALL);
+    let on = parse(&[
+        "--tracing-endpoint=[::1]:4317",
+        "--tracing-insecure=true",
+        "--tracing-sample-ratio=0.25",
+    ]);
+    let tracing = on.unwrap().tracing.unwrap();
+    assert!(tracing.insecure);
+    assert!((tracing.ratio.get() - 0.25).abs() < f64::EPSILON);
+    for bad in [
+        "--tracing-endpoint=http://collector:4317",
+        "--tracing-endpoint=collector",
+        "--tracing-endpoint=collector:0",
+        "--tracing-insecure=maybe",
+        "--tracing-sample-ratio=1.5",
+        "--tracing-sample-ratio=NaN",
+        "--tracing-sample-ratio=",
+    ] {
+        let flag = bad.split('=').next().unwrap();
+        let line = refusal(&[bad]);
+        assert!(line.contains(flag), "{bad}: {line}");
+    }
 }
 
 #[test]
