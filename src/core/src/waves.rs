@@ -133,36 +133,36 @@ fn rank(group: &str, kind: &str) -> usize {
 
 /// Where an object stands in the order of application; sorts by wave, kind order, group, kind,
 /// namespace, name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ApplyOrder {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApplyOrder<'a> {
     wave: Wave,
     rank: usize,
-    group: String,
-    kind: String,
-    namespace: Option<String>,
-    name: String,
+    group: &'a str,
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    name: &'a str,
 }
 
-impl From<&ObjectKey> for ApplyOrder {
-    fn from(key: &ObjectKey) -> Self {
+impl<'a> From<&'a ObjectKey> for ApplyOrder<'a> {
+    fn from(key: &'a ObjectKey) -> Self {
         Self {
             wave: Wave::of(key),
             rank: rank(&key.group, &key.kind),
-            group: key.group.clone(),
-            kind: key.kind.clone(),
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
+            group: &key.group,
+            kind: &key.kind,
+            namespace: key.namespace.as_deref(),
+            name: &key.name,
         }
     }
 }
 
-/// The key to sort by before applying; use with `sort_by_cached_key`, since it owns its texts.
-pub fn apply_order(object: &Reference) -> ApplyOrder {
+/// The key to sort by before applying.
+pub fn apply_order(object: &Reference) -> ApplyOrder<'_> {
     ApplyOrder::from(&object.key)
 }
 
 /// The key to sort by before deleting: the order of application, backwards.
-pub fn delete_order(object: &Reference) -> Reverse<ApplyOrder> {
+pub fn delete_order(object: &Reference) -> Reverse<ApplyOrder<'_>> {
     Reverse(apply_order(object))
 }
 
@@ -282,9 +282,9 @@ mod tests {
             .collect();
         // Names that would sort the other way round must not matter.
         let mut shuffled: Vec<_> = expected.iter().rev().cloned().collect();
-        shuffled.sort_by_cached_key(apply_order);
+        shuffled.sort_by(|a, b| apply_order(a).cmp(&apply_order(b)));
         assert_eq!(shuffled, expected);
-        shuffled.sort_by_cached_key(delete_order);
+        shuffled.sort_by(|a, b| delete_order(a).cmp(&delete_order(b)));
         assert_eq!(shuffled, expected.iter().rev().cloned().collect::<Vec<_>>());
     }
 
@@ -299,7 +299,7 @@ mod tests {
             object("b.example.com/Anything", None, "a"),
         ];
         let mut shuffled: Vec<_> = expected.iter().rev().cloned().collect();
-        shuffled.sort_by_cached_key(apply_order);
+        shuffled.sort_by(|a, b| apply_order(a).cmp(&apply_order(b)));
         assert_eq!(shuffled, expected);
     }
 }

@@ -135,14 +135,15 @@ impl<'a> Review<'a> {
         let mut needs = Vec::new();
         let mut rights = Vec::new();
         let mut unbound = true;
-        // Most objects share kind and namespace with others, and most rules name no objects.
-        let mut for_all: BTreeMap<(Option<&str>, &str, &str, Verb), bool> = BTreeMap::new();
+        // Most objects share kind and namespace with others, and most rules name no objects. What
+        // differs most often comes first, since it is looked up for every object.
+        let mut for_all: BTreeMap<(Verb, &str, &str, Option<&str>), bool> = BTreeMap::new();
         for needed in all {
             let kind = (
-                needed.key.namespace.as_deref(),
-                needed.key.group.as_str(),
-                needed.plural.as_ref(),
                 needed.verb,
+                needed.plural.as_ref(),
+                needed.key.group.as_str(),
+                needed.key.namespace.as_deref(),
             );
             if for_all.get(&kind) == Some(&true) {
                 continue;

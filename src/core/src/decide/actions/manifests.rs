@@ -29,7 +29,7 @@ pub(super) fn objects(this: This<'_>, manifests: &Manifests) -> Result<Vec<Arc<D
     for object in rendered.iter() {
         objects.push(placed(this, object)?);
     }
-    objects.sort_by_cached_key(|object| apply_order(&object.reference));
+    objects.sort_by(|a, b| apply_order(&a.reference).cmp(&apply_order(&b.reference)));
     Ok(objects)
 }
 
