@@ -387,3 +387,52 @@ async fn what_may_not_be_retried_is_not() {
         world.message("web")
     );
 }
+
+/// A list that fails the same way at each retry is told once, with a count; after the event is gone,
+/// once more.
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_comes_back_at_each_retry_is_one_event_that_counts() {
+    let mut world = World::new().await;
+    let refused = || Failure::new(FailureClass::Terminal, "the receiver answered 403");
+    let fails = |world: &World, times: usize| {
+        let failures = std::iter::repeat_with(refused).take(times);
+        world.receiver.failures.lock().unwrap().extend(failures);
+    };
+    fails(&world, 100);
+    release(
+        &world,
+        &json!({ "pre": [{ "name": "tell", "http": { "url": "https://a.example" } }] }),
+    );
+    let events = |world: &World| -> Vec<Value> {
+        let events = world.cluster.list("events.k8s.io/v1", "Event", "shop");
+        let failed = events.into_iter();
+        failed
+            .filter(|event| event["reason"] == "StageFailed")
+            .collect()
+    };
+    world
+        .run_until("web", HOUR, |world| received(world) == 4)
+        .await;
+    let told = events(&world);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let note = told[0]["note"].as_str().unwrap();
+    assert!(
+        note.contains("the receiver answered 403") && note.contains("(runbook: https://"),
+        "{note}"
+    );
+    let count = told[0]["series"]["count"].as_u64().unwrap();
+    assert!((3..=4).contains(&count), "{told:#?}");
+    assert!(told[0]["series"]["lastObservedTime"].as_str() > told[0]["eventTime"].as_str());
+
+    let name = told[0]["metadata"]["name"].as_str().unwrap();
+    world
+        .cluster
+        .delete("events.k8s.io/v1", "Event", "shop", name)
+        .unwrap();
+    world
+        .run_until("web", HOUR, |world| received(world) == 6)
+        .await;
+    let again = events(&world);
+    assert_eq!(again.len(), 1, "{again:#?}");
+    assert_ne!(again[0]["metadata"]["name"], name);
+}

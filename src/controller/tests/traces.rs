@@ -1,5 +1,6 @@
 //! Spans as a collector receives them: a real OTLP receiver on loopback, a release on the simulated
 //! cluster.
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

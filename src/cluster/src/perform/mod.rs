@@ -4,7 +4,7 @@
 //! - [`action`] what an action does, as the tenant as well;
 //! - [`ledger`] writes to the StageLedger;
 //! - [`record`] writes to the controller's own records, as the controller;
-//! - [`event`] what people see with `kubectl events`.
+//! - [`event`] what people see with `kubectl events`, [`told`] what they were told already.
 //!
 //! Every write carries a precondition (D3). What an answer shows becomes a fact or the session's
 //! view at once, so that the next decision rests on it without another read.
@@ -14,9 +14,11 @@ mod event;
 mod ledger;
 mod record;
 mod tenant;
+mod told;
 
 pub(crate) use record::{Known, Recorded, record, without_managed_fields};
 pub(crate) use tenant::tenant;
+pub(crate) use told::Told;
 
 use crate::gather::Bodies;
 use crate::ports::Ports;

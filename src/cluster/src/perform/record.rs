@@ -7,8 +7,9 @@ use stageset_api::names::FINALIZER;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::names::StageName;
 use stageset_core::observation::Status;
-use stageset_core::plan::{Event, RecordOperation};
+use stageset_core::plan::RecordOperation;
 
+use super::told::{Told, announce};
 use super::{Perform, event, ledger};
 use crate::records::inventory::{Inventories, Shard, ShardWrite, created, released, replaced};
 use crate::records::status;
@@ -23,6 +24,8 @@ pub(crate) struct Known {
     pub inventories: Inventories,
     /// Its ledger, if there is one.
     pub ledger: Option<Value>,
+    /// The events that were told last.
+    pub told: Told,
 }
 
 /// How a write to a record ended well.
@@ -105,25 +108,14 @@ pub(crate) async fn record(
             ..
         } => ledger::write(perform, known, completed, baseline_valid.as_ref()).await,
         RecordOperation::Announce(told) => {
-            announce(perform, event::regarding(perform.owner()), told).await
+            let regarding = event::regarding(perform.owner());
+            announce(perform, regarding, told, &mut known.told).await
         }
         RecordOperation::AnnounceOnLedger(told) => {
-            announce(perform, ledger::regarding(perform, known), told).await
+            let regarding = ledger::regarding(perform, known);
+            announce(perform, regarding, told, &mut known.told).await
         }
     }
-}
-
-async fn announce(
-    perform: Perform<'_>,
-    regarding: Value,
-    told: &Event,
-) -> Result<Recorded, Failure> {
-    let at = perform.ports.clock.now();
-    let instance = &perform.ports.settings.instance;
-    let object = event::object(&regarding, told, at, instance);
-    let events = Target::collection("events.k8s.io/v1", "events", Some(&perform.key.namespace));
-    perform.as_controller().create(&events, &object).await?;
-    Ok(Recorded::Nothing)
 }
 
 fn finalizers(object: &Value) -> Vec<String> {

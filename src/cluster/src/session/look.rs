@@ -11,7 +11,7 @@ use stageset_core::observation::Tracking;
 
 use super::Session;
 use crate::gather::{watched_dependency, watched_source};
-use crate::perform::Known;
+use crate::perform::{Known, Told};
 use crate::ports::{Ports, Watched};
 use crate::records::inventory::Inventories;
 use crate::records::stage_set;
@@ -34,6 +34,7 @@ impl Session {
                     object,
                     inventories: Inventories::default(),
                     ledger: None,
+                    told: Told::default(),
                 });
             }
             Some(known) if stage_set::supersedes(&object, &known.object) => known.object = object,

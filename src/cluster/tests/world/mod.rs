@@ -115,7 +115,7 @@ impl World {
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": { "name": "stageset-controller" },
             "rules": [
-                { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"] },
+                { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
                 { "apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "impersonate"] },
                 { "apiGroups": [""], "resources": ["namespaces", "secrets"], "verbs": ["get"] },
                 { "apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["*"], "verbs": ["get", "list"] },
