@@ -1,7 +1,8 @@
-//! A small HTTP/1.1 server for fixtures: one thread a connection, one request each, loopback only.
+//! A small HTTP/1.1 server for fixtures, with TLS or without: one thread a connection, one request
+//! each, loopback only.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::pki::Pair;
 
 /// The most that one request may carry.
 const BODY_LIMIT: u64 = 64 * 1024 * 1024;
@@ -68,21 +74,54 @@ impl HttpServer {
     pub fn start(
         handler: impl Fn(&Request) -> Result<Response> + Send + Sync + 'static,
     ) -> Result<Self> {
+        Self::listen(move |stream| serve(stream, &handler))
+    }
+
+    /// The same, with TLS and this certificate.
+    ///
+    /// # Errors
+    /// When no port is free or the certificate can't be used.
+    pub fn start_tls(
+        pair: &Pair,
+        handler: impl Fn(&Request) -> Result<Response> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let certificate = CertificateDer::from_pem_slice(pair.cert.as_bytes())?;
+        let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        let config = Arc::new(config);
+        Self::listen(move |stream| {
+            let session = ServerConnection::new(Arc::clone(&config))?;
+            serve(StreamOwned::new(session, stream), &handler)
+        })
+    }
+
+    fn listen(serve: impl Fn(TcpStream) -> Result<()> + Send + Sync + 'static) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopped);
-        let handler = Arc::new(handler);
+        let serve = Arc::new(serve);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Acquire) {
                     return;
                 }
-                let (Ok(stream), handler) = (stream, Arc::clone(&handler)) else {
+                let (Ok(stream), serve) = (stream, Arc::clone(&serve)) else {
                     continue;
                 };
                 // A peer that goes away in mid-request is no concern of the server's.
-                thread::spawn(move || drop(serve(stream, handler.as_ref())));
+                thread::spawn(move || {
+                    drop(
+                        stream
+                            .set_read_timeout(Some(SILENCE))
+                            .map_err(anyhow::Error::from)
+                            .and_then(|()| serve(stream)),
+                    );
+                });
             }
         });
         Ok(Self { address, stopped })
@@ -91,6 +130,11 @@ impl HttpServer {
     /// The server's base URL, without a slash at its end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -102,8 +146,7 @@ impl Drop for HttpServer {
     }
 }
 
-fn serve(stream: TcpStream, handler: &dyn Fn(&Request) -> Result<Response>) -> Result<()> {
-    stream.set_read_timeout(Some(SILENCE))?;
+fn serve(stream: impl Read + Write, handler: &dyn Fn(&Request) -> Result<Response>) -> Result<()> {
     let mut reader = BufReader::new(stream);
     let request = read_request(&mut reader)?;
     let response =
@@ -127,7 +170,7 @@ fn serve(stream: TcpStream, handler: &dyn Fn(&Request) -> Result<Response>) -> R
     Ok(())
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Request> {
+fn read_request(reader: &mut BufReader<impl Read + Write>) -> Result<Request> {
     let line = read_line(reader)?;
     let mut words = line.split_whitespace();
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
@@ -164,7 +207,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Request> {
 }
 
 fn read_body(
-    reader: &mut BufReader<TcpStream>,
+    reader: &mut BufReader<impl Read>,
     headers: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
     let mut body = Vec::new();
@@ -197,7 +240,7 @@ fn read_body(
     Ok(body)
 }
 
-fn read_line(reader: &mut BufReader<TcpStream>) -> Result<String> {
+fn read_line(reader: &mut BufReader<impl Read>) -> Result<String> {
     let mut line = String::new();
     if reader.by_ref().take(16 * 1024).read_line(&mut line)? == 0 {
         bail!("the peer closed the connection");

@@ -1,6 +1,7 @@
 //! The scenarios, one file for each promise.
 
 mod actions;
+mod admission;
 mod bad_artifacts;
 mod bad_specs;
 mod behaviours;
@@ -99,6 +100,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     shared("action_refused", actions::refused_actions),
     shared("action_deleted_in_a_pause", actions::deleted_in_a_pause),
     shared("object_denied_by_admission", objects::denied_by_admission),
+    local("object_denied_by_a_webhook", admission::denied_by_a_webhook),
     shared("object_of_a_second_manager", objects::second_manager),
     shared("object_and_its_definition", objects::definition_and_object),
     shared(

@@ -223,6 +223,18 @@ pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Requ
             "plan needs --dir DIR, a scenario folder".to_owned(),
         )),
         Ok(Arguments {
+            command: Command::Baseline(baseline),
+        }) if baseline.action.stage.is_none() && !baseline.export => Err(CommandError::Usage(
+            "baseline needs --stage STAGE together with --action ACTION, or --export".to_owned(),
+        )),
+        Ok(Arguments {
+            command: Command::ResetLedger(reset),
+        }) if reset.action.stage.is_none() && !reset.all => Err(CommandError::Usage(
+            "reset-ledger needs --stage STAGE together with --action ACTION, or --all for every \
+                 Lifetime action"
+                .to_owned(),
+        )),
+        Ok(Arguments {
             command: Command::Build(build),
         }) if !build.names.is_empty() => Err(CommandError::Usage(
             "builds of StageSets in a cluster are not supported by this version; \

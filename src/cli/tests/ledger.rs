@@ -257,5 +257,17 @@ fn wrong_combinations_are_wrong_command_lines() {
         let ended = stagesetctl(words);
         assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
         assert_eq!(ended.stdout, "", "{words:?}");
+        if words[1..] == ["web"] {
+            // Every way out is named, not the first one that a parser thinks of.
+            let other = if words[0] == "baseline" {
+                "--export"
+            } else {
+                "--all"
+            };
+            for flag in ["--stage", "--action", other] {
+                let named = words.contains(&flag) || ended.stderr.contains(flag);
+                assert!(named, "{words:?}: {}", ended.stderr);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::ledger::{self, Part, Place};
+use super::ledger::{self, ActionFlags, Part, Place};
 use crate::connection::{Cluster, ClusterError, ConnectionFlags};
 use crate::error::CommandError;
 
@@ -13,17 +13,9 @@ pub struct Baseline {
     /// The StageSet.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// The stage of the action that is done.
-    #[arg(
-        long,
-        value_name = "STAGE",
-        requires = "action",
-        required_unless_present = "export"
-    )]
-    pub stage: Option<String>,
-    /// The action of scope Lifetime that is done.
-    #[arg(long, value_name = "ACTION", requires = "stage")]
-    pub action: Option<String>,
+    /// The action that counts as done.
+    #[command(flatten)]
+    pub action: ActionFlags,
     /// Change nothing; print a StageLedger that says of everything that is done here that it is done,
     /// to be applied in another cluster.
     #[arg(long, conflicts_with_all = ["stage", "action"])]
@@ -42,10 +34,8 @@ pub async fn baseline(
     options: &Baseline,
     note: impl FnMut(String),
 ) -> Result<String, CommandError> {
-    match (&options.stage, &options.action) {
-        (Some(stage), Some(action)) if !options.export => {
-            assert(cluster, &options.name, Place { stage, action }, note).await
-        }
+    match options.action.place() {
+        Some(place) if !options.export => assert(cluster, &options.name, place, note).await,
         _ => export(cluster, &options.name).await,
     }
 }

@@ -1,6 +1,7 @@
 //! A StageLedger as the command line reads and writes it: as it stands, so that nothing that somebody
 //! else wrote into it is lost, and never over a change that it hasn't seen.
 
+use clap::Args;
 use serde_json::{Value, json};
 use stageset_api::names::{API_VERSION, KIND_STAGE_LEDGER};
 
@@ -9,6 +10,25 @@ use crate::error::CommandError;
 
 /// How often a change is tried anew after somebody else was faster.
 const TRIES: usize = 5;
+
+/// The flags that name an action.
+#[derive(Debug, Args)]
+pub struct ActionFlags {
+    /// The stage of the action.
+    #[arg(long, value_name = "STAGE", requires = "action")]
+    pub stage: Option<String>,
+    /// The action, one of scope Lifetime.
+    #[arg(long, value_name = "ACTION", requires = "stage")]
+    pub action: Option<String>,
+}
+
+impl ActionFlags {
+    /// The action that is named; `None` = another flag says which.
+    pub(super) fn place(&self) -> Option<Place<'_>> {
+        let (stage, action) = (self.stage.as_deref()?, self.action.as_deref()?);
+        Some(Place { stage, action })
+    }
+}
 
 /// An action's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

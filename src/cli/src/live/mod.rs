@@ -15,6 +15,7 @@ use crate::error::CommandError;
 
 pub use baseline::{Baseline, baseline};
 pub use get::{Get, get};
+pub use ledger::ActionFlags;
 pub use reconcile::{Reconcile, reconcile};
 pub use reset_ledger::{ResetLedger, reset_ledger};
 pub use suspend::{Resume, Suspend, resume, suspend};

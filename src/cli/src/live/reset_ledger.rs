@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::ledger::{self, Part, Place};
+use super::ledger::{self, ActionFlags, Part};
 use crate::connection::{Cluster, ConnectionFlags};
 use crate::error::CommandError;
 
@@ -13,17 +13,9 @@ pub struct ResetLedger {
     /// The StageSet.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// The stage of the action that is to run again.
-    #[arg(
-        long,
-        value_name = "STAGE",
-        requires = "action",
-        required_unless_present = "all"
-    )]
-    pub stage: Option<String>,
-    /// The action of scope Lifetime that is to run again.
-    #[arg(long, value_name = "ACTION", requires = "stage")]
-    pub action: Option<String>,
+    /// The action that is to run again.
+    #[command(flatten)]
+    pub action: ActionFlags,
     /// All Lifetime actions of the StageSet.
     #[arg(long, conflicts_with_all = ["stage", "action"])]
     pub all: bool,
@@ -42,10 +34,7 @@ pub async fn reset_ledger(
     mut note: impl FnMut(String),
 ) -> Result<String, CommandError> {
     let name = &options.name;
-    let only = match (&options.stage, &options.action) {
-        (Some(stage), Some(action)) if !options.all => Some(Place { stage, action }),
-        _ => None,
-    };
+    let only = options.action.place().filter(|_| !options.all);
     let chosen = |entry: &Value| only.is_none_or(|place| place.is_of(entry));
     // The assertion goes first: else the controller would record it anew at once.
     ledger::change(cluster, name, Part::Spec, |found| {
