@@ -7,6 +7,7 @@ mod determinism;
 mod endings;
 mod fairness;
 mod harness;
+mod large;
 mod leadership;
 mod news;
 mod releases;

@@ -130,6 +130,51 @@ fn prune_false_keeps_objects_and_lets_them_go() {
     assert!(world.object("ConfigMap", "settings").is_some());
 }
 
+/// `stages.metio.wtf/prune: disabled` on the live object counts, whoever set it and however the object
+/// leaves: out of the release, or with the StageSet.
+#[test]
+fn an_object_annotated_prune_disabled_is_let_go_and_not_deleted() {
+    for with_the_stage_set in [false, true] {
+        let mut world = shop();
+        world.publish(
+            "config",
+            "r0",
+            &[
+                "ConfigMap/settings=keep",
+                "ConfigMap/other=1",
+                "Deployment/cache=1",
+            ],
+        );
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+        if with_the_stage_set {
+            world.deletion_timestamp = Some(world.now);
+            world.settle(MINUTE);
+            assert!(world.gone, "{}", world.message());
+        } else {
+            world.publish("config", "r2", &["Deployment/cache=1"]);
+            world.settle(MINUTE);
+            assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+            let names = |inventory: &stageset_core::observation::StageInventory| {
+                inventory.entries.keys().any(|key| key.name == "settings")
+            };
+            assert!(
+                !world.inventories.values().any(names),
+                "what is let go is recorded no more"
+            );
+        }
+        assert!(
+            world.object("ConfigMap", "settings").is_some(),
+            "{:?}",
+            world.done_with("delete")
+        );
+        assert!(
+            world.object("ConfigMap", "other").is_none(),
+            "its neighbour without the annotation goes"
+        );
+    }
+}
+
 #[test]
 fn a_removed_stage_is_torn_down_as_the_account_that_applied_it() {
     let mut world = shop();
