@@ -310,6 +310,17 @@ pub(crate) fn refused_actions(world: &World) -> Result<()> {
     let inward = with(json!({"name": "tell", "http": {"url": format!("{}/inward", server.url())}}));
     let set = StageSet::apply(kubectl, namespace, "release", &inward)?;
     set.wait_failed_saying(&["StageFailed"], &["tell", "169.254.169.254"])?;
+    // Each retry fails the same way: one event that counts, and says where to read on.
+    let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+    let events = kubectl.wait_for(&path, "an event that counts", SOON, |events| {
+        refusals(events)
+            .iter()
+            .any(|event| event["series"]["count"].as_u64() >= Some(2))
+    })?;
+    let told = refusals(&events);
+    ensure!(told.len() == 1, "told more than once: {told:?}");
+    let note = told[0]["note"].as_str().unwrap_or_default();
+    ensure!(note.contains("/runbooks/stagefailed/"), "{note}");
     set.patch_spec(&with(
         json!({"name": "run", "http": null, "job": {"sourceRef": source, "path": "jobs"}}),
     ))?;
@@ -331,6 +342,16 @@ pub(crate) fn refused_actions(world: &World) -> Result<()> {
         set.owned()?
     );
     set.delete()
+}
+
+/// The events about the address that nobody may be sent to.
+fn refusals(events: &Value) -> Vec<Value> {
+    let items = events["items"].as_array().cloned().unwrap_or_default();
+    let about = |event: &Value| {
+        let note = event["note"].as_str().unwrap_or_default();
+        note.contains("169.254.169.254")
+    };
+    items.into_iter().filter(about).collect()
 }
 
 /// A pause of an action holds up nobody: a deletion in the midst of it is acted on at once.
