@@ -9,7 +9,8 @@ use stageset_render::{Limits, Tree};
 /// The budget of a build.
 const BUDGET: usize = 256 * 1024 * 1024;
 
-const CASES: [&str; 6] = [
+const CASES: [&str; 7] = [
+    "aliases",
     "mappings",
     "scalars",
     "patches",
@@ -46,6 +47,17 @@ fn tree(case: &str) -> Tree {
         "scalars" => {
             let list = "1,".repeat(4 * mib / 2);
             vec![("a.yaml".into(), format!("{}x: [{list}]\n", config_map("a")))]
+        }
+        // Each document within the bound of aliases, all of them together far beyond any.
+        "aliases" => {
+            let texts = (0..9000).map(|n| {
+                let (a, b) = ("{},".repeat(100), "*a,".repeat(100));
+                format!(
+                    "{}a: &a [{a}]\nb: &b [{b}]\nc: [*b,*b,*b,*b]\n---\n",
+                    config_map(&format!("n{n}"))
+                )
+            });
+            vec![("a.yaml".into(), texts.collect())]
         }
         // One long value, patched into many objects.
         "patches" => {

@@ -1,6 +1,7 @@
 //! Kinds as the API server serves them: what discovery says.
 
 use crate::schema::SchemaRef;
+use crate::table;
 
 /// An API group and its versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub struct Kind {
     pub verbs: Vec<&'static str>,
     /// Subresources, ordered by name.
     pub subresources: Vec<Subresource>,
-    pub(crate) schema: SchemaRef,
+    /// The place of its structure in the table.
+    pub(crate) definition: Option<usize>,
 }
 
 /// A part of a resource with an address of its own.
@@ -50,14 +52,22 @@ pub struct Subresource {
     pub kind: &'static str,
     /// Verbs that it answers to.
     pub verbs: Vec<&'static str>,
+    /// The place of that kind's structure in the table.
+    pub(crate) definition: Option<usize>,
+}
+
+impl Subresource {
     /// The structure of that kind; none for streams such as `pods/exec`.
-    pub schema: Option<SchemaRef>,
+    pub fn schema(&self) -> Option<SchemaRef> {
+        self.definition.map(table::definition_at)
+    }
 }
 
 impl Kind {
     /// The structure of the kind's objects.
     pub fn schema(&self) -> SchemaRef {
-        self.schema
+        self.definition
+            .map_or(SchemaRef::anything(), table::definition_at)
     }
 
     /// The subresource of this name.

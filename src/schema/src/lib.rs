@@ -2,8 +2,8 @@
 //! defaults; and, by hand, which fields can't change.
 //!
 //! The table (`table/kubernetes.txt`) is generated from a real API server's discovery and
-//! `OpenAPI` documents, descriptions left out, by `generate/main.rs` (`just schema`). It is parsed
-//! once, on first use. The renderer patches by it and the simulated API server merges by it, so
+//! `OpenAPI` documents, descriptions left out, by `generate/main.rs` (`just schema`). Each definition
+//! is parsed once, when it is first asked for. The renderer patches by it and the simulated API server merges by it, so
 //! the two can't disagree.
 //!
 //! ```

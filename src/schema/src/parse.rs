@@ -21,43 +21,57 @@
 //!           | default=JSON | enum=JSON
 //! ```
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::kind::{Group, Kind, Subresource};
-use crate::schema::{Field, ListType, MapType, Node, PatchStrategy, SchemaRef, Shape};
-use crate::table::Definition;
+use crate::schema::{Field, ListType, MapType, Node, PatchStrategy, Shape};
+use crate::table::Definitions;
 
-/// The table's text in parts. Kinds are made from their blocks later, when the definitions have
-/// found their place in memory.
+/// The table's text in parts. Kinds and definitions are made from their blocks when they are asked
+/// for: a program that patches a Deployment needs a tenth of them.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) server: &'static str,
     pub(crate) groups: Vec<Group>,
     /// Ordered by name.
-    pub(crate) definitions: Vec<Definition>,
+    pub(crate) definitions: Definitions,
     resources: Vec<Block>,
 }
 
 /// A line and the indented lines below it.
-#[derive(Debug)]
-struct Block {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
     head: &'static str,
-    lines: Vec<&'static str>,
+    body: &'static str,
 }
 
-/// Reads the text. Errors are for whoever changed the generator.
+impl Block {
+    /// The first word of the line: the name of a definition.
+    pub(crate) fn name(&self) -> &'static str {
+        first_word(self.head).0
+    }
+
+    /// The lines below, without their indentation.
+    fn lines(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.body.lines().filter_map(|line| line.strip_prefix("  "))
+    }
+}
+
+/// Takes the text apart. Errors are for whoever changed the generator.
 pub(crate) fn table(text: &'static str) -> Result<Table, String> {
     let mut table = Table {
         server: "",
         groups: Vec::new(),
-        definitions: Vec::new(),
+        definitions: Definitions::default(),
         resources: Vec::new(),
     };
     let mut types = Vec::new();
     for block in blocks(text)? {
         let (word, rest) = first_word(block.head);
+        let block = Block {
+            head: rest,
+            ..block
+        };
         match word {
             "server" => table.server = rest,
             "group" => {
@@ -68,61 +82,40 @@ pub(crate) fn table(text: &'static str) -> Result<Table, String> {
                     versions: versions.split(' ').collect(),
                 });
             }
-            "resource" => table.resources.push(Block {
-                head: rest,
-                ..block
-            }),
-            "type" => types.push(Block {
-                head: rest,
-                ..block
-            }),
+            "resource" => table.resources.push(block),
+            "type" => types.push(block),
             other => return Err(format!("unknown line {other}")),
         }
     }
-    types.sort_by_key(|block| first_word(block.head).0);
-    let index = types
-        .iter()
-        .enumerate()
-        .map(|(at, block)| (first_word(block.head).0, at))
-        .collect();
-    for block in &types {
-        let (name, schema) = first_word(block.head);
-        let node = definition(schema, &block.lines, &index).map_err(|e| format!("{name}: {e}"))?;
-        table.definitions.push(Definition { name, node });
-    }
-    let known = |name: &str| name == "-" || index.contains_key(name);
-    for block in &table.resources {
-        let named = block
-            .lines
-            .iter()
-            .filter_map(|line| match first_word(line) {
-                ("type", name) => Some(name),
-                ("sub", rest) => rest.split(' ').nth(3),
-                _ => None,
-            });
-        if let Some(missing) = named.into_iter().find(|name| !known(name)) {
-            return Err(format!("{}: no definition {missing}", block.head));
-        }
-    }
+    table.definitions = Definitions::new(types);
     Ok(table)
 }
 
 fn blocks(text: &'static str) -> Result<Vec<Block>, String> {
-    let mut blocks: Vec<Block> = Vec::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
-        match (line.strip_prefix("  "), blocks.last_mut()) {
-            (None, _) => blocks.push(Block {
-                head: line,
-                lines: Vec::new(),
-            }),
-            (Some(inner), Some(block)) => block.lines.push(inner),
-            (Some(_), None) => return Err("the first line is indented".to_owned()),
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (head, below) = rest.split_once('\n').unwrap_or((rest, ""));
+        let end = body_end(below);
+        rest = &below[end..];
+        if head.is_empty() || head.starts_with('#') {
+            continue;
         }
+        if head.starts_with(' ') {
+            return Err(format!("{head} is indented below nothing"));
+        }
+        let body = &below[..end];
+        blocks.push(Block { head, body });
     }
     Ok(blocks)
+}
+
+/// Where the indented lines at the beginning of a text end.
+fn body_end(text: &str) -> usize {
+    text.split_inclusive('\n')
+        .take_while(|line| line.starts_with("  "))
+        .map(str::len)
+        .sum()
 }
 
 /// The text up to the first space, and the text after it.
@@ -130,25 +123,19 @@ fn first_word(text: &'static str) -> (&'static str, &'static str) {
     text.split_once(' ').unwrap_or((text, ""))
 }
 
-type Index = BTreeMap<&'static str, usize>;
-
-fn definition(schema: &'static str, lines: &[&'static str], index: &Index) -> Result<Node, String> {
-    let mut node = Reader {
-        rest: schema,
-        index,
-    }
-    .whole()?;
+/// Reads a definition. References are places among `all`.
+pub(crate) fn definition(block: &Block, all: &Definitions) -> Result<Node, String> {
+    let (_, schema) = first_word(block.head);
+    let mut node = Reader { rest: schema, all }.whole()?;
     if let Shape::Struct(fields) = &mut node.shape {
-        for line in lines {
+        fields.reserve_exact(block.lines().count());
+        for line in block.lines() {
             let (name, schema) = first_word(line);
             let required = name.ends_with('!');
             let name = name.trim_end_matches('!');
-            let node = Reader {
-                rest: schema,
-                index,
-            }
-            .whole()
-            .map_err(|e| format!("{name}: {e}"))?;
+            let node = Reader { rest: schema, all }
+                .whole()
+                .map_err(|e| format!("{name}: {e}"))?;
             fields.push(Field {
                 name,
                 required,
@@ -156,7 +143,7 @@ fn definition(schema: &'static str, lines: &[&'static str], index: &Index) -> Re
             });
         }
         fields.sort_by_key(|field| field.name);
-    } else if !lines.is_empty() {
+    } else if !block.body.is_empty() {
         return Err("fields below something that isn't a struct".to_owned());
     }
     Ok(node)
@@ -165,7 +152,7 @@ fn definition(schema: &'static str, lines: &[&'static str], index: &Index) -> Re
 /// Reads one schema from left to right.
 struct Reader<'a> {
     rest: &'static str,
-    index: &'a Index,
+    all: &'a Definitions,
 }
 
 impl Reader<'_> {
@@ -191,9 +178,8 @@ impl Reader<'_> {
         } else if self.take("@") {
             let name = self.until(&[' ', ']', '}']);
             Shape::Reference(
-                *self
-                    .index
-                    .get(name)
+                self.all
+                    .position(name)
                     .ok_or_else(|| format!("no definition {name}"))?,
             )
         } else {
@@ -311,65 +297,68 @@ fn list_type(text: &'static str) -> Option<ListType> {
     }
 }
 
-/// The kinds of a table that has found its place in memory.
-pub(crate) fn kinds(table: &'static Table) -> Vec<Kind> {
-    table.resources.iter().map(kind).collect()
+/// The kinds of a table.
+pub(crate) fn kinds(table: &Table) -> Result<Vec<Kind>, String> {
+    table
+        .resources
+        .iter()
+        .map(|block| kind(*block, &table.definitions))
+        .collect()
 }
 
-fn kind(block: &Block) -> Kind {
+fn kind(block: Block, definitions: &Definitions) -> Result<Kind, String> {
     let mut words = block.head.split(' ');
     let mut word = || words.next().unwrap_or_default();
     let (group, version) = group_version(word());
     let (plural, singular, kind, scope) = (word(), word(), word(), word());
-    let list = |label: &str| {
-        let line = block
-            .lines
-            .iter()
-            .map(|line| first_word(line))
-            .find(|(word, _)| *word == label);
-        line.map(|(_, rest)| rest.split(' ').collect::<Vec<_>>())
-            .unwrap_or_default()
+    let rest = |label: &str| {
+        let mut lines = block.lines().map(first_word);
+        lines.find(|(word, _)| *word == label).map(|(_, rest)| rest)
     };
-    Kind {
+    let list = |label: &str| rest(label).map(|rest| rest.split(' ').collect::<Vec<_>>());
+    let position = |name: &str| {
+        let place = definitions.position(name);
+        place.ok_or_else(|| format!("{}: no definition {name}", block.head))
+    };
+    Ok(Kind {
         group,
         version,
         kind,
         plural,
         singular,
-        short_names: list("names"),
-        categories: list("categories"),
+        short_names: list("names").unwrap_or_default(),
+        categories: list("categories").unwrap_or_default(),
         namespaced: scope == "namespaced",
-        verbs: list("verbs"),
+        verbs: list("verbs").unwrap_or_default(),
         subresources: block
-            .lines
-            .iter()
+            .lines()
             .filter_map(|line| line.strip_prefix("sub "))
-            .map(subresource)
-            .collect(),
-        schema: list("type")
-            .first()
-            .and_then(|name| crate::definition(name))
-            .unwrap_or(ANY),
-    }
+            .map(|line| subresource(line, &position))
+            .collect::<Result<_, _>>()?,
+        definition: rest("type").map(position).transpose()?,
+    })
 }
 
-/// `table` has checked that every kind has its definition.
-const ANY: SchemaRef = SchemaRef::anything();
-
-fn subresource(line: &'static str) -> Subresource {
+fn subresource(
+    line: &'static str,
+    position: &impl Fn(&str) -> Result<usize, String>,
+) -> Result<Subresource, String> {
     let mut words = line.split(' ');
     let mut word = || words.next().unwrap_or_default();
     let name = word();
     let (group, version) = group_version(word());
     let (kind, schema) = (word(), word());
-    Subresource {
+    Ok(Subresource {
         name,
         group,
         version,
         kind,
-        schema: crate::definition(schema),
+        definition: match schema {
+            "-" => None,
+            name => Some(position(name)?),
+        },
         verbs: words.collect(),
-    }
+    })
 }
 
 fn group_version(text: &'static str) -> (&'static str, &'static str) {

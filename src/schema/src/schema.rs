@@ -118,11 +118,7 @@ impl SchemaRef {
         match site.shape {
             Shape::Reference(index) => {
                 let definition = table::definition_at(index);
-                Self {
-                    site,
-                    target: &definition.node,
-                    name: Some(definition.name),
-                }
+                Self { site, ..definition }
             }
             _ => Self {
                 site,

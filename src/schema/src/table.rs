@@ -1,22 +1,17 @@
 //! The table in memory, and how to look things up in it.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::kind::{Group, Kind};
-use crate::parse;
+use crate::parse::{self, Block};
 use crate::schema::{Node, SchemaRef};
 
-static DEFINITIONS: LazyLock<parse::Table> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "the table is part of the crate, and tested"
-    )]
-    parse::table(include_str!("../table/kubernetes.txt")).expect("the checked-in table is readable")
-});
+static TABLE: LazyLock<parse::Table> =
+    LazyLock::new(|| readable(parse::table(include_str!("../table/kubernetes.txt"))));
 
 static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
-    let all = parse::kinds(&DEFINITIONS);
+    let all = readable(parse::kinds(&TABLE));
     let by_kind = all
         .iter()
         .enumerate()
@@ -39,21 +34,51 @@ struct Kinds {
     by_resource: BTreeMap<(&'static str, &'static str, &'static str), usize>,
 }
 
-/// A named schema.
-#[derive(Debug)]
-pub(crate) struct Definition {
-    pub(crate) name: &'static str,
-    pub(crate) node: Node,
+#[expect(
+    clippy::expect_used,
+    reason = "the table is part of the crate, and a test reads all of it"
+)]
+fn readable<T>(part: Result<T, String>) -> T {
+    part.expect("the checked-in table is readable")
+}
+
+/// Named schemas, ordered by name; each is read when it is first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions(Vec<(Block, OnceLock<Node>)>);
+
+impl Definitions {
+    pub(crate) fn new(mut blocks: Vec<Block>) -> Self {
+        blocks.sort_by_key(Block::name);
+        Self(
+            blocks
+                .into_iter()
+                .map(|block| (block, OnceLock::new()))
+                .collect(),
+        )
+    }
+
+    /// The place of a definition.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.0
+            .binary_search_by(|(block, _)| block.name().cmp(name))
+            .ok()
+    }
+
+    fn at(&'static self, place: usize) -> SchemaRef {
+        let (block, node) = &self.0[place];
+        let node = node.get_or_init(|| readable(parse::definition(block, self)));
+        SchemaRef::named(block.name(), node)
+    }
 }
 
 /// The version of the API server that the table comes from, such as `v1.37.2`.
 pub fn server_version() -> &'static str {
-    DEFINITIONS.server
+    TABLE.server
 }
 
 /// The groups, in the order in which the server offers them; the core group is the first.
 pub fn groups() -> &'static [Group] {
-    &DEFINITIONS.groups
+    &TABLE.groups
 }
 
 /// Every kind in every version, ordered by group, version and plural.
@@ -80,22 +105,15 @@ pub fn resource(group: &str, version: &str, plural: &str) -> Option<&'static Kin
 /// A definition by its name, such as `io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta`, which
 /// custom resources share with the built-in kinds.
 pub fn definition(name: &str) -> Option<SchemaRef> {
-    let all = &DEFINITIONS.definitions;
-    let at = all
-        .binary_search_by(|definition| definition.name.cmp(name))
-        .ok()?;
-    Some(SchemaRef::named(all[at].name, &all[at].node))
+    TABLE.definitions.position(name).map(definition_at)
 }
 
 /// Every definition, ordered by name.
 pub fn definitions() -> impl Iterator<Item = SchemaRef> {
-    DEFINITIONS
-        .definitions
-        .iter()
-        .map(|definition| SchemaRef::named(definition.name, &definition.node))
+    (0..TABLE.definitions.0.len()).map(definition_at)
 }
 
 /// The definition that a reference in the table stands for.
-pub(crate) fn definition_at(index: usize) -> &'static Definition {
-    &DEFINITIONS.definitions[index]
+pub(crate) fn definition_at(place: usize) -> SchemaRef {
+    TABLE.definitions.at(place)
 }

@@ -64,7 +64,7 @@ fn subresources() {
         ("autoscaling", "v1", "Scale")
     );
     assert_eq!(scale.verbs, ["get", "patch", "update"]);
-    assert!(scale.schema.unwrap().at(&["spec", "replicas"]).is_some());
+    assert!(scale.schema().unwrap().at(&["spec", "replicas"]).is_some());
     assert_eq!(deployment.subresource("status").unwrap().kind, "Deployment");
     assert_eq!(
         kind("", "v1", "ConfigMap").unwrap().subresource("status"),
@@ -77,7 +77,7 @@ fn subresources() {
             .unwrap()
             .subresource("exec")
             .unwrap()
-            .schema,
+            .schema(),
         None
     );
 }

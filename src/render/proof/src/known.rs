@@ -3,9 +3,13 @@
 //! A difference may stand here only if a user could never have wanted what the original does, or if
 //! a bound that protects others needs it. What the original merely does oddly is matched.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::outcome::Outcome;
+
+type Files = BTreeMap<String, Vec<u8>>;
 
 /// A difference that isn't counted as one.
 pub struct Known {
@@ -13,6 +17,8 @@ pub struct Known {
     pub name: &'static str,
     /// Why it is right.
     pub reason: &'static str,
+    /// What one of the files must hold for it to be this.
+    pub input: &'static str,
     /// Whether this is it: what ours gave, what the original gave.
     pub is: fn(&Outcome, &Outcome) -> bool,
 }
@@ -23,6 +29,7 @@ pub const KNOWN: &[Known] = &[
         name: "labels and annotations of other types",
         reason: "the API server refuses a label or annotation that isn't a text; kustomize passes \
                  some of them on, ours says where it stands",
+        input: "",
         is: |ours, _| {
             every_problem(ours, |text| {
                 (text.contains("metadata.labels") || text.contains("metadata.annotations"))
@@ -33,12 +40,14 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "unknown behavior",
         reason: "a generator's behavior that is none counts as none in kustomize, which hides a slip",
+        input: "",
         is: |ours, _| every_problem(ours, |text| text.contains("found the behavior")),
     },
     Known {
         name: "directives of Kubernetes",
         reason: "kustomize writes $retainKeys, $setElementOrder and $deleteFromPrimitiveList into the \
                  object, which the API server refuses; ours does what they say",
+        input: "",
         is: |ours, original| {
             let mut bare = original.clone();
             take_directives(&mut bare) && ours.difference(&bare).is_none()
@@ -48,6 +57,7 @@ pub const KNOWN: &[Known] = &[
         name: "mappings and lists in the place of texts",
         reason: "a replacement of a scalar by a mapping or list empties it in kustomize, without a \
                  word; ours says where",
+        input: "",
         is: |ours, _| {
             every_problem(ours, |text| {
                 text.contains("but a scalar stands here")
@@ -59,6 +69,7 @@ pub const KNOWN: &[Known] = &[
         name: "texts in the place of numbers",
         reason: "a replacement that gives a number a text fails there and then; in kustomize it fails \
                  at the end, if the field is still there",
+        input: "",
         is: |ours, _| {
             every_problem(ours, |text| {
                 text.contains("and the source is of another type")
@@ -69,6 +80,7 @@ pub const KNOWN: &[Known] = &[
         name: "names of digits",
         reason: "a name is a text, also one of digits that a replacement made; kustomize writes a \
                  number, which the API server refuses",
+        input: "",
         is: |ours, original| {
             let mut texts = original.clone();
             names_as_texts(ours, &mut texts) && ours.difference(&texts).is_none()
@@ -78,6 +90,7 @@ pub const KNOWN: &[Known] = &[
         name: "marks of validators beside labels",
         reason: "a validator that marks an object with labels of its own changes nothing; kustomize \
                  compares the places of its labels too, and fails",
+        input: "",
         is: |ours, original| match (ours, original) {
             (Outcome::Built(_), Outcome::Failed(error)) => nothing_unequal(error),
             _ => false,
@@ -86,6 +99,7 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "a dash in brackets",
         reason: "YAML forbids [-] and {a: -}; kustomize takes the dash as a text, ours says where",
+        input: "",
         is: |ours, _| {
             every_problem(ours, |text| {
                 text.contains("plain scalar cannot start with '-' followed by")
@@ -96,6 +110,7 @@ pub const KNOWN: &[Known] = &[
         name: "folded texts",
         reason: "kustomize writes a folded text (>) with lines that are indented more so that they \
                  come back with an empty line before them; ours keeps the text",
+        input: "",
         is: |ours, original| {
             let (mut ours, mut theirs) = (ours.clone(), original.clone());
             close_up(&mut ours);
@@ -103,7 +118,31 @@ pub const KNOWN: &[Known] = &[
             ours.difference(&theirs).is_none()
         },
     },
+    Known {
+        name: "documents after `...`",
+        reason: "kustomize drops what stands after the mark that ends a document, without a word; \
+                 ours reads it",
+        input: "\n...",
+        is: more_documents,
+    },
+    Known {
+        name: "documents after lines that end with a carriage return alone",
+        reason: "kustomize looks for the `---` between documents after a line feed only, and drops \
+                 what comes after the first; ours reads all",
+        input: "\r---",
+        is: more_documents,
+    },
 ];
+
+/// Whether ours has what the original has, and more after it.
+fn more_documents(ours: &Outcome, original: &Outcome) -> bool {
+    match (ours, original) {
+        (Outcome::Built(ours), Outcome::Built(theirs)) => {
+            theirs.len() < ours.len() && ours.starts_with(theirs)
+        }
+        _ => false,
+    }
+}
 
 /// Makes one line break of several, in every text.
 fn close_up(outcome: &mut Outcome) {
@@ -212,6 +251,13 @@ fn every_problem(ours: &Outcome, is: impl Fn(&str) -> bool) -> bool {
 }
 
 /// The first known difference that explains these outcomes.
-pub fn explains(ours: &Outcome, original: &Outcome) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| (known.is)(ours, original))
+pub fn explains(files: &Files, ours: &Outcome, original: &Outcome) -> Option<&'static Known> {
+    let holds = |text: &str| {
+        files
+            .values()
+            .any(|bytes| String::from_utf8_lossy(bytes).contains(text))
+    };
+    KNOWN
+        .iter()
+        .find(|known| (known.is)(ours, original) && holds(known.input))
 }

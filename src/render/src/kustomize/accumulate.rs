@@ -8,11 +8,11 @@ use super::finish;
 use super::generate::{self, Files};
 use super::kustomization::{self, At, Generator, Kustomization};
 use super::ledger::Problems;
-use super::load::{NAMES, Root, Target};
+use super::load::{Root, Target};
 use super::open_api::{BuiltIn, Schemas};
 use super::patch;
 use super::plugin;
-use super::problem::{Fault, Place};
+use super::problem::Place;
 use super::read::{self, Input};
 use super::resource::Resource;
 use super::resources::Resources;
@@ -30,7 +30,7 @@ pub(super) struct Build<'a> {
     /// What the built-in schema would still say beside one that is named from here on.
     pub(super) built_in: BuiltIn,
     /// The folders on the way to where we are.
-    way: Vec<String>,
+    pub(super) way: Vec<String>,
 }
 
 /// Where a build begins.
@@ -141,63 +141,6 @@ impl<'a> Build<'a> {
         } else {
             Err(self.problems.take())
         }
-    }
-
-    /// Reads the kustomization file of a folder.
-    fn kustomization(&mut self, folder: &str, place: &Place) -> Option<Kustomization> {
-        let path = |name: &str| {
-            if folder.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{folder}/{name}")
-            }
-        };
-        let files: Vec<String> = NAMES
-            .iter()
-            .map(|name| path(name))
-            .filter(|file| self.tree.get(file).is_some())
-            .collect();
-        let [file] = files.as_slice() else {
-            let problem = match files.split_first() {
-                None => place.problem(Fault::NoKustomization {
-                    folder: folder.to_owned(),
-                }),
-                Some((first, others)) => {
-                    let others = others.to_vec();
-                    Place::new(first, 0, "").problem(Fault::SeveralKustomizations { others })
-                }
-            };
-            self.problems.push(problem);
-            return None;
-        };
-        let bytes = self.tree.get(file)?;
-        if !self.problems.bytes(bytes.len()) {
-            return None;
-        }
-        let before = self.problems.len();
-        let input = Input::file(file, bytes);
-        if let Some(node) = input.settings(&mut self.problems) {
-            return Some(kustomization::read(file, &node, &mut self.problems));
-        }
-        if self.problems.len() == before {
-            let place = Place::new(file, 0, "");
-            self.problems.push(place.problem(Fault::Empty));
-        }
-        None
-    }
-
-    fn wrong_kind(
-        &mut self,
-        folder: &str,
-        found: &'static str,
-        expected: &'static str,
-        place: &Place,
-    ) {
-        self.problems.push(place.problem(Fault::WrongKind {
-            folder: folder.to_owned(),
-            found,
-            expected,
-        }));
     }
 
     /// Everything that a kustomization consists of, transformed. Components begin with what is
@@ -373,27 +316,6 @@ impl<'a> Build<'a> {
         let mut all = self.accumulate(&target, &kustomization, all, &context);
         all.resources.check_unique(&mut self.problems);
         all
-    }
-
-    /// Whether a folder may be entered: not if it is one that is being built, or holds one.
-    fn check_cycle(&mut self, folder: &str, path: &At<String>) -> bool {
-        let holds = |visited: &String| {
-            folder.is_empty()
-                || visited == folder
-                || visited
-                    .strip_prefix(folder)
-                    .is_some_and(|rest| rest.starts_with('/'))
-        };
-        let same = self.way.iter().find(|visited| *visited == folder);
-        let Some(visited) = same.or_else(|| self.way.iter().find(|visited| holds(visited))) else {
-            return true;
-        };
-        let fault = Fault::Cycle {
-            path: path.value.clone(),
-            visited: visited.clone(),
-        };
-        self.problems.push(path.place.problem(fault));
-        false
     }
 
     fn merge(&mut self, all: &mut Accumulated, other: Accumulated, place: &Place) {

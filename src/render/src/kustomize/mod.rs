@@ -31,7 +31,7 @@
 //! ```
 //!
 //! How it works, in the order of the work: `load` follows paths, `kustomization` reads settings,
-//! `accumulate` goes through folders, `configure` reads what they say of fields and kinds,
+//! `folder` enters folders, `accumulate` goes through them, `configure` reads what they say of fields and kinds,
 //! `prepare` their patches; `generate` makes `ConfigMap`s and Secrets, `transform`,
 //! `patch`, `replace` and `plugin` change objects, `references` and `variables` follow names at
 //! the end, `finish` tidies up. `config` has the fields that are changed by default.
@@ -43,6 +43,7 @@ mod accumulate;
 mod config;
 mod configure;
 mod finish;
+mod folder;
 mod generate;
 mod id;
 mod kustomization;

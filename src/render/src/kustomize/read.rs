@@ -98,19 +98,8 @@ impl<'a> Input<'a> {
         problems: &mut Problems,
     ) -> Option<Vec<Resource>> {
         let before = problems.len();
-        let mut queue: VecDeque<(usize, Node)> = documents.into();
-        let mut resources = Vec::with_capacity(queue.len());
-        while let Some((document, node)) = queue.pop_front() {
-            if is_empty(&node) {
-                continue;
-            }
-            let node = match take_items(node) {
-                Ok(items) => {
-                    queue.extend(items.into_iter().map(|item| (document, item)));
-                    continue;
-                }
-                Err(node) => *node,
-            };
+        let mut resources = Vec::with_capacity(documents.len());
+        for (document, node) in without_lists(documents) {
             let origin = Origin {
                 file: self.file.to_owned(),
                 document,
@@ -158,19 +147,8 @@ impl<'a> Input<'a> {
         problems: &mut Problems,
     ) -> Option<Vec<Resource>> {
         let before = problems.len();
-        let mut queue: VecDeque<(usize, Node)> = documents.into();
         let mut objects = Vec::new();
-        while let Some((document, node)) = queue.pop_front() {
-            if is_empty(&node) {
-                continue;
-            }
-            let node = match take_items(node) {
-                Ok(items) => {
-                    queue.extend(items.into_iter().map(|item| (document, item)));
-                    continue;
-                }
-                Err(node) => *node,
-            };
+        for (document, node) in without_lists(documents) {
             let line = node.line + self.offset;
             let has = |node: Option<&Node>| {
                 node.and_then(Node::text)
@@ -200,6 +178,24 @@ impl<'a> Input<'a> {
         }
         (problems.len() == before).then_some(objects)
     }
+}
+
+/// What documents hold, each with the number of its document: items in the place of lists, and after
+/// all that stands alone.
+fn without_lists(documents: Vec<(usize, Node)>) -> impl Iterator<Item = (usize, Node)> {
+    let mut queue: VecDeque<(usize, Node)> = documents.into();
+    std::iter::from_fn(move || {
+        loop {
+            let (document, node) = queue.pop_front()?;
+            if is_empty(&node) {
+                continue;
+            }
+            match take_items(node) {
+                Ok(items) => queue.extend(items.into_iter().map(|item| (document, item))),
+                Err(node) => return Some((document, *node)),
+            }
+        }
+    })
 }
 
 /// Reads a file that a kustomization names.

@@ -48,9 +48,13 @@ impl Resources {
         self.list.push(resource);
     }
 
+    /// Adds all objects of another. They may have become alike where they come from.
     pub(super) fn append_all(&mut self, other: Resources, problems: &mut Problems) {
         if self.list.is_empty() {
             *self = other;
+            if self.index.is_none() {
+                self.check_unique(problems);
+            }
             return;
         }
         for resource in other.list {
@@ -66,7 +70,7 @@ impl Resources {
             .collect()
     }
 
-    /// Drops objects that nothing is left of, and reports identities that stand there twice.
+    /// Reports identities that stand there twice.
     pub(super) fn check_unique(&mut self, problems: &mut Problems) {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for (at, resource) in self.list.iter().enumerate() {

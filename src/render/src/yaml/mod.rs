@@ -1,14 +1,14 @@
 //! Reading YAML and JSON as kustomize does, with the place of everything.
 //!
 //! The parser underneath (`saphyr-parser`) gives events with positions and no opinion on values;
-//! what values mean is decided here: `scalar` has go-yaml's rules for scalars, `compose` has
-//! tags, anchors, merge keys and duplicate keys, and the bounds that keep small texts from
+//! what values mean is decided here: `scalar` has go-yaml's rules for scalars, `tag` what a tag
+//! makes of them, `compose` has anchors, merge keys and duplicate keys, and the bounds that keep small texts from
 //! becoming large values.
 //!
 //! Differences from kustomize 5.8.2, each an error there or here rather than another value,
 //! unless it says so:
-//! - a document after `...` is read (kustomize drops it), and so is one that begins on the line
-//!   of its `---` (kustomize refuses it);
+//! - a document after `...` is read, and so are all where lines end with a carriage return alone
+//!   (kustomize drops them); one that begins on the line of its `---` is read (kustomize refuses it);
 //! - the escape `\/` is read (kustomize refuses it);
 //! - `[?a]` is the text `?a` (for kustomize it is the mapping `{a: ""}`), and `[!a, 1]` has two
 //!   elements (for kustomize the comma belongs to the tag);
@@ -22,7 +22,9 @@ mod compose;
 mod error;
 mod json;
 pub(crate) mod node;
+mod open;
 mod scalar;
+mod tag;
 mod timestamp;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
@@ -83,7 +85,7 @@ pub fn json_document(bytes: &[u8], limits: &Limits) -> Result<Option<Document>, 
 
 /// What a text means where it stands without quotes. A number beyond what JSON can say stays text.
 pub(crate) fn plain_scalar(text: &str) -> Data {
-    compose::resolved(text, Dialect::Objects).unwrap_or_else(|| Data::String(text.to_owned()))
+    tag::resolved(text, Dialect::Objects).unwrap_or_else(|| Data::String(text.to_owned()))
 }
 
 /// A time in full, as kustomize writes it.

@@ -1,7 +1,8 @@
 //! What a build costs, ours in process beside kustomize's process and its library, all measured in
 //! this run, printed next to what it must reach. Nothing is asserted.
 //!
-//! `bench-render [--once SIZE]`; with `--once` it builds one size once and prints its peak memory.
+//! What memory a build takes is measured in processes of their own: `build-folder` here, `kustomize`
+//! there.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,12 +19,10 @@ use stageset_render_proof::original::{Original, tool};
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => bench(),
-        ["--once", size] => once(size.parse()?),
-        _ => bail!("usage: bench-render [--once OBJECTS]"),
-    }
+    times()?;
+    growth()?;
+    memory()?;
+    artifacts()
 }
 
 /// Four objects, a namespace, labels.
@@ -76,23 +75,6 @@ fn deployment(name: &str) -> String {
          envFrom:\n        - configMapRef:\n            name: settings\n      volumes:\n      - name: s\n        secret:\n          \
          secretName: creds\n"
     )
-}
-
-fn once(size: usize) -> Result<()> {
-    let (files, path) = large(size);
-    let tree = Tree::from_files(files)?;
-    let before = peak()?;
-    black_box(built(&tree, path)?);
-    println!("{} {}", peak()?, peak()?.saturating_sub(before));
-    Ok(())
-}
-
-/// The most memory that this process has had, in kB.
-fn peak() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.context("no VmHWM")?.trim().trim_end_matches(" kB");
-    Ok(number.parse()?)
 }
 
 /// How long this process has been on a processor: what a busy machine doesn't change.
@@ -148,19 +130,6 @@ fn process(files: &Files, path: &str, count: usize) -> Result<(Duration, u64)> {
     Ok((median(times), peak))
 }
 
-/// The most memory of a run of the command that builds nothing.
-fn version() -> Result<u64> {
-    let output = Command::new(tool("oracle")?)
-        .arg("--measure")
-        .arg(tool("kustomize")?)
-        .arg("version")
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let line = text.lines().last().context("a line")?;
-    let answer: Value = serde_json::from_str(line)?;
-    answer["peakKilobytes"].as_u64().context("a number")
-}
-
 fn write(folder: &Path, files: &Files) -> Result<()> {
     for (path, bytes) in files {
         let file: PathBuf = folder.join(path);
@@ -179,8 +148,8 @@ fn library(original: &mut Original, files: &Files, path: &str, count: usize) -> 
     Ok(median(times.collect()))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "printed figures")]
-fn bench() -> Result<()> {
+/// What a build takes of time.
+fn times() -> Result<()> {
     let mut original = Original::start()?;
     println!(
         "{:<24} {:>10} {:>12} {:>12} {:>18} {:>18}",
@@ -205,6 +174,12 @@ fn bench() -> Result<()> {
             targets.1,
         );
     }
+    Ok(())
+}
+
+/// Whether time grows with the number of objects, or faster.
+#[expect(clippy::cast_precision_loss, reason = "printed figures")]
+fn growth() -> Result<()> {
     let mut per_object = Vec::new();
     for size in [100, 1000, 10_000] {
         let (files, path) = large(size);
@@ -227,24 +202,11 @@ fn bench() -> Result<()> {
         "10,000 / 100 an object: {:.2} (≤ 1.50)",
         per_object[2] / per_object[0]
     );
-    let (files, path) = large(50);
-    let (_, theirs) = process(&files, path, 3)?;
-    let idle = version()?;
-    let output = Command::new(std::env::current_exe()?)
-        .args(["--once", "50"])
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let (whole, more) = text.trim().split_once(' ').context("two numbers")?;
-    let (whole, more): (u64, u64) = (whole.parse()?, more.parse()?);
-    println!(
-        "peak memory, 50 objects, what the build takes: ours {more} kB, kustomize {} kB: 1/{:.1} (≤ 1/10)",
-        theirs - idle,
-        (theirs - idle) as f64 / more as f64
-    );
-    println!(
-        "                        whole processes: ours {whole} kB, kustomize {theirs} kB: 1/{:.1}",
-        theirs as f64 / whole as f64
-    );
+    Ok(())
+}
+
+/// What hostile artifacts take of time.
+fn artifacts() -> Result<()> {
     for (name, mebibytes) in [
         ("64 MiB of one-byte files", 64),
         ("the most that may be inflated", 511),
@@ -267,6 +229,27 @@ fn bench() -> Result<()> {
             (on_processor()? - worked).as_secs_f64()
         );
     }
+    Ok(())
+}
+
+/// What the large case takes of memory, as the kernel counts it: the most that a process held. Both
+/// processes read a folder, build it, and print what they built, and do nothing else.
+#[expect(clippy::cast_precision_loss, reason = "printed figures")]
+fn memory() -> Result<()> {
+    let (files, path) = large(50);
+    let (_, theirs) = process(&files, path, 3)?;
+    let folder = std::env::temp_dir().join(format!("bench-render-{}", std::process::id()));
+    write(&folder, &files)?;
+    let program = std::env::current_exe()?.with_file_name("build-folder");
+    let output = Command::new(&program).arg(&folder).arg(path).output();
+    let output = output.with_context(|| program.display().to_string())?;
+    let said = String::from_utf8(output.stderr)?;
+    let ours: u64 = said.trim().parse().with_context(|| said.clone())?;
+    std::fs::remove_dir_all(&folder)?;
+    println!(
+        "peak memory, 50 objects, whole processes: ours {ours} kB, kustomize {theirs} kB: 1/{:.1} (≤ 1/10)",
+        theirs as f64 / ours as f64
+    );
     Ok(())
 }
 

@@ -114,7 +114,7 @@ impl Compare {
         let Some(difference) = ours.difference(original) else {
             return;
         };
-        if let Some(known) = known::explains(ours, original) {
+        if let Some(known) = known::explains(files, ours, original) {
             *self.known.entry(known.name).or_default() += 1;
             return;
         }

@@ -103,17 +103,27 @@ impl ReplacementRule {
                     if !problems.nodes(&value, 1) || !problems.steps(structured::cost(resource)) {
                         return;
                     }
+                    let own = origin.filter(|(own, _)| *own == at).map(|(_, field)| field);
+                    if let Some(field) = own
+                        && target.make(resource, path, &value)
+                    {
+                        follow(&mut value, resource, field);
+                    }
                     target.write(resource, path, &value, problems);
                     resource.follow_ties();
-                    if let Some((own, field)) = origin
-                        && own == at
-                        && let Ok(Some(changed)) = lookup(&resource.node, field)
-                    {
-                        value = changed.clone();
+                    if let Some(field) = own {
+                        follow(&mut value, resource, field);
                     }
                 }
             }
         }
+    }
+}
+
+/// Takes the value anew from the object that it came from, since that was changed.
+fn follow(value: &mut Node, resource: &Resource, field: &Path) {
+    if let Ok(Some(changed)) = lookup(&resource.node, field) {
+        *value = changed.clone();
     }
 }
 
@@ -241,6 +251,22 @@ impl Target {
         self.select.marks_match(resource)
             && !self.reject.iter().any(rejected)
             && resource.ids().any(|id| self.select.selects_id(&id))
+    }
+
+    /// Makes the field that a list or mapping is copied into, empty: where that lies within what is
+    /// copied, the copy has it. Tells whether it may have made anything; what is wrong with the path
+    /// is said when the value is written.
+    fn make(&self, resource: &mut Resource, (_, path): &(Place, Path), value: &Node) -> bool {
+        if !self.options.create || value.scalar().is_some() {
+            return false;
+        }
+        path::each(
+            &mut resource.node,
+            path.parts(),
+            Some(value),
+            &mut |_, _| Ok(()),
+        )
+        .is_ok()
     }
 
     fn write(
