@@ -120,7 +120,10 @@ substitution-oracle seed="1" count="20000": (tools "kustomize")
 # What a build costs, ours beside kustomize's process and library, with what it must reach.
 [group('render')]
 bench-render: (tools "kustomize")
-    cargo run --release --package stageset-render-proof --features oracle --bin bench-render
+    rustup target add "$(uname -m)-unknown-linux-musl"
+    cargo build --profile small --target "$(uname -m)-unknown-linux-musl" --package stageset-render-proof --features oracle --bin build-folder
+    cargo build --release --package stageset-render-proof --features oracle --bin build-folder --bin bench-render
+    target/release/bench-render
 
 # Write down anew what kustomize makes of the cases in src/render/corpus (all, or those named).
 [group('render')]

@@ -31,7 +31,9 @@ impl Complete {
             && self.braces
             && dialect == Dialect::Objects
         {
-            entries.iter_mut().for_each(|(_, value)| fill(value));
+            for (_, value) in entries {
+                fill(value);
+            }
         }
         node
     }

@@ -1,5 +1,5 @@
-//! `build-folder DIR`: reads a folder, builds it, prints the objects, and says on standard error how
-//! much memory that took at most. Nothing else is in here, as nothing else is in the `kustomize`
+//! `build-folder DIR PATH`: reads a folder, builds it, prints the objects, and says on standard error how
+//! many kB of memory that took at most. Nothing else is in here, as nothing else is in the `kustomize`
 //! command: `bench-render` sets one beside the other.
 
 use std::collections::BTreeMap;
