@@ -5,7 +5,7 @@ use std::time::Duration;
 use stageset_core::failure::FailureClass;
 use stageset_core::object::Owner;
 
-use crate::world::{World, shop, stage};
+use crate::world::{Stored, World, shop, stage};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
@@ -48,6 +48,28 @@ fn nothing_is_pruned_while_a_stage_is_not_ready() {
             .values()
             .any(|i| i.entries.keys().any(|key| key.name == "settings"))
     );
+}
+
+/// Somebody made another object in the place of ours, the release took it over, and left it before it
+/// was through (the trials found it: D1).
+#[test]
+fn what_was_taken_over_in_the_place_of_ours_goes_with_the_release_that_drops_it() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let key = world.key("ConfigMap", "settings");
+    let another = Stored::foreign("another", world.now);
+    world.objects.insert(key.clone(), another);
+    world.now = world.now.plus(20 * MINUTE);
+    world.refresh_before = world.now;
+    world.forget_what_was_seen();
+    while world.objects[&key].owner.is_none() {
+        world.turn();
+    }
+    assert_eq!(world.objects[&key].uid, "another");
+    world.publish("config", "r2", &["Deployment/cache=1"]);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert!(!world.objects.contains_key(&key), "it is still there");
 }
 
 #[test]

@@ -124,10 +124,12 @@ impl Run<'_> {
         loop {
             let busy = self.processes.iter().flatten().any(Process::is_busy);
             // What may stand still for a reason has no mark of its own: it is given time to get there.
-            let waits = deletion.is_none()
-                && self.server.now < patience
-                && rest::excuse(&self.server).is_some();
-            if !busy && !waits && self.converged(schedule).is_ok() {
+            let waits = || {
+                deletion.is_none()
+                    && self.server.now < patience
+                    && rest::excuse(&self.server).is_some()
+            };
+            if !busy && self.converged(schedule).is_ok() && !waits() {
                 return Ok(());
             }
             if !busy && self.person_obeys()? {

@@ -15,7 +15,8 @@ use super::waves::in_wave;
 ///
 /// Recorded wave by wave, after the dry runs: what was refused there was never written, and must
 /// not be answered for later by an account that may not even read it. An object that is about to be
-/// created has no uid yet, whatever the one before it had: otherwise a deletion of the StageSet in
+/// created has no uid yet, whatever the one before it had, and one that somebody else made in the place
+/// of ours has its own: otherwise a deletion of the StageSet, or a revision without the object, in
 /// between would take it for somebody else's (K23). One that is deleted to be created anew is
 /// recorded with its uid and the content that follows, so that it happens once for that content.
 pub(super) fn write_ahead(
@@ -35,11 +36,11 @@ pub(super) fn write_ahead(
             planned.push((key, plain_entry(object)));
         }
     }
-    for object in writes.iter().filter_map(created) {
+    for (object, uid) in writes.iter().filter_map(applied) {
         let key = &object.reference.key;
-        if let Some(known) = entry(key).filter(|known| known.uid.is_some()) {
-            let known = known.clone();
-            planned.push((key, InventoryEntry { uid: None, ..known }));
+        if let Some(known) = entry(key).filter(|known| known.uid.is_some() && known.uid != *uid) {
+            let (known, uid) = (known.clone(), uid.clone());
+            planned.push((key, InventoryEntry { uid, ..known }));
         }
     }
     for (object, uid) in recreates {
@@ -73,12 +74,10 @@ pub(super) fn write_ahead(
     )]]
 }
 
-/// The object that an operation creates.
-fn created(operation: &Operation) -> Option<&Desired> {
+/// The object that an operation applies, and its uid unless it creates it.
+fn applied(operation: &Operation) -> Option<(&Desired, &Option<String>)> {
     match operation {
-        Operation::Tenant(TenantOperation::Apply {
-            object, uid: None, ..
-        }) => Some(object),
+        Operation::Tenant(TenantOperation::Apply { object, uid, .. }) => Some((object, uid)),
         _ => None,
     }
 }
