@@ -63,7 +63,7 @@ fn what_was_taken_over_in_the_place_of_ours_goes_with_the_release_that_drops_it(
     world.refresh_before = world.now;
     world.forget_what_was_seen();
     while world.objects[&key].owner.is_none() {
-        world.turn();
+        let _ = world.turn();
     }
     assert_eq!(world.objects[&key].uid, "another");
     world.publish("config", "r2", &["Deployment/cache=1"]);

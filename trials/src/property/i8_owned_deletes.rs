@@ -8,6 +8,7 @@ use stageset_core::object::ObjectKey;
 use super::{Property, is_ours};
 use crate::log::{Entry, What};
 use crate::scene::Scene;
+use crate::setup::Feature;
 
 #[derive(Default)]
 pub(super) struct OwnedDeletes {
@@ -40,7 +41,11 @@ impl Property for OwnedDeletes {
             _ => return Ok(()),
         };
         let recorded = scene.recorded(key) || (self.tampered && self.recorded.contains(key));
-        let problem = if !is_ours(before.owner.as_deref()) {
+        // What the release wants and can't change in place goes to be created anew, if its policy says so
+        // and no other StageSet owns it: the labels of what leaves the release are another matter.
+        let anew =
+            before.owner.is_none() && scene.setup().has(Feature::Recreate) && wanted(key, scene);
+        let problem = if !is_ours(before.owner.as_deref()) && !anew {
             "its labels name another owner, or none"
         } else if before.keep {
             "it is to be kept (prune: disabled)"
@@ -53,4 +58,19 @@ impl Property for OwnedDeletes {
         };
         Err(format!("{}: {problem}", entry.what))
     }
+}
+
+/// Whether a stage holds the object at the revision that its source offers.
+fn wanted(key: &ObjectKey, scene: &dyn Scene) -> bool {
+    let setup = scene.setup();
+    scene.table().holders(key).iter().any(|stage| {
+        let revision = scene.offered(setup.source(*stage));
+        revision.is_some_and(|revision| {
+            let level = scene.level().unwrap_or(0);
+            scene
+                .table()
+                .contents(*stage, revision, level)
+                .contains_key(key)
+        })
+    })
 }

@@ -2,14 +2,19 @@
 //! be ready at the content that the same run delivers. Putting back what was there already is drift
 //! correction and free of this (K09).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stageset_core::object::ObjectKey;
 
 use super::Property;
+use crate::event::Event;
 use crate::log::{Entry, Sight, What};
 use crate::scene::Scene;
 use crate::setup::{Feature, REVISIONS, Variant, actions};
+
+/// So many specs may have come since the one that a step goes by: a process looks between two steps, and
+/// a step is several requests.
+const SPECS: usize = 6;
 
 #[derive(Default)]
 pub(super) struct Order {
@@ -22,19 +27,49 @@ pub(super) struct Order {
     pins: BTreeMap<(usize, u32, String), u8>,
     /// Specs so far; a process may lag behind.
     variants: Vec<Variant>,
+    /// Of two leaders, each goes by the record that it wrote last, whatever the other one made of it
+    /// since (docs/trials.md, known limits).
+    two_leaders: bool,
+    /// The actions that were on record as done with a status that a process wrote: stage, name, revision.
+    recorded: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
     /// Whether the last read of the dependency showed it to be ready, by process and life.
     dependencies: BTreeMap<(usize, u32), bool>,
 }
 
-/// The first action of a stage, of these phases, that isn't on record as done at a revision.
-fn undone(scene: &dyn Scene, stage: usize, revision: u8, phases: &[&str]) -> Option<&'static str> {
-    let mut actions = actions(scene.setup(), stage).iter();
-    let found = actions
-        .find(|action| phases.contains(&action.phase) && !scene.done(stage, **action, revision));
-    found.map(|action| action.name)
-}
-
 impl Order {
+    /// The first action of a stage, of these phases, that isn't on record as done at a revision.
+    fn undone(
+        &self,
+        entry: &Entry,
+        scene: &dyn Scene,
+        (stage, revision): (usize, u8),
+        phases: &[&str],
+    ) -> Option<&'static str> {
+        let recorded = self.recorded.get(&(entry.process, entry.life));
+        let mut actions = actions(scene.setup(), stage).iter();
+        let found = actions.find(|action| {
+            phases.contains(&action.phase)
+                && !scene.done(stage, **action, revision)
+                && !recorded.is_some_and(|done| done.contains(&(stage, action.name, revision)))
+        });
+        found.map(|action| action.name)
+    }
+
+    /// What one of two leaders has recorded as done.
+    fn records(&mut self, entry: &Entry, scene: &dyn Scene) {
+        let done = self
+            .recorded
+            .entry((entry.process, entry.life))
+            .or_default();
+        done.clear();
+        for stage in 0..scene.setup().stages {
+            for action in actions(scene.setup(), stage) {
+                let revisions = (1..=REVISIONS).filter(|r| scene.done(stage, *action, *r));
+                done.extend(revisions.map(|revision| (stage, action.name, revision)));
+            }
+        }
+    }
+
     fn shown(&mut self, entry: &Entry, key: &ObjectKey, sight: &Sight) {
         let ready = self.ready.entry((entry.process, entry.life)).or_default();
         if sight.ready && !sight.deleting {
@@ -64,7 +99,9 @@ impl Order {
             };
             let revisions = self.revisions(entry, source).into_iter();
             let complete = revisions.flat_map(levels).any(|(revision, contents)| {
-                if let Some(action) = undone(scene, *stage, revision, &["pre", "post"]) {
+                if let Some(action) =
+                    self.undone(entry, scene, (*stage, revision), &["pre", "post"])
+                {
                     missing = Some(format!("the action {action}"));
                     return false;
                 }
@@ -95,6 +132,8 @@ impl Property for Order {
                 let place = (entry.process, entry.life, name.clone());
                 self.pins.insert(place, *revision);
             }
+            What::World(Event::SecondLeader) => self.two_leaders = true,
+            What::Status(_) if entry.effect && self.two_leaders => self.records(entry, scene),
             What::Dependency(ready) => {
                 let ready = *ready && entry.succeeded();
                 self.dependencies.insert((entry.process, entry.life), ready);
@@ -136,7 +175,7 @@ impl Order {
                 entry.what
             ));
         }
-        let in_order = self.variants.iter().rev().take(3).any(|variant| {
+        let in_order = self.variants.iter().rev().take(SPECS).any(|variant| {
             let stages = variant.stages(scene.setup());
             holders.iter().any(|holder| {
                 let Some(place) = stages.iter().position(|stage| stage == holder) else {
@@ -144,7 +183,8 @@ impl Order {
                 };
                 let source = scene.setup().source(*holder);
                 let own = self.revisions(entry, source);
-                let first = |revision: &u8| undone(scene, *holder, *revision, &["pre"]);
+                let first =
+                    |revision: &u8| self.undone(entry, scene, (*holder, *revision), &["pre"]);
                 if own.iter().all(|revision| first(revision).is_some()) {
                     let action = own.first().and_then(first).unwrap_or_default();
                     missing = format!("the action {action}");

@@ -216,6 +216,10 @@ impl Run<'_> {
                         other.tell(&Hint::Inventories);
                     }
                 }
+                if stale && matches!(call, Call::Inventories) {
+                    // A watch that lags brings the rest later.
+                    process.tell(&Hint::Inventories);
+                }
                 self.tell(process, trace, !lost && !crashes)?;
                 self.finish(process, &faults)?;
                 if crashes {

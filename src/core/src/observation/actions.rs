@@ -322,13 +322,26 @@ pub struct Failed {
     pub generation: i64,
 }
 
+/// What this process remembers of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+struct Attempted {
+    progress: Progress,
+    at: Timestamp,
+    /// The beginnings that it has tried to record, or has taken over: a record with another one is
+    /// another process's.
+    starts: Vec<Timestamp>,
+}
+
+/// So many beginnings are remembered: each is another try at the same write.
+const STARTS: usize = 8;
+
 /// What this process remembers of actions. Losing it is a crash, which every verb has a rule for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ActionFacts {
     /// What was asked of objects, each as the identity that saw it (A07).
     looks: BTreeMap<(Identity, ObjectKey, String), Fact<Answer>>,
     /// Attempts of this process.
-    attempts: BTreeMap<Attempt, (Progress, Timestamp)>,
+    attempts: BTreeMap<Attempt, Attempted>,
     /// Actions that failed, by stage, phase and name.
     failed: BTreeMap<(StageName, ActionPhase, String), Failed>,
 }
@@ -398,14 +411,45 @@ impl ActionFacts {
             .iter()
             .rev()
             .find(|(known, _)| same_action(known, attempt))
-            .map(|(_, (progress, at))| (progress, *at))
+            .map(|(_, known)| (&known.progress, known.at))
+    }
+
+    /// The same of a start on record, if it is this process's: what it only meant to begin, while
+    /// another one did, is none of its own.
+    pub fn carried(&self, attempt: &Attempt, since: Timestamp) -> Option<(&Progress, Timestamp)> {
+        let mut known = self.attempts.iter().rev();
+        let (_, known) = known.find(|(known, _)| same_action(known, attempt))?;
+        let own = known.starts.contains(&since);
+        own.then_some((&known.progress, known.at))
     }
 
     /// Records how far it has come.
     pub fn advanced(&mut self, attempt: &Attempt, progress: Progress, at: Timestamp) {
-        self.attempts
-            .retain(|known, _| !same_action(known, attempt));
-        self.attempts.insert(attempt.clone(), (progress, at));
+        let mut starts = Vec::new();
+        self.attempts.retain(|known, attempted| {
+            let same = same_action(known, attempt);
+            if same {
+                starts.append(&mut attempted.starts);
+            }
+            !same
+        });
+        let attempted = Attempted {
+            progress,
+            at,
+            starts,
+        };
+        self.attempts.insert(attempt.clone(), attempted);
+    }
+
+    /// A start on record that begins then is this process's, or may be.
+    fn begins(&mut self, attempt: &Attempt, since: Timestamp) {
+        let Some(attempted) = self.attempts.get_mut(attempt) else {
+            return;
+        };
+        if attempted.starts.len() >= STARTS {
+            attempted.starts.remove(0);
+        }
+        attempted.starts.push(since);
     }
 
     /// Its outcome is recorded: nothing of its attempts counts any more.
@@ -416,18 +460,19 @@ impl ActionFacts {
     }
 
     /// A step is about to be recorded: whether or not the write is answered, it is this process that
-    /// began.
+    /// began, unless the record turns out to be another's.
     pub fn recording(&mut self, step: &ActionStep, at: Timestamp) {
-        if let ActionStep::Starts { attempt, .. } = step {
+        if let ActionStep::Starts { attempt, since, .. } = step {
             self.outdated();
             let tidying = format!("{}/tidy", attempt.key);
             self.attempts.retain(|known, _| {
                 let tidies = known.key == tidying
                     && known.stage == attempt.stage
                     && known.action == attempt.action;
-                !(same_action(known, attempt) || tidies)
+                !tidies
             });
             self.advanced(attempt, Progress::Intended, at);
+            self.begins(attempt, *since);
         }
     }
 
@@ -435,8 +480,9 @@ impl ActionFacts {
     pub fn recorded(&mut self, step: &ActionStep, generation: i64, at: Timestamp) {
         match step {
             ActionStep::Starts { .. } => {}
-            ActionStep::Resumes { attempt } => {
+            ActionStep::Resumes { attempt, since } => {
                 self.advanced(attempt, Progress::Intended, at);
+                self.begins(attempt, *since);
             }
             ActionStep::Done { attempt, .. } => self.has_succeeded(attempt),
             ActionStep::Failed {

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::object::{Desired, Reference};
 use crate::observation::Attempt;
 use crate::spec::{Cascade, Http, PatchFormat, Selected};
+use crate::time::Timestamp;
 
 /// One side effect of an action.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,12 +131,16 @@ pub enum ActionStep {
         attempt: Attempt,
         /// The action's scope.
         scope: &'static str,
+        /// What is recorded as its beginning: it tells this start from another process's.
+        since: Timestamp,
     },
     /// One that a lost process began is about to be carried on: the record is written once more, as
     /// it stands, so that a view that lags behind it is found out before anything is done.
     Resumes {
         /// Which.
         attempt: Attempt,
+        /// What is recorded as its beginning.
+        since: Timestamp,
     },
     /// It is done.
     Done {
@@ -164,7 +169,7 @@ impl fmt::Display for ActionStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starts { attempt, .. } => write!(f, "record that {attempt} starts"),
-            Self::Resumes { attempt } => write!(f, "record that {attempt} goes on"),
+            Self::Resumes { attempt, .. } => write!(f, "record that {attempt} goes on"),
             Self::Done { attempt, .. } => write!(f, "record that {attempt} is done"),
             Self::Failed {
                 attempt, failure, ..

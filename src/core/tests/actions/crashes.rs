@@ -306,3 +306,32 @@ fn a_successor_whose_view_lags_does_nothing_again_that_is_on_record_as_done() {
         }
     }
 }
+
+/// A process that was shown no start at all tries to record its own, and meets the one of a lost process
+/// instead: that one is not its own for that (D2; the trials found it).
+#[test]
+fn a_start_that_was_met_while_recording_ones_own_is_still_a_lost_process_s() {
+    let once = action("post", http(Method::Post));
+    let mut world = world(&once, false);
+    let mut before = world.status.clone();
+    while received(&world) == 0 {
+        if let Next::Hold { until, .. } = world.turn().next {
+            world.now = until;
+        }
+        let mut stages = world.status.stages.iter();
+        if !stages.any(|stage| !stage.actions.started.is_empty()) {
+            before = world.status.clone();
+        }
+    }
+    world.shown = Some(before);
+    world.crash();
+    world.now = world.now.plus(Duration::from_secs(1));
+    world.settle(HOUR);
+    assert!(world.shown.is_none(), "the newer record was never met");
+    assert_eq!(received(&world), 1, "sent again unasked");
+    assert!(
+        world.message().contains("nobody knows"),
+        "{}",
+        world.message()
+    );
+}

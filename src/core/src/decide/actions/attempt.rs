@@ -5,7 +5,7 @@ use std::time::Duration;
 use stageset_api::reason::Reason;
 
 use crate::failure::{Failure, FailureClass};
-use crate::observation::{Attempt, Started, ledger_key};
+use crate::observation::{Attempt, Progress, Started, ledger_key};
 use crate::plan::{ActionStep, Deed, Operation, TenantOperation};
 use crate::spec::{Action, ActionScope};
 use crate::time::Timestamp;
@@ -55,8 +55,13 @@ impl<'a> This<'a> {
 
     /// Whether this process knows nothing of the attempt: one that is gone began it.
     fn is_anothers(self, started: &Started) -> bool {
+        self.progress(started).is_none()
+    }
+
+    /// How far this process has come with a start on record, if that start is its own.
+    pub(super) fn progress(self, started: &Started) -> Option<(&'a Progress, Timestamp)> {
         let actions = &self.run.release.observation.facts.actions;
-        actions.progress(&self.attempt(started.attempt)).is_none()
+        actions.carried(&self.attempt(started.attempt), started.since)
     }
 
     pub(super) fn now(self) -> Timestamp {
@@ -141,6 +146,7 @@ fn begin(this: This<'_>, before: Option<&Started>) -> Stop {
     let step = ActionStep::Starts {
         attempt,
         scope: this.action.scope.as_str(),
+        since: now,
     };
     let operation = record::started(this, started, step);
     Stop::Act(vec![vec![operation]])
@@ -196,7 +202,8 @@ fn stop(this: This<'_>, started: Option<&Started>, go: Go) -> Stop {
 /// wrote last, perhaps that it is done (D2): only a write on the version that was seen tells.
 fn resume(this: This<'_>, started: &Started) -> Stop {
     let attempt = this.attempt(started.attempt);
-    let step = ActionStep::Resumes { attempt };
+    let since = started.since;
+    let step = ActionStep::Resumes { attempt, since };
     let operation = record::started(this, started.clone(), step);
     Stop::Act(vec![vec![operation]])
 }

@@ -200,7 +200,11 @@ pub(in super::super) fn forgive(observation: &Observation, status: &mut Status) 
                 key: started.key.clone(),
                 number: started.attempt,
             };
-            observation.facts.actions.progress(&attempt).is_some()
+            observation
+                .facts
+                .actions
+                .carried(&attempt, started.since)
+                .is_some()
                 || spec
                     .actions
                     .named(&started.action)

@@ -16,15 +16,7 @@ pub(super) fn apply(
     wait: bool,
 ) -> Result<Go, Go> {
     let objects = manifests::objects(this, found)?;
-    let attempt = this.attempt(started.attempt);
-    let ended = match this
-        .run
-        .release
-        .observation
-        .facts
-        .actions
-        .progress(&attempt)
-    {
+    let ended = match this.progress(started) {
         Some((Progress::Ended(Ok(())), at)) if wait => at,
         _ => return Ok(once(this, started, || Deed::Apply { objects })),
     };

@@ -16,14 +16,7 @@ use super::{Go, JUST_NOW, earlier, transient, unreadable};
 
 pub(super) fn job(this: This<'_>, started: &Started, found: &Manifests) -> Result<Go, Go> {
     let jobs = manifests::jobs(this, found)?;
-    let attempt = this.attempt(started.attempt);
-    let progress = this
-        .run
-        .release
-        .observation
-        .facts
-        .actions
-        .progress(&attempt);
+    let progress = this.progress(started);
     if let Some((Progress::Ended(Err(failure)), at)) = progress {
         return Ok(Go::Failed(failure.clone(), at));
     }

@@ -138,15 +138,7 @@ pub(super) fn go(this: This<'_>, started: &Started) -> Go {
 
 /// How a single deed stands: by what this process knows of it, or by the verb's rule.
 fn once(this: This<'_>, started: &Started, deed: impl FnOnce() -> Deed) -> Go {
-    let attempt = this.attempt(started.attempt);
-    match this
-        .run
-        .release
-        .observation
-        .facts
-        .actions
-        .progress(&attempt)
-    {
+    match this.progress(started) {
         Some((Progress::Ended(Ok(())), _)) => Go::Done,
         Some((Progress::Ended(Err(failure)), at)) => Go::Failed(failure.clone(), at),
         Some((Progress::Intended, _)) => Go::Act(Box::new(deed())),
@@ -229,7 +221,6 @@ fn http(this: This<'_>, started: &Started, request: &Http) -> Go {
 }
 
 fn delete(this: This<'_>, started: &Started, delete: &Delete) -> Result<Go, Go> {
-    let attempt = this.attempt(started.attempt);
     let object = target::object(this, &delete.target)?;
     let Some(uid) = &started.uid else {
         return Err(Go::Failed(
@@ -240,13 +231,7 @@ fn delete(this: This<'_>, started: &Started, delete: &Delete) -> Result<Go, Go> 
             started.since,
         ));
     };
-    let progress = this
-        .run
-        .release
-        .observation
-        .facts
-        .actions
-        .progress(&attempt);
+    let progress = this.progress(started);
     if !matches!(progress, Some((Progress::Intended | Progress::Ended(_), _))) {
         // Somebody else may have carried it out.
         let (answer, next) = look::one(this, &object, &Question::Exists, started.since, JUST_NOW)?;
