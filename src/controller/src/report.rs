@@ -267,7 +267,7 @@ impl Observer for Report {
                 }
                 Operation::Record(RecordOperation::Action { status, step }) => {
                     self.recorded(stage_set, status);
-                    if let ActionStep::Starts { attempt, scope } = step
+                    if let ActionStep::Starts { attempt, scope, .. } = step
                         && attempt.phase != ActionPhase::OnFailure
                         && attempt.number == 1
                     {

@@ -39,6 +39,8 @@ impl Property for Denied {
             // Actions of several stages may look at one object, each as its own account.
             && !matches!(entry.what, What::Look(_))
             && scene.table().holders(key).len() < 2
+            // So may what somebody planted into the inventories of several.
+            && inventories(key, scene) < 2
         {
             return Err(format!(
                 "{} was denied to {who}, and then tried as {}",
@@ -66,4 +68,10 @@ impl Property for Denied {
         }
         Ok(())
     }
+}
+
+/// How many stages' inventories hold an object.
+fn inventories(key: &ObjectKey, scene: &dyn Scene) -> usize {
+    let recorded = scene.inventories().into_iter();
+    recorded.filter(|(_, keys)| keys.contains(key)).count()
 }
