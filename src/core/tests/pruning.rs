@@ -72,6 +72,30 @@ fn what_was_taken_over_in_the_place_of_ours_goes_with_the_release_that_drops_it(
     assert!(!world.objects.contains_key(&key), "it is still there");
 }
 
+/// The inventories of two stages may hold one object, when one was reconstructed (the trials found it).
+#[test]
+fn what_stands_in_two_inventories_is_deleted_once() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let key = world.key("ConfigMap", "settings");
+    let entry = world
+        .inventories
+        .values()
+        .find_map(|inventory| inventory.entries.get(&key).cloned())
+        .unwrap();
+    for inventory in world.inventories.values_mut() {
+        inventory.entries.insert(key.clone(), entry.clone());
+    }
+    world.facts.inventories = None;
+    world.publish("config", "r2", &["Deployment/cache=1"]);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    let deleted = world.done_with("delete ConfigMap payments/settings");
+    assert_eq!(deleted.len(), 1, "{deleted:?}");
+    let mut inventories = world.inventories.values();
+    assert!(inventories.all(|inventory| !inventory.entries.contains_key(&key)));
+}
+
 #[test]
 fn gap_12_an_entry_stays_until_its_object_was_seen_to_be_gone() {
     let mut world = shop();

@@ -1,6 +1,8 @@
 //! Many recorded objects at once: what becomes of each, what to ask, what to delete, what is in the
 //! way. Prune and teardown both go by it.
 
+use std::collections::BTreeSet;
+
 use stageset_api::reason::Reason;
 
 use crate::failure::FailureClass;
@@ -8,7 +10,7 @@ use crate::identity::Identity;
 use crate::names::StageName;
 use crate::object::{ObjectKey, Reference};
 use crate::observation::{InventoryEntry, Observation};
-use crate::plan::{DeleteReason, Need, Operation};
+use crate::plan::{DeleteReason, Need, Operation, TenantOperation};
 use crate::time::Timestamp;
 use crate::waves::delete_order;
 
@@ -118,6 +120,14 @@ impl Sweep {
         });
         let mut steps: Vec<Vec<Operation>> = Vec::new();
         let mut last: Option<(usize, String)> = None;
+        // What stands in the inventories of several stages (one may have been reconstructed) goes once.
+        let mut going = BTreeSet::new();
+        deletes.retain(|(_, reference, operation)| match operation {
+            Operation::Tenant(TenantOperation::Delete { identity, .. }) => {
+                going.insert((identity.target().clone(), reference.key.clone()))
+            }
+            _ => true,
+        });
         for (stage, reference, operation) in deletes {
             let group = (stage, reference.key.kind);
             match steps.last_mut() {
