@@ -119,6 +119,62 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "paths without a kustomization file",
+        reason: "such a path is built as if a kustomization listed its files, as Flux does; the \
+                 kustomize command refuses it",
+        input: "",
+        is: |ours, original| match (ours, original) {
+            (Outcome::Built(_), Outcome::Failed(error)) => {
+                error.starts_with("unable to find one of 'kustomization.yaml'")
+            }
+            _ => false,
+        },
+    },
+    Known {
+        name: "paths above the root",
+        reason: "what lies above the root of a file system is the root for kustomize; a source has \
+                 nothing above its root",
+        input: "",
+        is: |ours, original| {
+            matches!(original, Outcome::Built(_))
+                && every_problem(ours, |text| {
+                    text.contains("leaves the tree: only what lies in it can be built")
+                })
+        },
+    },
+    Known {
+        name: "objects without apiVersion",
+        reason: "the API server would refuse them; kustomize passes them on",
+        input: "",
+        is: |ours, original| {
+            matches!(original, Outcome::Built(_))
+                && every_problem(ours, |text| text.contains("has no apiVersion"))
+        },
+    },
+    Known {
+        name: "elements without the key of their list",
+        reason: "kustomize drops the element of a patch that has no key, and every element of the \
+                 object with it; ours says which element, and which key",
+        input: "",
+        is: |ours, original| {
+            matches!(original, Outcome::Built(_))
+                && every_problem(ours, |text| {
+                    text.contains("the patch's element on line")
+                        && text.contains("by which the list is merged")
+                })
+        },
+    },
+    Known {
+        name: "objects that are there twice",
+        reason: "kustomize looks for objects of one identity without those of local configuration, \
+                 and then keeps both: the second would overwrite the first",
+        input: "config.kubernetes.io/local-config",
+        is: |ours, original| {
+            every_problem(ours, |text| text.contains("is defined twice"))
+                && holds_one_twice(original)
+        },
+    },
+    Known {
         name: "documents after `...`",
         reason: "kustomize drops what stands after the mark that ends a document, without a word; \
                  ours reads it",
@@ -133,6 +189,27 @@ pub const KNOWN: &[Known] = &[
         is: more_documents,
     },
 ];
+
+/// Whether two objects that were built have one identity.
+fn holds_one_twice(outcome: &Outcome) -> bool {
+    let Outcome::Built(objects) = outcome else {
+        return false;
+    };
+    let identity = |object: &Value| {
+        [
+            "/apiVersion",
+            "/kind",
+            "/metadata/namespace",
+            "/metadata/name",
+        ]
+        .map(|field| object.pointer(field).cloned())
+    };
+    objects.iter().enumerate().any(|(at, object)| {
+        objects[..at]
+            .iter()
+            .any(|other| identity(other) == identity(object))
+    })
+}
 
 /// Whether ours has what the original has, and more after it.
 fn more_documents(ours: &Outcome, original: &Outcome) -> bool {
@@ -188,11 +265,11 @@ fn names_as_texts(ours: &Outcome, theirs: &mut Outcome) -> bool {
     let (Outcome::Built(ours), Outcome::Built(theirs)) = (ours, theirs) else {
         return false;
     };
-    let names: Vec<String> = theirs
+    let names: Vec<String> = ours
         .iter()
-        .filter_map(|object| object.pointer("/metadata/name"))
-        .filter(|name| name.is_number())
-        .map(Value::to_string)
+        .filter_map(|object| object.pointer("/metadata/name")?.as_str())
+        .filter(|name| name.parse::<f64>().is_ok())
+        .map(str::to_owned)
         .collect();
     for (ours, theirs) in ours.iter().zip(theirs) {
         within(ours, theirs, &names);

@@ -188,7 +188,7 @@ fn growth() -> Result<()> {
         for _ in 0..(20_000 / size).clamp(5, 50) {
             let started = on_processor()?;
             black_box(built(&tree, path)?);
-            times.push(on_processor()? - started);
+            times.push(on_processor()?.saturating_sub(started));
         }
         let time = median(times);
         per_object.push(time.as_secs_f64() * 1e6 / size as f64);
@@ -226,7 +226,7 @@ fn artifacts() -> Result<()> {
              {said}",
             artifact.len() / 1024,
             started.elapsed().as_secs_f64(),
-            (on_processor()? - worked).as_secs_f64()
+            on_processor()?.saturating_sub(worked).as_secs_f64()
         );
     }
     Ok(())
