@@ -310,7 +310,8 @@ pub(crate) fn refused_actions(world: &World) -> Result<()> {
     let inward = with(json!({"name": "tell", "http": {"url": format!("{}/inward", server.url())}}));
     let set = StageSet::apply(kubectl, namespace, "release", &inward)?;
     set.wait_failed_saying(&["StageFailed"], &["tell", "169.254.169.254"])?;
-    // Each retry fails the same way: one event that counts, and says where to read on.
+    // Asked to try again it fails the same way: one event that counts, and says where to read on.
+    set.request_reconcile("again")?;
     let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
     let events = kubectl.wait_for(&path, "an event that counts", SOON, |events| {
         refusals(events)
