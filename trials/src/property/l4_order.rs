@@ -10,6 +10,7 @@ use super::Property;
 use crate::event::Event;
 use crate::log::{Entry, Sight, What};
 use crate::scene::Scene;
+use crate::schedule::Level;
 use crate::setup::{Feature, REVISIONS, Variant, actions};
 
 /// So many specs may have come since the one that a step goes by: a process looks between two steps, and
@@ -32,11 +33,20 @@ pub(super) struct Order {
     two_leaders: bool,
     /// The actions that were on record as done with a status that a process wrote: stage, name, revision.
     recorded: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
+    /// Whether every read of the dependency is a request that the log holds: no watch shows it.
+    reads_all: bool,
     /// Whether the last read of the dependency showed it to be ready, by process and life.
     dependencies: BTreeMap<(usize, u32), bool>,
 }
 
 impl Order {
+    pub(super) fn new(level: Level) -> Self {
+        Self {
+            reads_all: level == Level::Core,
+            ..Self::default()
+        }
+    }
+
     /// The first action of a stage, of these phases, that isn't on record as done at a revision.
     fn undone(
         &self,
@@ -167,13 +177,15 @@ impl Order {
         let holders = scene.table().holders(key);
         let mut missing = String::new();
         let place = (entry.process, entry.life);
-        if scene.setup().has(Feature::Dependency)
-            && self.dependencies.get(&place).is_some_and(|ready| !ready)
-        {
-            return Err(format!(
-                "{}, while the dependency was last seen not to be ready",
-                entry.what
-            ));
+        if scene.setup().has(Feature::Dependency) {
+            let said = match self.dependencies.get(&place) {
+                Some(false) => "while the dependency was last seen not to be ready",
+                None if self.reads_all => "without a look at the dependency",
+                None | Some(true) => "",
+            };
+            if !said.is_empty() {
+                return Err(format!("{}, {said}", entry.what));
+            }
         }
         let in_order = self.variants.iter().rev().take(SPECS).any(|variant| {
             let stages = variant.stages(scene.setup());

@@ -64,7 +64,7 @@ pub fn all(level: Level) -> Vec<Box<dyn Property>> {
         Box::new(i7_own_sight::OwnSight::default()),
         Box::new(i8_owned_deletes::OwnedDeletes::default()),
         Box::new(i9_secrets::Secrets),
-        Box::new(l4_order::Order::default()),
+        Box::new(l4_order::Order::new(level)),
         Box::new(d1_nothing_lost::NothingLost::default()),
         Box::new(d2_once::Once::default()),
         Box::new(d2_actions::Actions::default()),

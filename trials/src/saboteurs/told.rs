@@ -7,8 +7,9 @@ use stageset_core::failure::Fact;
 use stageset_core::identity::Tenancy;
 use stageset_core::object::Owner;
 use stageset_core::observation::{
-    AccountState, Attempt, DryRun, Health, Live, LiveState, ObjectFacts, Observation, Progress,
+    AccountState, Attempt, DryRun, Health, Live, LiveState, ObjectFacts, Observation,
 };
+use stageset_core::plan::ActionStep;
 use stageset_core::spec::Actions;
 use stageset_core::time::Timestamp;
 
@@ -96,7 +97,9 @@ impl Saboteur {
                         };
                         let actions = &mut observation.facts.actions;
                         if actions.progress(&attempt).is_none() {
-                            actions.advanced(&attempt, Progress::Intended, observation.now);
+                            let since = started.since;
+                            let takes_over = ActionStep::Resumes { attempt, since };
+                            actions.recorded(&takes_over, 0, observation.now);
                         }
                     }
                 }
