@@ -276,6 +276,27 @@ fn immutable_fields_stay() {
     );
 }
 
+/// As kube-apiserver 1.37 answers: of the three maps only a ConfigMap's texts may become an empty map.
+#[test]
+fn an_empty_map_over_an_absent_one_is_a_change_but_for_the_data_of_a_config_map() {
+    let mut w = World::new();
+    for (kind, field, code) in [
+        ("ConfigMap", "data", 200),
+        ("ConfigMap", "binaryData", 422),
+        ("Secret", "data", 422),
+    ] {
+        let all = format!("/api/v1/namespaces/default/{}s", kind.to_lowercase());
+        let name = format!("empty-{}", field.to_lowercase());
+        let mut sealed = json!({
+            "apiVersion": "v1", "kind": kind, "metadata": { "name": &name }, "immutable": true,
+        });
+        w.post(&all, &sealed);
+        sealed[field] = json!({});
+        let answer = w.put(&format!("{all}/{name}"), &sealed);
+        assert_eq!(answer.0, code, "{kind} {field}: {}", answer.1);
+    }
+}
+
 #[test]
 fn what_is_not_there_and_what_is_not_modelled_differ() {
     let mut w = World::new();

@@ -20,7 +20,7 @@ const LANES: usize = 8;
 
 /// After so many operations the watches of some kinds are compared: the real server forgets events
 /// after a while.
-const WATCHED: usize = 250;
+const WATCHED: usize = 60;
 
 /// What a round asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
