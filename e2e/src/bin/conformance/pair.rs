@@ -25,6 +25,8 @@ pub(crate) struct Pair {
     real: Backend,
     simulated: Backend,
     comparison: Comparison,
+    /// The two have been made equal by force since [`Self::take_healed`] was last asked.
+    healed: bool,
 }
 
 impl Pair {
@@ -33,7 +35,14 @@ impl Pair {
             real: Backend::real(Api::new(plane)?, Api::without_certificate(plane)?),
             simulated: Backend::simulated(seed)?,
             comparison: Comparison::default(),
+            healed: false,
         })
+    }
+
+    /// Whether an operation had different effects since this was last asked: it was reported then, and
+    /// the two have been made equal, but what their watches tell of the time in between differs.
+    pub(crate) fn take_healed(&mut self) -> bool {
+        std::mem::take(&mut self.healed)
     }
 
     /// Sends something that must succeed on both.
@@ -231,6 +240,7 @@ impl Pair {
         for step in [free, delete] {
             self.both(&step).await?;
         }
+        self.healed = true;
         Ok(())
     }
 }
