@@ -335,3 +335,41 @@ fn a_start_that_was_met_while_recording_ones_own_is_still_a_lost_process_s() {
         world.message()
     );
 }
+
+/// Who asked before it was said that nobody knows has not looked for the effect: that is no permission
+/// to send again (D2; the trials found it).
+#[test]
+fn a_wish_from_before_the_crash_is_no_permission_to_do_it_again() {
+    for (name, verb, count) in verbs() {
+        let action = action(name, verb);
+        if action.verb.is_repeatable() {
+            continue;
+        }
+        let mut quiet = world(&action, false);
+        succeeds(&mut quiet, name);
+        let mut lost = 0;
+        for at in 1..=quiet.requests {
+            let what = format!("{name}: crash after request {at}");
+            let mut world = world(&action, false);
+            world.dies_after = Some(at);
+            while world.dies_after.is_some() {
+                if let Next::Hold { until, .. } = world.turn().next {
+                    world.now = until;
+                }
+            }
+            request(&mut world, "a pass");
+            world.settle(HOUR);
+            assert!(count(&world) <= 1, "{what}: sent again");
+            if world.ready() == "True Succeeded" {
+                continue;
+            }
+            assert!(world.message().contains("nobody knows"), "{what}");
+            lost += 1;
+            let before = count(&world);
+            request(&mut world, "looked, and again");
+            succeeds(&mut world, &what);
+            assert_eq!(count(&world), before + 1, "{what}");
+        }
+        assert!(lost > 0, "{name}: the gap wasn't met");
+    }
+}

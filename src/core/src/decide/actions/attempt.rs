@@ -241,13 +241,15 @@ fn lost(this: This<'_>, started: &Started) -> Stop {
     let failure = Failure::new(
         FailureClass::Transient { retry_after: None },
         format!(
-            "the controller stopped while it was under way, and nobody knows whether {what} happened"
+            "{}, and nobody knows whether {what} happened",
+            record::STOPPED
         ),
     );
     if started.attempt <= this.action.retries {
         return failed(this, started, failure, started.since);
     }
-    if this.asked_again() {
+    let stage = &this.run.stage.spec.name;
+    if this.asked_again() && record::people_know(this.run.release.observation, stage, started) {
         return begin(this, None);
     }
     let done = if this.action.scope.is_lifetime() {

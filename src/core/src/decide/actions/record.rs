@@ -4,6 +4,7 @@
 use stageset_api::reason::Reason;
 
 use crate::failure::Failure;
+use crate::names::StageName;
 use crate::observation::{ActionRecord, Attempt, Observation, Started, Status};
 use crate::plan::{ActionStep, EventKind, Operation, RecordOperation};
 use crate::spec::{ActionPhase, Stage};
@@ -177,8 +178,8 @@ pub(super) fn failures(observation: &Observation) -> u32 {
 }
 
 /// What a fresh `requestedAt` changes in a status that is about to be written: failures count from
-/// nought again, and starts that a lost process left undecided no longer hold anything up. Those of
-/// this process still do: their outcome is known, or will be.
+/// nought again, and starts that a lost process left undecided no longer hold anything up, once people know of
+/// them. Those of this process still do: their outcome is known, or will be.
 pub(in super::super) fn forgive(observation: &Observation, status: &mut Status) {
     if !asked_again(observation) {
         return;
@@ -205,12 +206,27 @@ pub(in super::super) fn forgive(observation: &Observation, status: &mut Status) 
                 .actions
                 .carried(&attempt, started.since)
                 .is_some()
+                || !people_know(observation, &name, started)
                 || spec
                     .actions
                     .named(&started.action)
                     .is_some_and(|action| action.verb.is_repeatable())
         });
     }
+}
+
+/// How it is told that an action was lost.
+pub(super) const STOPPED: &str = "the controller stopped while it was under way";
+
+/// Whether it is on record that nobody knows whether this start took effect. Who asked for another try
+/// before that was said has not looked for the effect (D2). Of `onFailure` actions it is said in the
+/// words of the failure that they belong to, so that any wish counts for them.
+pub(super) fn people_know(observation: &Observation, stage: &StageName, started: &Started) -> bool {
+    let recorded = observation.stage_set.status.stage(stage);
+    let message = recorded.and_then(|recorded| recorded.message.as_deref());
+    let said = format!("{} action {:?}: {STOPPED}", started.phase, started.action);
+    started.phase == ActionPhase::OnFailure
+        || message.is_some_and(|message| message.starts_with(&said))
 }
 
 /// The record of a stage that is ready: nothing of it is under way, and what was asked for is done.
