@@ -65,6 +65,7 @@ impl ArtifactSource for Slow {
     fn fetch<'a>(&'a self, url: &'a str, limit: u64) -> BoxFuture<'a, Result<Bytes, Failure>> {
         let fetched = self.0.fetch(url, limit);
         async move {
+            // Virtual time: what takes long here is what lets the clock be set back in between.
             tokio::time::sleep(Duration::from_secs(10)).await;
             fetched.await
         }

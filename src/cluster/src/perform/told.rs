@@ -29,7 +29,7 @@ struct Once {
 }
 
 impl Told {
-    fn of(&mut self, mark: &str) -> Option<Once> {
+    fn take(&mut self, mark: &str) -> Option<Once> {
         let place = self.0.iter().position(|once| once.mark == mark)?;
         self.0.remove(place)
     }
@@ -50,32 +50,23 @@ pub(super) async fn announce(
     let at = perform.ports.clock.now();
     let events = Target::collection("events.k8s.io/v1", "events", Some(&perform.key.namespace));
     let mark = event::mark(&regarding, event);
-    if let Some(before) = told.of(&mark) {
-        let once = Once {
-            count: before.count.saturating_add(1),
-            ..before
-        };
+    if let Some(before) = told.take(&mark) {
+        let count = before.count.saturating_add(1);
         let series = json!({ "series": {
-            "count": once.count,
+            "count": count,
             "lastObservedTime": event::micro_time(at),
         } });
-        let standing = events.clone().named(&once.name);
-        match perform
-            .as_controller()
-            .merge_patch(&standing, &series)
-            .await
-        {
+        let standing = events.clone().named(&before.name);
+        let requests = perform.as_controller();
+        match requests.merge_patch(&standing, &series).await {
             Ok(_) => {
-                told.keep(once);
+                told.keep(Once { count, ..before });
                 return Ok(Recorded::Nothing);
             }
             // Events go after an hour; this one is told anew.
             Err(failure) if standing.is_missing_itself(&failure) => {}
             Err(failure) => {
-                told.keep(Once {
-                    count: once.count - 1,
-                    ..once
-                });
+                told.keep(before);
                 return Err(failure);
             }
         }

@@ -14,6 +14,7 @@ use crate::spec::{Problem, SourceReference, Spec, StageSetReference, VariableSou
 use crate::time::Timestamp;
 
 mod actions;
+mod attempts;
 mod dependency;
 mod kinds;
 mod live;
@@ -23,9 +24,10 @@ mod reviews;
 mod variables;
 
 pub use actions::{
-    ActionFacts, ActionRecord, Answer, Attempt, BaselineValid, Completed, Failed, Ledger, Progress,
-    Question, ReconcileStage, Started, Witness, ledger_key,
+    ActionRecord, Answer, Attempt, BaselineValid, Completed, Ledger, Question, ReconcileStage,
+    Started, Witness, ledger_key,
 };
+pub use attempts::{ActionFacts, Failed, Progress};
 pub use dependency::{Dependency, DependencyState, Readiness};
 pub use kinds::Kinds;
 pub use live::{

@@ -70,7 +70,7 @@ impl<'a> This<'a> {
 
     /// `pre action "migrate"`.
     pub(super) fn name(self) -> String {
-        format!("{} action {:?}", self.run.phase, self.action.name)
+        record::name(self.run.phase, &self.action.name)
     }
 
     /// Whether somebody asked for another try since the last status was written.

@@ -178,8 +178,8 @@ pub(super) fn failures(observation: &Observation) -> u32 {
 }
 
 /// What a fresh `requestedAt` changes in a status that is about to be written: failures count from
-/// nought again, and starts that a lost process left undecided no longer hold anything up, once people know of
-/// them. Those of this process still do: their outcome is known, or will be.
+/// nought again, and starts that a lost process left undecided no longer hold anything up, once people
+/// know of them. Those of this process still do: their outcome is known, or will be.
 pub(in super::super) fn forgive(observation: &Observation, status: &mut Status) {
     if !asked_again(observation) {
         return;
@@ -215,6 +215,11 @@ pub(in super::super) fn forgive(observation: &Observation, status: &mut Status) 
     }
 }
 
+/// `pre action "migrate"`.
+pub(super) fn name(phase: ActionPhase, action: &str) -> String {
+    format!("{phase} action {action:?}")
+}
+
 /// How it is told that an action was lost.
 pub(super) const STOPPED: &str = "the controller stopped while it was under way";
 
@@ -224,7 +229,7 @@ pub(super) const STOPPED: &str = "the controller stopped while it was under way"
 pub(super) fn people_know(observation: &Observation, stage: &StageName, started: &Started) -> bool {
     let recorded = observation.stage_set.status.stage(stage);
     let message = recorded.and_then(|recorded| recorded.message.as_deref());
-    let said = format!("{} action {:?}: {STOPPED}", started.phase, started.action);
+    let said = format!("{}: {STOPPED}", name(started.phase, &started.action));
     started.phase == ActionPhase::OnFailure
         || message.is_some_and(|message| message.starts_with(&said))
 }
