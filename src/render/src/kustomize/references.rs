@@ -107,19 +107,28 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
             by_name.entry(name).or_default().push(at);
         }
     }
+    let kinds: Vec<String> = list
+        .iter()
+        .map(|resource| resource.first_id().gvk.kind.to_owned())
+        .collect();
+    // Of hundreds of fields a build has few: those of the kinds that it holds.
     let mut by_kind: BTreeMap<&str, Vec<Referrer<'_>>> = BTreeMap::new();
+    by_kind.extend(kinds.iter().map(|kind| (kind.as_str(), Vec::new())));
+    let mut anywhere = Vec::new();
     for reference in &config.name_references {
+        let target = &reference.gvk;
         for field in &reference.referrers {
-            by_kind.entry(&field.gvk.kind).or_default().push(Referrer {
-                field,
-                target: &reference.gvk,
-            });
+            if field.gvk.kind.is_empty() {
+                anywhere.push(Referrer { field, target });
+            } else if let Some(own) = by_kind.get_mut(field.gvk.kind.as_str()) {
+                own.push(Referrer { field, target });
+            }
         }
     }
-    let anywhere = by_kind.remove("").unwrap_or_default();
     for (at, resource) in list.iter_mut().enumerate() {
-        let kind = resource.first_id().gvk.kind.to_owned();
-        let own = by_kind.get(kind.as_str()).map_or(&[][..], Vec::as_slice);
+        let own = by_kind
+            .get(kinds[at].as_str())
+            .map_or(&[][..], Vec::as_slice);
         let selected: Vec<&Referrer<'_>> = own
             .iter()
             .chain(&anywhere)
