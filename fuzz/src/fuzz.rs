@@ -26,6 +26,8 @@ pub struct Outcome {
     pub sights: usize,
     /// Inputs that were added to the corpus.
     pub kept: usize,
+    /// The longest that an input took.
+    pub slowest: Duration,
 }
 
 /// Fuzzes one target until the time is over, and adds up to `keep` inputs that led somewhere new to
@@ -37,8 +39,11 @@ pub fn fuzz(target: &Target, seed: u64, time: Duration, keep: usize) -> Result<O
     let mut random = Random::new(seed);
     let mut seen = BTreeSet::new();
     let mut pool: Vec<Vec<u8>> = Vec::new();
+    let mut slowest = Duration::ZERO;
     for (_, input) in corpus::inputs(target.name)? {
-        seen.extend(run(target, &input).map_err(anyhow::Error::msg)?);
+        let (sights, took) = timed(target, &input);
+        slowest = slowest.max(took);
+        seen.extend(sights.map_err(anyhow::Error::msg)?);
         pool.push(input);
     }
     let end = Instant::now() + time;
@@ -49,7 +54,9 @@ pub fn fuzz(target: &Target, seed: u64, time: Duration, keep: usize) -> Result<O
         };
         let input = mutate(&mut random, &input, other, target.words);
         inputs += 1;
-        match run(target, &input) {
+        let (outcome, took) = timed(target, &input);
+        slowest = slowest.max(took);
+        match outcome {
             Ok(sights) => {
                 let new = sights
                     .into_iter()
@@ -73,6 +80,7 @@ pub fn fuzz(target: &Target, seed: u64, time: Duration, keep: usize) -> Result<O
         inputs,
         sights: seen.len(),
         kept: keep_best(target, pool, keep)?,
+        slowest,
     })
 }
 
@@ -112,13 +120,18 @@ fn on_processor() -> Option<Duration> {
 /// # Errors
 /// What broke: a panic, a promise, or patience.
 pub fn run(target: &Target, input: &[u8]) -> Result<Vec<u64>, String> {
+    timed(target, input).0
+}
+
+/// The same, and how long it took.
+fn timed(target: &Target, input: &[u8]) -> (Result<Vec<u64>, String>, Duration) {
     let (begun, worked) = (Instant::now(), on_processor());
     let outcome = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
     let took = match (worked, on_processor()) {
         (Some(before), Some(after)) => after.saturating_sub(before),
         _ => begun.elapsed(),
     };
-    match outcome {
+    let sights = match outcome {
         Err(panic) => {
             let text = panic
                 .downcast_ref::<String>()
@@ -129,5 +142,6 @@ pub fn run(target: &Target, input: &[u8]) -> Result<Vec<u64>, String> {
         Ok(Err(broken)) => Err(broken),
         Ok(Ok(_)) if took > SLOW => Err(format!("it took {took:?}")),
         Ok(Ok(sights)) => Ok(sights),
-    }
+    };
+    (sights, took)
 }

@@ -30,10 +30,11 @@ fn main() -> ExitCode {
     for target in &wanted.targets {
         match fuzz(target, wanted.seed, wanted.time, wanted.keep) {
             Ok(outcome) => println!(
-                "{}: {} inputs in {} s, seed {}, {} different sights, {} kept",
+                "{}: {} inputs in {} s, the slowest in {:.1?}, seed {}, {} different sights, {} kept",
                 target.name,
                 outcome.inputs,
                 wanted.time.as_secs(),
+                outcome.slowest,
                 wanted.seed,
                 outcome.sights,
                 outcome.kept

@@ -1,5 +1,7 @@
 //! YAML and JSON texts (A16).
 
+use std::fmt::Write as _;
+
 use stageset_render::{Limits, yaml};
 
 use super::{Target, sight};
@@ -63,7 +65,7 @@ fn run(input: &[u8]) -> Result<Vec<u64>, String> {
         Ok(documents) => {
             for document in documents {
                 let text = document.value.to_string();
-                let again = yaml::json_document(text.as_bytes(), &Limits::default());
+                let again = yaml::json_document(printable(&text).as_bytes(), &Limits::default());
                 let again = again.map_err(|errors| format!("its JSON isn't read: {errors:?}"))?;
                 if again.map(|document| document.value) != Some(document.value) {
                     return Err("read as JSON it is something else".to_owned());
@@ -83,4 +85,18 @@ fn run(input: &[u8]) -> Result<Vec<u64>, String> {
         sights.extend(errors.iter().map(|error| sight(&error.fault.to_string())));
     }
     Ok(sights)
+}
+
+/// JSON in which the characters that YAML has as escapes only are escapes, too. `serde_json` writes
+/// those beyond ASCII as they are; they stand in texts alone.
+fn printable(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }

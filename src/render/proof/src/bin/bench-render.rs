@@ -98,12 +98,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 /// The middle time of our build; the tree is there already, as it is for the controller.
-fn ours(files: &Files, path: &str, count: usize) -> Result<Duration> {
-    let tree = Tree::from_files(files.clone())?;
+fn ours(tree: &Tree, path: &str, count: usize) -> Result<Duration> {
     let mut times = Vec::new();
     for _ in 0..count {
         let started = Instant::now();
-        black_box(built(&tree, path)?);
+        black_box(built(tree, path)?);
         times.push(started.elapsed());
     }
     Ok(median(times))
@@ -148,7 +147,11 @@ fn library(original: &mut Original, files: &Files, path: &str, count: usize) -> 
     Ok(median(times.collect()))
 }
 
-/// What a build takes of time.
+/// How often all three are measured in turn.
+const ROUNDS: usize = 21;
+
+/// What a build takes of time. A machine is faster and slower from one second to the next, so the
+/// three take turns, and a ratio is the middle one of those within a turn.
 fn times() -> Result<()> {
     let mut original = Original::start()?;
     println!(
@@ -159,18 +162,30 @@ fn times() -> Result<()> {
         ("small, 4 objects", small(), (200, 30)),
         ("large, 50 objects", large(50), (50, 25)),
     ] {
-        let mine = ours(&files, path, 300)?;
-        let (process, _) = process(&files, path, 15)?;
-        let library = library(&mut original, &files, path, 50)?;
-        let ratio = |other: Duration| other.as_secs_f64() / mine.as_secs_f64();
+        let tree = Tree::from_files(files.clone())?;
+        let mut turns: [Vec<Duration>; 3] = Default::default();
+        for _ in 0..ROUNDS {
+            turns[0].push(ours(&tree, path, 30)?);
+            turns[1].push(process(&files, path, 1)?.0);
+            turns[2].push(library(&mut original, &files, path, 5)?);
+        }
+        let ratio = |other: usize| {
+            let pairs = turns[other].iter().zip(&turns[0]);
+            let mut ratios: Vec<f64> = pairs
+                .map(|(other, mine)| other.as_secs_f64() / mine.as_secs_f64())
+                .collect();
+            ratios.sort_unstable_by(f64::total_cmp);
+            ratios[ROUNDS / 2]
+        };
+        let middle = |one: usize| median(turns[one].clone()).as_secs_f64() * 1e3;
         println!(
             "{name:<24} {:>8.3}ms {:>10.1}ms {:>10.2}ms {:>9.0} (≥ {:>3}) {:>9.0} (≥ {:>3})",
-            mine.as_secs_f64() * 1e3,
-            process.as_secs_f64() * 1e3,
-            library.as_secs_f64() * 1e3,
-            ratio(process),
+            middle(0),
+            middle(1),
+            middle(2),
+            ratio(1),
             targets.0,
-            ratio(library),
+            ratio(2),
             targets.1,
         );
     }
