@@ -39,6 +39,26 @@ impl fmt::Display for Id {
     }
 }
 
+/// The same, as it stands in an object.
+#[derive(Default)]
+struct Identity<'n> {
+    group: &'n str,
+    kind: &'n str,
+    namespace: &'n str,
+    name: &'n str,
+}
+
+impl From<Identity<'_>> for Id {
+    fn from(identity: Identity<'_>) -> Self {
+        Self {
+            group: identity.group.to_owned(),
+            kind: identity.kind.to_owned(),
+            namespace: identity.namespace.to_owned(),
+            name: identity.name.to_owned(),
+        }
+    }
+}
+
 pub(super) enum Checked {
     /// An object to deliver.
     Object(Id),
@@ -88,7 +108,7 @@ pub(super) fn check(node: &Node, origin: &Origin) -> Result<Checked, Vec<Problem
         return Ok(if local {
             Checked::LocalConfig
         } else {
-            Checked::Object(id)
+            Checked::Object(id.into())
         });
     }
     let problem = |fault| Problem::Object {
@@ -98,29 +118,19 @@ pub(super) fn check(node: &Node, origin: &Origin) -> Result<Checked, Vec<Problem
     Err(faults.into_iter().map(problem).collect())
 }
 
-fn identify(node: &Node, faults: &mut Vec<ObjectFault>) -> Id {
-    let mut id = Id {
-        group: String::new(),
-        kind: String::new(),
-        namespace: String::new(),
-        name: String::new(),
-    };
+fn identify<'n>(node: &'n Node, faults: &mut Vec<ObjectFault>) -> Identity<'n> {
+    let mut id = Identity::default();
     if !matches!(node.data, Data::Mapping(_)) {
         faults.push(ObjectFault::NotMapping { found: node.kind() });
         return id;
     }
-    let what = describe(node);
     let metadata = node.get("metadata");
-    let mut check = Check {
-        what: &what,
-        faults,
-    };
+    let mut check = Check { node, faults };
     if let Some(version) = check.required(node.get("apiVersion"), "apiVersion") {
-        let group = version.split_once('/').map_or("", |(group, _)| group);
-        group.clone_into(&mut id.group);
+        id.group = version.split_once('/').map_or("", |(group, _)| group);
     }
     if let Some(kind) = check.required(node.get("kind"), "kind") {
-        kind.clone_into(&mut id.kind);
+        id.kind = kind;
     }
     match metadata {
         None => check.missing("metadata.name"),
@@ -137,11 +147,10 @@ fn identify(node: &Node, faults: &mut Vec<ObjectFault>) -> Id {
         .get("generateName")
         .is_some_and(|node| !node.is_null())
     {
-        check
-            .faults
-            .push(ObjectFault::GenerateName { what: what.clone() });
+        let what = check.what();
+        check.faults.push(ObjectFault::GenerateName { what });
     } else if let Some(name) = check.required(metadata.get("name"), "metadata.name") {
-        name.clone_into(&mut id.name);
+        id.name = name;
     }
     match metadata.get("namespace") {
         None
@@ -150,7 +159,7 @@ fn identify(node: &Node, faults: &mut Vec<ObjectFault>) -> Id {
             ..
         }) => {}
         Some(node) => match node.text() {
-            Some(text) => text.clone_into(&mut id.namespace),
+            Some(text) => id.namespace = text,
             None => check.bad(node, "metadata.namespace".into(), "a string"),
         },
     }
@@ -178,11 +187,16 @@ fn describe(node: &Node) -> String {
 }
 
 struct Check<'a> {
-    what: &'a str,
+    node: &'a Node,
     faults: &'a mut Vec<ObjectFault>,
 }
 
 impl Check<'_> {
+    /// The object, for a message.
+    fn what(&self) -> String {
+        describe(self.node)
+    }
+
     /// A string that must be there and not be empty.
     fn required<'n>(&mut self, node: Option<&'n Node>, field: &'static str) -> Option<&'n str> {
         match node {
@@ -217,15 +231,13 @@ impl Check<'_> {
     }
 
     fn missing(&mut self, field: &'static str) {
-        self.faults.push(ObjectFault::Missing {
-            what: self.what.to_owned(),
-            field,
-        });
+        let what = self.what();
+        self.faults.push(ObjectFault::Missing { what, field });
     }
 
     fn bad(&mut self, node: &Node, field: String, expected: &'static str) {
         self.faults.push(ObjectFault::BadField {
-            what: self.what.to_owned(),
+            what: self.what(),
             field,
             found: node.kind().to_owned(),
             line: node.line,

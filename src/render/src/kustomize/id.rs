@@ -97,7 +97,7 @@ impl<'a> Id<'a> {
             version,
             kind,
         } = self.gvk;
-        format!("{kind}\0{group}\0{version}\0{}\0{namespace}", self.name)
+        [kind, group, version, self.name, namespace].join("\0")
     }
 }
 

@@ -1,8 +1,9 @@
 //! Names that refer to other objects: when an object was renamed, those who name it follow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::config::{Config, FieldSpec};
+use super::config::{self, Config, Referrer};
 use super::id::{Gvk, OwnedGvk};
 use super::ledger::Problems;
 use super::problem::{Fault, Place};
@@ -79,14 +80,8 @@ impl Candidate {
     }
 }
 
-/// A field that may name an object, and of which kind.
-struct Referrer<'a> {
-    field: &'a FieldSpec,
-    target: &'a OwnedGvk,
-}
-
 /// Updates every reference.
-pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut Problems) {
+pub(super) fn update(resources: &mut Resources, config: &Arc<Config>, problems: &mut Problems) {
     let list = resources.list_mut();
     let subjects: Vec<BTreeSet<String>> = list
         .iter()
@@ -107,35 +102,12 @@ pub(super) fn update(resources: &mut Resources, config: &Config, problems: &mut 
             by_name.entry(name).or_default().push(at);
         }
     }
-    let kinds: Vec<String> = list
-        .iter()
-        .map(|resource| resource.first_id().gvk.kind.to_owned())
-        .collect();
-    // Of hundreds of fields a build has few: those of the kinds that it holds.
-    let mut by_kind: BTreeMap<&str, Vec<Referrer<'_>>> = BTreeMap::new();
-    by_kind.extend(kinds.iter().map(|kind| (kind.as_str(), Vec::new())));
-    let mut anywhere = Vec::new();
-    for reference in &config.name_references {
-        let target = &reference.gvk;
-        for field in &reference.referrers {
-            if field.gvk.kind.is_empty() {
-                anywhere.push(Referrer { field, target });
-            } else if let Some(own) = by_kind.get_mut(field.gvk.kind.as_str()) {
-                own.push(Referrer { field, target });
-            }
-        }
-    }
+    let referrers = config::referrers(config);
     for (at, resource) in list.iter_mut().enumerate() {
-        let own = by_kind
-            .get(kinds[at].as_str())
-            .map_or(&[][..], Vec::as_slice);
-        let selected: Vec<&Referrer<'_>> = own
-            .iter()
-            .chain(&anywhere)
-            .filter(|referrer| {
-                let gvk = referrer.field.gvk.borrow();
-                resource.first_id().gvk.is_selected(gvk)
-            })
+        let gvk = resource.first_id().gvk;
+        let selected: Vec<&Referrer> = referrers
+            .of_kind(gvk.kind)
+            .filter(|referrer| gvk.is_selected(referrer.field.gvk.borrow()))
             .collect();
         if selected.is_empty() {
             continue;
@@ -215,7 +187,7 @@ struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn update(&self, node: &mut Node, referrer: &Referrer<'_>) -> Result<(), Refusal> {
+    fn update(&self, node: &mut Node, referrer: &Referrer) -> Result<(), Refusal> {
         walk::visit(
             node,
             &referrer.field.segments,
@@ -241,7 +213,7 @@ impl<'a> Resolver<'a> {
         )
     }
 
-    fn scalar(&self, node: &mut Node, referrer: &Referrer<'_>) -> Result<(), Refusal> {
+    fn scalar(&self, node: &mut Node, referrer: &Referrer) -> Result<(), Refusal> {
         let Some(name) = node.scalar() else {
             return Ok(());
         };
@@ -255,7 +227,7 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    fn mapping(&self, node: &mut Node, referrer: &Referrer<'_>) -> Result<(), Refusal> {
+    fn mapping(&self, node: &mut Node, referrer: &Referrer) -> Result<(), Refusal> {
         let Some(name) = node.get("name").and_then(Node::scalar) else {
             return Err(Refusal(format!(
                 "the mapping on line {} has no name",
@@ -311,7 +283,7 @@ impl<'a> Resolver<'a> {
     fn find(
         &self,
         name: &str,
-        referrer: &Referrer<'_>,
+        referrer: &Referrer,
         in_namespace: &dyn Fn(&Candidate) -> bool,
         all_same: &dyn Fn(&[&Candidate]) -> bool,
     ) -> Result<Option<&'a Candidate>, Refusal> {

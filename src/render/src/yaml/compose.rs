@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, ScalarStyle, Tag};
 
 use super::node::{Data, Node};
-use super::open::{Complete, Frame, Key, Open, OpenMapping, fill, next_key};
+use super::open::{Complete, Entry, Frame, Key, Open, OpenMapping, fill, next_key};
 use super::scalar::Dialect;
 use super::tag::{core_tag, scalar_data};
 use super::{YamlError, YamlFault};
@@ -20,6 +20,10 @@ pub(super) struct Composer<'a> {
     dialect: Dialect,
     document: usize,
     stack: Vec<Frame>,
+    /// The items of all open lists, the innermost's last.
+    items: Vec<Node>,
+    /// The entries of all open mappings, the innermost's last.
+    entries: Vec<Entry>,
     root: Option<Node>,
     anchors: BTreeMap<usize, Complete>,
     nodes: usize,
@@ -34,6 +38,8 @@ impl<'a> Composer<'a> {
             dialect,
             document: 0,
             stack: Vec::new(),
+            items: Vec::new(),
+            entries: Vec::new(),
             root: None,
             anchors: BTreeMap::new(),
             nodes: 0,
@@ -52,6 +58,8 @@ impl<'a> Composer<'a> {
         self.alias_nodes = 0;
         self.anchors.clear();
         self.stack.clear();
+        self.items.clear();
+        self.entries.clear();
         self.root = None;
         let limit = self.limits.documents;
         if self.document > limit {
@@ -121,12 +129,16 @@ impl<'a> Composer<'a> {
         line: usize,
         flow: bool,
     ) -> Result<(), YamlError> {
-        let (anchor, tag, own, open) = match event {
-            Event::SequenceStart(anchor, tag) => (anchor, tag, "seq", Open::Sequence(Vec::new())),
-            Event::MappingStart(anchor, tag) => {
-                (anchor, tag, "map", Open::Mapping(OpenMapping::default()))
-            }
+        let (anchor, tag, own) = match event {
+            Event::SequenceStart(anchor, tag) => (anchor, tag, "seq"),
+            Event::MappingStart(anchor, tag) => (anchor, tag, "map"),
             _ => return Ok(()),
+        };
+        let (first, open) = if own == "seq" {
+            (self.items.len(), Open::Sequence)
+        } else {
+            let open = Open::Mapping(OpenMapping::default());
+            (self.entries.len(), open)
         };
         self.check_collection_tag(tag.as_deref(), own, line);
         let flow = flow || self.stack.last().is_some_and(|frame| frame.flow);
@@ -145,6 +157,7 @@ impl<'a> Composer<'a> {
             anchor,
             flow,
             sources,
+            first,
             open,
         })
     }
@@ -190,9 +203,14 @@ impl<'a> Composer<'a> {
             return Ok(());
         };
         let (data, braces, what) = match frame.open {
-            Open::Sequence(items) => (Data::Sequence(items), false, "[...]"),
+            Open::Sequence => {
+                let items = self.items.drain(frame.first..).collect();
+                (Data::Sequence(items), false, "[...]")
+            }
             Open::Mapping(mapping) => {
-                let entries = self.merged(mapping, frame.line, frame.flow);
+                self.merge(mapping, frame.first, frame.line, frame.flow);
+                let entries = self.entries.drain(frame.first..);
+                let entries = entries.map(|entry| (entry.key, entry.value)).collect();
                 (Data::Mapping(entries), frame.flow, "{...}")
             }
         };
@@ -201,15 +219,10 @@ impl<'a> Composer<'a> {
         self.node(Complete { node, braces }, frame.anchor, key, false)
     }
 
-    /// A mapping's own entries, then those that its merge key adds.
-    fn merged(
-        &mut self,
-        mut mapping: OpenMapping,
-        line: usize,
-        braces: bool,
-    ) -> Vec<(String, Node)> {
+    /// Adds what a mapping's merge key adds, after its own entries.
+    fn merge(&mut self, mut mapping: OpenMapping, first: usize, line: usize, braces: bool) {
         let sources = match mapping.merge.take() {
-            None => return mapping.entries,
+            None => return,
             Some(Node {
                 data: Data::Sequence(items),
                 ..
@@ -223,15 +236,14 @@ impl<'a> Composer<'a> {
             };
             // An alias as the source was counted already; a mapping written in place is cheap.
             for (key, mut value) in added {
-                if mapping.position(&key).is_none() {
+                if mapping.position(&self.entries, first, &key).is_none() {
                     if braces && self.dialect == Dialect::Objects {
                         fill(&mut value);
                     }
-                    mapping.push(key, line, value);
+                    mapping.push(&mut self.entries, first, Entry { key, line, value });
                 }
             }
         }
-        mapping.entries
     }
 
     fn expects_key(&self) -> bool {
@@ -272,20 +284,20 @@ impl<'a> Composer<'a> {
             return Ok(());
         };
         match &mut frame.open {
-            Open::Sequence(items) if frame.sources => items.push(complete.node),
-            Open::Sequence(items) => items.push(complete.settled(dialect)),
+            Open::Sequence if frame.sources => self.items.push(complete.node),
+            Open::Sequence => self.items.push(complete.settled(dialect)),
             Open::Mapping(mapping) => match std::mem::take(&mut mapping.key) {
                 Key::Next => (mapping.key, fault) = next_key(complete.node, key, merge),
                 Key::Value(key, line) => {
-                    let node = complete.settled(dialect);
-                    match mapping.position(&key) {
-                        None => mapping.push(key, line, node),
+                    let (first, value) = (frame.first, complete.settled(dialect));
+                    match mapping.position(&self.entries, first, &key) {
+                        None => mapping.push(&mut self.entries, first, Entry { key, line, value }),
                         // Kustomize takes the last one in settings.
                         Some(at) if dialect == Dialect::Settings => {
-                            mapping.entries[at].1 = node;
+                            self.entries[at].value = value;
                         }
                         Some(at) => {
-                            let first = mapping.lines[at];
+                            let first = self.entries[at].line;
                             fault = Some((line, YamlFault::DuplicateKey { key, first }));
                         }
                     }

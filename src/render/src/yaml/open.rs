@@ -54,46 +54,56 @@ pub(super) struct Frame {
     pub(super) flow: bool,
     /// Whether it is a list of what `<<` adds.
     pub(super) sources: bool,
+    /// How many items or entries those around it have: where its own begin among all that are open.
+    pub(super) first: usize,
     pub(super) open: Open,
 }
 
 pub(super) enum Open {
-    Sequence(Vec<Node>),
+    Sequence,
     Mapping(OpenMapping),
 }
 
 #[derive(Default)]
 pub(super) struct OpenMapping {
-    pub(super) entries: Vec<(String, Node)>,
-    /// Line of each key, for messages about duplicates.
-    pub(super) lines: Vec<usize>,
     /// Where each key is, once there are many of them.
-    pub(super) index: Option<BTreeMap<String, usize>>,
+    index: Option<BTreeMap<String, usize>>,
     pub(super) merge: Option<Node>,
     pub(super) key: Key,
+}
+
+/// One entry of a mapping whose end hasn't come yet. Those of all open mappings are in one list, the
+/// innermost's last, so that a mapping is allocated once, when it is known how large it is.
+pub(super) struct Entry {
+    pub(super) key: String,
+    /// The line of the key, for messages about duplicates.
+    pub(super) line: usize,
+    pub(super) value: Node,
 }
 
 /// How many keys of a mapping are searched one by one.
 const SEARCHED: usize = 24;
 
 impl OpenMapping {
-    pub(super) fn position(&self, key: &str) -> Option<usize> {
+    /// Where a key is in the list of entries; this mapping's own begin at `first`.
+    pub(super) fn position(&self, entries: &[Entry], first: usize, key: &str) -> Option<usize> {
         match &self.index {
             Some(index) => index.get(key).copied(),
-            None => self.entries.iter().position(|(name, _)| name == key),
+            None => entries[first..]
+                .iter()
+                .position(|entry| entry.key == key)
+                .map(|at| first + at),
         }
     }
 
-    pub(super) fn push(&mut self, key: String, line: usize, node: Node) {
-        let at = self.entries.len();
+    pub(super) fn push(&mut self, entries: &mut Vec<Entry>, first: usize, entry: Entry) {
         if let Some(index) = &mut self.index {
-            index.insert(key.clone(), at);
+            index.insert(entry.key.clone(), entries.len());
         }
-        self.entries.push((key, node));
-        self.lines.push(line);
-        if self.index.is_none() && self.entries.len() > SEARCHED {
-            let names = self.entries.iter().enumerate();
-            self.index = Some(names.map(|(at, (name, _))| (name.clone(), at)).collect());
+        entries.push(entry);
+        if self.index.is_none() && entries.len() - first > SEARCHED {
+            let names = entries.iter().enumerate().skip(first);
+            self.index = Some(names.map(|(at, entry)| (entry.key.clone(), at)).collect());
         }
     }
 }

@@ -3,11 +3,13 @@
 
 mod defaults;
 mod read;
+mod referrers;
 
 use std::sync::{Arc, LazyLock};
 
 use super::id::OwnedGvk;
 pub(super) use read::{from_crds, from_file};
+pub(super) use referrers::{Referrer, referrers};
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +120,14 @@ pub(super) struct Conflict {
 }
 
 static DEFAULTS: LazyLock<Arc<Config>> = LazyLock::new(|| Arc::new(defaults::config()));
+
+/// Where the namespace of every object stands.
+pub(super) static NAMESPACE: LazyLock<FieldSpec> =
+    LazyLock::new(|| FieldSpec::new(OwnedGvk::default(), "metadata/namespace", true));
+
+/// Where the labels of every object stand.
+pub(super) static LABELS: LazyLock<FieldSpec> =
+    LazyLock::new(|| FieldSpec::new(OwnedGvk::default(), "metadata/labels", true));
 
 /// Kustomize's own.
 pub(super) fn defaults() -> Arc<Config> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) use self::images::ImageRule;
 pub(super) use self::namespace::Subjects;
 pub(super) use self::values::ValueTarget;
-use super::config::{Config, FieldSpec, merge_fields};
+use super::config::{Config, FieldSpec, LABELS, merge_fields};
 use super::kustomization::{Kustomization, Label, Replica};
 use super::ledger::Problems;
 use super::patch::{JsonPatch, StrategicPatch};
@@ -297,8 +297,7 @@ fn label_fields(label: &Label, config: &Config) -> Result<Vec<FieldSpec>, Fault>
         if label.include_volume_claim_templates {
             add(&config.volume_claim_template_labels)?;
         }
-        let own = FieldSpec::new(super::id::OwnedGvk::default(), "metadata/labels", true);
-        add(&[own])?;
+        add(std::slice::from_ref(&*LABELS))?;
     }
     Ok(fields)
 }

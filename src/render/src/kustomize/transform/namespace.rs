@@ -1,7 +1,6 @@
 //! The namespace of objects, and of what in them names it.
 
-use crate::kustomize::config::FieldSpec;
-use crate::kustomize::id::OwnedGvk;
+use crate::kustomize::config::{FieldSpec, NAMESPACE};
 use crate::kustomize::ledger::Problems;
 use crate::kustomize::problem::{Fault, Place};
 use crate::kustomize::resource::Resource;
@@ -45,7 +44,7 @@ pub(super) fn set(
 }
 
 pub(super) fn set_one(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Fault> {
-    let own = &FieldSpec::new(OwnedGvk::default(), "metadata/namespace", true);
+    let own = &*NAMESPACE;
     let set = &mut |node: &mut Node| set_text(node, rule);
     let cluster_scoped = resource.is_cluster_scoped();
     let gvk = resource.gvk();
