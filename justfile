@@ -121,7 +121,7 @@ substitution-oracle seed="1" count="20000": (tools "kustomize")
 [group('render')]
 bench-render: (tools "kustomize")
     rustup target add "$(uname -m)-unknown-linux-musl"
-    cargo build --profile small --target "$(uname -m)-unknown-linux-musl" --package stageset-render-proof --features oracle --bin build-folder
+    RUSTFLAGS="-C relocation-model=static" cargo build --profile small --target "$(uname -m)-unknown-linux-musl" --package stageset-render-proof --features oracle --bin build-folder
     cargo build --release --package stageset-render-proof --features oracle --bin build-folder --bin bench-render
     target/release/bench-render
 

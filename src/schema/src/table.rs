@@ -42,9 +42,9 @@ fn readable<T>(part: Result<T, String>) -> T {
     part.expect("the checked-in table is readable")
 }
 
-/// Named schemas, ordered by name; each is read when it is first asked for.
+/// Named schemas, ordered by name; each is read when it is first asked for, and most never are.
 #[derive(Debug, Default)]
-pub(crate) struct Definitions(Vec<(Block, OnceLock<Node>)>);
+pub(crate) struct Definitions(Vec<(Block, OnceLock<Box<Node>>)>);
 
 impl Definitions {
     pub(crate) fn new(mut blocks: Vec<Block>) -> Self {
@@ -66,7 +66,8 @@ impl Definitions {
 
     fn at(&'static self, place: usize) -> SchemaRef {
         let (block, node) = &self.0[place];
-        let node = node.get_or_init(|| readable(parse::definition(block, self)));
+        let read = || Box::new(readable(parse::definition(block, self)));
+        let node = node.get_or_init(read);
         SchemaRef::named(block.name(), node)
     }
 }

@@ -147,11 +147,21 @@ fn library(original: &mut Original, files: &Files, path: &str, count: usize) -> 
     Ok(median(times.collect()))
 }
 
-/// How often all three are measured in turn.
+/// How often those who are compared are measured in turn: a machine is faster and slower from one
+/// second to the next.
 const ROUNDS: usize = 21;
 
-/// What a build takes of time. A machine is faster and slower from one second to the next, so the
-/// three take turns, and a ratio is the middle one of those within a turn.
+/// How many times longer one takes than the other: the middle one of the ratios within a turn.
+fn ratio(one: &[Duration], other: &[Duration]) -> f64 {
+    let pairs = one.iter().zip(other);
+    let mut ratios: Vec<f64> = pairs
+        .map(|(one, other)| one.as_secs_f64() / other.as_secs_f64())
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
+/// What a build takes of time.
 fn times() -> Result<()> {
     let mut original = Original::start()?;
     println!(
@@ -169,53 +179,54 @@ fn times() -> Result<()> {
             turns[1].push(process(&files, path, 1)?.0);
             turns[2].push(library(&mut original, &files, path, 5)?);
         }
-        let ratio = |other: usize| {
-            let pairs = turns[other].iter().zip(&turns[0]);
-            let mut ratios: Vec<f64> = pairs
-                .map(|(other, mine)| other.as_secs_f64() / mine.as_secs_f64())
-                .collect();
-            ratios.sort_unstable_by(f64::total_cmp);
-            ratios[ROUNDS / 2]
-        };
         let middle = |one: usize| median(turns[one].clone()).as_secs_f64() * 1e3;
         println!(
             "{name:<24} {:>8.3}ms {:>10.1}ms {:>10.2}ms {:>9.0} (≥ {:>3}) {:>9.0} (≥ {:>3})",
             middle(0),
             middle(1),
             middle(2),
-            ratio(1),
+            ratio(&turns[1], &turns[0]),
             targets.0,
-            ratio(2),
+            ratio(&turns[2], &turns[0]),
             targets.1,
         );
     }
     Ok(())
 }
 
-/// Whether time grows with the number of objects, or faster.
+/// Whether time grows with the number of objects, or faster. The sizes take turns, too.
 #[expect(clippy::cast_precision_loss, reason = "printed figures")]
 fn growth() -> Result<()> {
-    let mut per_object = Vec::new();
-    for size in [100, 1000, 10_000] {
+    const SIZES: [usize; 3] = [100, 1000, 10_000];
+    let mut trees = Vec::new();
+    for size in SIZES {
         let (files, path) = large(size);
-        let tree = Tree::from_files(files)?;
-        let mut times = Vec::new();
-        for _ in 0..(20_000 / size).clamp(5, 50) {
+        trees.push((Tree::from_files(files)?, path));
+    }
+    let mut turns: [Vec<Duration>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        for (at, (tree, path)) in trees.iter().enumerate() {
+            // Together: the kernel counts in ticks of some milliseconds.
+            let count = u32::try_from((2_000 / SIZES[at]).max(1))?;
             let started = on_processor()?;
-            black_box(built(&tree, path)?);
-            times.push(on_processor()?.saturating_sub(started));
+            for _ in 0..count {
+                black_box(built(tree, path)?);
+            }
+            turns[at].push(on_processor()?.saturating_sub(started) / count);
         }
-        let time = median(times);
-        per_object.push(time.as_secs_f64() * 1e6 / size as f64);
+    }
+    for (size, times) in SIZES.iter().zip(&turns) {
+        let time = median(times.clone()).as_secs_f64();
         println!(
             "{size:>6} objects: {:>9.2} ms on the processor, {:.2} µs an object",
-            time.as_secs_f64() * 1e3,
-            per_object[per_object.len() - 1]
+            time * 1e3,
+            time * 1e6 / *size as f64
         );
     }
+    let objects = SIZES[2] as f64 / SIZES[0] as f64;
     println!(
         "10,000 / 100 an object: {:.2} (≤ 1.50)",
-        per_object[2] / per_object[0]
+        ratio(&turns[2], &turns[0]) / objects
     );
     Ok(())
 }
