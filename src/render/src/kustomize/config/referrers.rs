@@ -21,8 +21,7 @@ pub(in crate::kustomize) struct Referrers {
     anywhere: Vec<Referrer>,
 }
 
-static OF_DEFAULTS: LazyLock<Arc<Referrers>> =
-    LazyLock::new(|| Arc::new(Referrers::of(&DEFAULTS)));
+static OF_DEFAULTS: LazyLock<Arc<Referrers>> = LazyLock::new(|| Arc::new(Referrers::of(&DEFAULTS)));
 
 /// Those of a configuration; most builds have kustomize's own, which are sorted once.
 pub(in crate::kustomize) fn referrers(config: &Arc<Config>) -> Arc<Referrers> {
