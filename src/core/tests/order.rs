@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use stageset_core::object::Owner;
 use stageset_core::plan::Next;
 
-use crate::world::{World, shop, stage};
+use crate::world::{Stored, World, shop, stage};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -93,6 +94,72 @@ fn the_inventory_holds_what_was_written_with_its_uid() {
             "deployer"
         );
     }
+}
+
+/// One stage of two waves, the second with a Service that another StageSet owns unless `free`.
+fn two_waves(free: bool) -> World {
+    let mut world = World::new(vec![stage("app", "app")]);
+    world.reviews = true;
+    world.publish("app", "r1", &["ServiceAccount/web=1", "Service/web=1"]);
+    if !free {
+        let owner = Owner {
+            namespace: "elsewhere".into(),
+            name: "other".into(),
+        };
+        let stored = Stored {
+            owner: Some(owner),
+            ..Stored::foreign("u-foreign", world.now)
+        };
+        let key = world.key("Service", "web");
+        world.objects.insert(key, stored);
+    }
+    world
+}
+
+#[test]
+fn a_stage_that_its_account_may_deliver_is_recorded_once_before_and_once_after() {
+    let mut world = two_waves(true);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    let recorded = world.done_with("record 2 object(s) in the inventory of stage app");
+    assert_eq!(recorded.len(), 2, "{:#?}", world.done);
+    // What an account may do has to be known: otherwise each wave is recorded after its dry runs.
+    let mut world = two_waves(true);
+    world.reviews = false;
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    let recorded = world.done_with("record");
+    let inventory = recorded.iter().filter(|what| what.contains("inventory"));
+    assert_eq!(inventory.count(), 3, "{:#?}", world.done);
+}
+
+#[test]
+fn what_was_recorded_ahead_and_then_refused_leaves_the_inventory_unharmed() {
+    let mut world = two_waves(false);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False StageFailed", "{}", world.message());
+    assert!(
+        world.message().contains("elsewhere/other"),
+        "{}",
+        world.message()
+    );
+    world.publish("app", "r2", &["ServiceAccount/web=1"]);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.done_with("delete").is_empty(), "{:#?}", world.done);
+    assert_eq!(world.object("Service", "web").unwrap().uid, "u-foreign");
+    assert!(world.inventories.values().all(|i| i.entries.len() == 1));
+}
+
+#[test]
+fn what_was_recorded_ahead_and_then_refused_survives_a_teardown() {
+    let mut world = two_waves(false);
+    world.settle(MINUTE);
+    world.deletion_timestamp = Some(world.now);
+    world.settle(5 * MINUTE);
+    assert!(world.gone, "{}", world.message());
+    assert!(world.object("ServiceAccount", "web").is_none());
+    assert_eq!(world.object("Service", "web").unwrap().uid, "u-foreign");
 }
 
 #[test]

@@ -28,8 +28,50 @@ fn k24_a_stageset_is_claimed_before_anything_is_done() {
     world.settle(MINUTE);
     assert_eq!(world.ready(), "True Succeeded");
     assert_eq!(world.status.handled_by, Some(release("a")));
-    // Before the finalizer, and long before the tenant's world.
-    assert_eq!(world.done[0].what, "record status");
+    // The finalizer is the same for every release; all else waits for the claim.
+    assert!(world.done[0].what.starts_with("add the finalizer"));
+    assert!(world.done[1].what.starts_with("record status"));
+}
+
+#[test]
+fn k24_the_claim_costs_no_request_of_its_own() {
+    let (mut claimed, mut alone) = (of("a"), shop());
+    claimed.settle(MINUTE);
+    alone.settle(MINUTE);
+    assert_eq!(claimed.requests, alone.requests);
+    assert_eq!(
+        claimed.done_with("record status"),
+        alone.done_with("record status")
+    );
+}
+
+/// A release comes to rest, and the one that handled it lets go of it.
+#[test]
+fn k24_what_nobody_claims_is_claimed_although_there_is_nothing_to_do() {
+    let mut world = of("a");
+    world.settle(MINUTE);
+    world.crash();
+    world.status.handled_by = None;
+    world.config.release = Some(release("b"));
+    let done = world.done.len();
+    world.settle(MINUTE);
+    assert_eq!(world.status.handled_by, Some(release("b")));
+    assert_eq!(world.done.len(), done + 1, "{:#?}", world.done);
+}
+
+#[test]
+fn k24_a_teardown_is_claimed_before_anything_is_deleted() {
+    let mut world = of("a");
+    world.settle(MINUTE);
+    world.crash();
+    world.status.handled_by = None;
+    world.config.release = Some(release("b"));
+    world.deletion_timestamp = Some(world.now);
+    let done = world.done.len();
+    world.settle(5 * MINUTE);
+    assert!(world.gone);
+    assert_eq!(world.status.handled_by, Some(release("b")));
+    assert!(world.done[done].what.starts_with("record status"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use stageset_api::reason::Reason;
 
 use crate::failure::Failure;
 use crate::observation::Observation;
-use crate::plan::{Operation, RecordOperation};
+use crate::plan::{Operation, Plan, RecordOperation};
 use crate::spec::Spec;
 
 use super::Stop;
@@ -26,28 +26,51 @@ pub(super) fn own_records_are_writable(observation: &Observation) -> Result<(), 
 }
 
 /// Two releases of the controller may look at one StageSet; the one that claimed it first handles it,
-/// and the other one does nothing at all (K24). The claim is a write at the version that was seen, so
-/// only one of two can win, and it comes before everything else that is written to a status or to the
-/// tenant's world.
+/// and the other one does nothing at all (K24).
 pub(super) fn handled_here(observation: &Observation) -> Result<(), Stop> {
-    let config = &observation.config;
     let status = &observation.stage_set.status;
-    if let Some(other) = config.handled_elsewhere(status) {
+    if let Some(other) = observation.config.handled_elsewhere(status) {
         return Err(Stop::Rest(format!(
             "release {other} of the controller handles this StageSet (status.handledBy): let the \
              lists of --watch-namespaces not overlap, or start this one with --take-over"
         )));
     }
-    match &config.release {
-        Some(ours) if status.handled_by.as_ref() != Some(ours) => {
-            let mut claimed = status.clone();
-            claimed.handled_by = Some(ours.clone());
-            Err(Stop::Act(vec![vec![Operation::Record(
-                RecordOperation::Status(Box::new(claimed)),
-            )]]))
-        }
-        _ => Ok(()),
+    Ok(())
+}
+
+/// The claim of our release (K24) rides on the first status that is recorded; whatever else would be
+/// written before that waits for a claim of its own. It is a write at the version that was seen, so only
+/// one of two releases can win. The finalizer may come before: it is the same for all of them.
+pub(super) fn claimed(observation: &Observation, mut plan: Plan) -> Plan {
+    let recorded = &observation.stage_set.status;
+    let Some(ours) = &observation.config.release else {
+        return plan;
+    };
+    if recorded.handled_by.as_ref() == Some(ours) {
+        return plan;
     }
+    let mut first = None;
+    for operation in plan.steps.iter_mut().flatten() {
+        let status = match operation {
+            Operation::Record(RecordOperation::AddFinalizer) => continue,
+            Operation::Record(
+                RecordOperation::Status(status) | RecordOperation::Action { status, .. },
+            ) => Some(status),
+            Operation::Record(_) | Operation::Tenant(_) => None,
+        };
+        first.get_or_insert(status.is_some());
+        if let Some(status) = status {
+            status.handled_by = Some(ours.clone());
+        }
+    }
+    if first != Some(false) {
+        return plan;
+    }
+    let mut claim = recorded.clone();
+    claim.handled_by = Some(ours.clone());
+    Plan::act(vec![vec![Operation::Record(RecordOperation::Status(
+        Box::new(claim),
+    ))]])
 }
 
 /// The finalizer comes before everything else, so that nothing applied can be forgotten by a

@@ -49,10 +49,11 @@ pub use preflight::Lacking;
 /// stage is settled (I2); no object is applied before its stage's inventory holds it (D1); no new
 /// content of a stage before every stage ahead of it is ready in the same run (L4).
 pub fn reconcile(observation: &Observation) -> Plan {
-    match phases(observation) {
+    let plan = match phases(observation) {
         Ok(never) => match never {},
         Err(stop) => stop.into_plan(observation),
-    }
+    };
+    entry::claimed(observation, plan)
 }
 
 /// What the accounts of a StageSet lack for what it would deliver, as far as the observation tells.

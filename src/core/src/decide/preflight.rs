@@ -39,11 +39,23 @@ pub struct Lacking {
     pub unbound: bool,
 }
 
+/// How much is known of an account's rights before a stage begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foresight {
+    /// It may do all of it.
+    Sure,
+    /// Some of it is left to the dry runs.
+    Unsure,
+}
+
 /// Lets a stage begin if its account may do all that it needs.
-pub(super) fn rights_suffice(release: &Release<'_>, stage: &StageView<'_>) -> Result<(), Stop> {
+pub(super) fn rights_suffice(
+    release: &Release<'_>,
+    stage: &StageView<'_>,
+) -> Result<Foresight, Stop> {
     let mut review = Review::of(release.observation);
     let Some(first) = review.lacking(release, stage)? else {
-        return Ok(());
+        return Ok(review.foresight(release, stage));
     };
     let until = review.asked_at.plus(DENIED_RETRY);
     let mut all = vec![first];
@@ -103,6 +115,8 @@ struct Review<'a> {
     observation: &'a Observation,
     /// When the oldest review that misses something was made.
     asked_at: Timestamp,
+    /// Something couldn't be reviewed.
+    blind: bool,
 }
 
 impl<'a> Review<'a> {
@@ -110,6 +124,16 @@ impl<'a> Review<'a> {
         Self {
             observation,
             asked_at: observation.now,
+            blind: false,
+        }
+    }
+
+    /// What the reviews so far say of a stage that lacks nothing.
+    fn foresight(&self, release: &Release<'_>, stage: &StageView<'_>) -> Foresight {
+        if self.blind || stage.identity.is_controller() || brings_rights(release, stage) {
+            Foresight::Unsure
+        } else {
+            Foresight::Sure
         }
     }
 
@@ -206,7 +230,10 @@ impl<'a> Review<'a> {
         };
         match &fact.value {
             RulesState::Known(rules) => Some(rules),
-            RulesState::Unreadable(_) => None,
+            RulesState::Unreadable(_) => {
+                self.blind = true;
+                None
+            }
         }
     }
 
@@ -228,7 +255,10 @@ impl<'a> Review<'a> {
         };
         match &fact.value {
             AccessState::Answered(allowed) => Some(*allowed),
-            AccessState::Unreadable(_) => None,
+            AccessState::Unreadable(_) => {
+                self.blind = true;
+                None
+            }
         }
     }
 }
@@ -288,24 +318,31 @@ impl Needed<'_> {
     }
 }
 
+/// Whether an object of the stage is on record as one that exists.
+fn exists(release: &Release<'_>, stage: &StageView<'_>, key: &ObjectKey) -> bool {
+    let inventory = release.inventories.get(&stage.spec.name);
+    let entry = inventory.and_then(|inventory| inventory.entries.get(key));
+    entry.is_some_and(|entry| entry.uid.is_some())
+}
+
+/// Whether the stage makes new roles or definitions: whatever comes beside them may rest on what they
+/// grant.
+fn brings_rights(release: &Release<'_>, stage: &StageView<'_>) -> bool {
+    let mut keys = stage.objects.iter().map(|object| &object.reference.key);
+    keys.any(|key| grants_rights(key) && !exists(release, stage, key))
+}
+
 /// What delivering a stage needs, as far as the release itself can't bring it along.
 fn needed<'a>(release: &'a Release<'_>, stage: &'a StageView<'_>) -> Vec<Needed<'a>> {
     let inventory = release.inventories.get(&stage.spec.name);
-    let exists = |key: &ObjectKey| {
-        let entry = inventory.and_then(|inventory| inventory.entries.get(key));
-        entry.is_some_and(|entry| entry.uid.is_some())
-    };
-    // Whatever comes beside new roles and definitions may rest on what they grant.
-    let new_rights = |key: &ObjectKey| grants_rights(key) && !exists(key);
-    let mut keys = stage.objects.iter().map(|object| &object.reference.key);
-    let brings_rights = keys.any(new_rights);
+    let brings_rights = brings_rights(release, stage);
     let mut all = Vec::new();
     for object in &stage.objects {
         let key = &object.reference.key;
         if brings_rights && !grants_rights(key) {
             continue;
         }
-        let verbs: &[Verb] = if exists(key) {
+        let verbs: &[Verb] = if exists(release, stage, key) {
             &[Verb::Get, Verb::Patch]
         } else {
             &[Verb::Create, Verb::Get, Verb::Patch]

@@ -23,6 +23,10 @@ impl Report {
     pub(in super::super) fn status(&self, observation: &Observation) -> Status {
         let stage_set = &observation.stage_set;
         let mut status = stage_set.status.clone();
+        if let Some(ours) = &observation.config.release {
+            // Whoever reports handles it (K24).
+            status.handled_by = Some(ours.clone());
+        }
         if self.reason != Reason::Suspended {
             status.observed_generation = stage_set.generation;
             if stage_set.requested_at.is_some() {

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 use super::Stop;
 use super::actions;
-use super::preflight;
+use super::preflight::{self, Foresight};
 use super::release::{Release, StageView};
 use super::report::{self, Report};
 use super::verify;
@@ -98,10 +98,12 @@ fn written_and_ready(
 ) -> Result<Option<Timestamp>, Stop> {
     known_kinds(release, stage)?;
     within_bounds(release, stage)?;
-    if !applied {
-        preflight::rights_suffice(release, stage)?;
-    }
-    let Written { live, contested } = waves(release, stage, applied)?;
+    let foresight = if applied {
+        Foresight::Unsure
+    } else {
+        preflight::rights_suffice(release, stage)?
+    };
+    let Written { live, contested } = waves(release, stage, applied, foresight)?;
     let look = verify::ready(release, stage, applied, &live)?;
     if !contested.is_empty() {
         return Err(refused(release, stage, &contested));

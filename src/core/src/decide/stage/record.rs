@@ -7,71 +7,97 @@ use crate::plan::{Event, EventKind, Operation, RecordOperation, TenantOperation}
 use crate::waves::Wave;
 
 use super::super::conflicts;
+use super::super::preflight::Foresight;
 use super::super::prune::kubeconfig_of;
 use super::super::release::{Release, StageView};
 use super::waves::in_wave;
 
-/// Nothing is written before the inventory holds it: old ∪ new, first (D1).
-///
-/// Recorded wave by wave, after the dry runs: what was refused there was never written, and must
-/// not be answered for later by an account that may not even read it. An object that is about to be
-/// created has no uid yet, whatever the one before it had, and one that somebody else made in the place
-/// of ours has its own: otherwise a deletion of the StageSet, or a revision without the object, in
-/// between would take it for somebody else's (K23). One that is deleted to be created anew is
-/// recorded with its uid and the content that follows, so that it happens once for that content.
-pub(super) fn write_ahead(
-    release: &Release<'_>,
-    stage: &StageView<'_>,
-    wave: Wave,
-    writes: &[Operation],
-    recreates: &[(&Desired, &str)],
-) -> Vec<Vec<Operation>> {
-    let recorded = release.inventories.get(&stage.spec.name);
-    let entry = |key: &ObjectKey| recorded.and_then(|inventory| inventory.entries.get(key));
-    // What comes later in the list holds.
-    let mut planned: Vec<(&ObjectKey, InventoryEntry)> = Vec::new();
-    for object in in_wave(stage, wave) {
-        let key = &object.reference.key;
-        if entry(key).is_none() {
-            planned.push((key, plain_entry(object)));
+/// What is about to be written of a stage.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead<'a> {
+    pub release: &'a Release<'a>,
+    pub stage: &'a StageView<'a>,
+    pub wave: Wave,
+    pub foresight: Foresight,
+}
+
+impl<'a> Ahead<'a> {
+    /// Nothing is written before the inventory holds it: old ∪ new, first (D1).
+    ///
+    /// Recorded after the dry runs: what was refused there was never written, and must not be answered
+    /// for later by an account that may not even read it. Where the account is known to have all rights,
+    /// later waves are recorded together with the first one: what is refused of them for another reason
+    /// can be read, is seen not to be ours, and leaves the inventory.
+    ///
+    /// An object that is about to be created has no uid yet, whatever the one before it had, and one
+    /// that somebody else made in the place of ours has its own: otherwise a deletion of the StageSet,
+    /// or a revision without the object, in between would take it for somebody else's (K23). One that is
+    /// deleted to be created anew is recorded with its uid and the content that follows, so that it
+    /// happens once for that content.
+    pub(super) fn steps(
+        self,
+        writes: &[Operation],
+        recreates: &[(&Desired, &str)],
+    ) -> Vec<Vec<Operation>> {
+        let Self {
+            release,
+            stage,
+            wave,
+            ..
+        } = self;
+        let recorded = release.inventories.get(&stage.spec.name);
+        let entry = |key: &ObjectKey| recorded.and_then(|inventory| inventory.entries.get(key));
+        // What comes later in the list holds.
+        let mut planned: Vec<(&ObjectKey, InventoryEntry)> = Vec::new();
+        for object in in_wave(stage, wave) {
+            let key = &object.reference.key;
+            if entry(key).is_none() {
+                planned.push((key, plain_entry(object)));
+            }
         }
-    }
-    for (object, uid) in writes.iter().filter_map(applied) {
-        let key = &object.reference.key;
-        if let Some(known) = entry(key).filter(|known| known.uid.is_some() && known.uid != *uid) {
-            let (known, uid) = (known.clone(), uid.clone());
-            planned.push((key, InventoryEntry { uid, ..known }));
+        for (object, uid) in writes.iter().filter_map(applied) {
+            let key = &object.reference.key;
+            if let Some(known) = entry(key).filter(|known| known.uid.is_some() && known.uid != *uid)
+            {
+                let (known, uid) = (known.clone(), uid.clone());
+                planned.push((key, InventoryEntry { uid, ..known }));
+            }
         }
-    }
-    for (object, uid) in recreates {
-        let wanted = InventoryEntry {
-            uid: Some((*uid).to_owned()),
-            digest: Some(conflicts::recreated(object)),
-            ..plain_entry(object)
-        };
-        if entry(&object.reference.key) != Some(&wanted) {
-            planned.push((&object.reference.key, wanted));
+        for (object, uid) in recreates {
+            let wanted = InventoryEntry {
+                uid: Some((*uid).to_owned()),
+                digest: Some(conflicts::recreated(object)),
+                ..plain_entry(object)
+            };
+            if entry(&object.reference.key) != Some(&wanted) {
+                planned.push((&object.reference.key, wanted));
+            }
         }
+        if planned.is_empty() {
+            return Vec::new();
+        }
+        if self.foresight == Foresight::Sure {
+            let later = stage.objects.iter().filter(|object| object.wave > wave);
+            let later = later.filter(|object| entry(&object.reference.key).is_none());
+            planned.extend(later.map(|object| (&object.reference.key, plain_entry(object))));
+        }
+        let mut inventory = recorded.cloned().unwrap_or_else(|| StageInventory {
+            position: stage.index,
+            service_account: stage.identity.service_account().cloned(),
+            ..StageInventory::default()
+        });
+        // What was recorded elsewhere is settled by now (`whereabouts`): nothing of it is left.
+        release.target.cluster().clone_into(&mut inventory.target);
+        inventory.kubeconfig = kubeconfig_of(release.target);
+        for (key, entry) in planned {
+            inventory.entries.insert(key.clone(), entry);
+        }
+        vec![vec![record_inventory(
+            &stage.spec.name,
+            inventory,
+            "before the first write, so that nothing written is ever forgotten",
+        )]]
     }
-    if planned.is_empty() {
-        return Vec::new();
-    }
-    let mut inventory = recorded.cloned().unwrap_or_else(|| StageInventory {
-        position: stage.index,
-        service_account: stage.identity.service_account().cloned(),
-        ..StageInventory::default()
-    });
-    // What was recorded elsewhere is settled by now (`whereabouts`): nothing of it is left.
-    release.target.cluster().clone_into(&mut inventory.target);
-    inventory.kubeconfig = kubeconfig_of(release.target);
-    for (key, entry) in planned {
-        inventory.entries.insert(key.clone(), entry);
-    }
-    vec![vec![record_inventory(
-        &stage.spec.name,
-        inventory,
-        "before the first write, so that nothing written is ever forgotten",
-    )]]
 }
 
 /// The object that an operation applies, and its uid unless it creates it.

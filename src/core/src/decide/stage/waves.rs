@@ -12,11 +12,12 @@ use crate::waves::{Wave, apply_order};
 
 use super::super::Stop;
 use super::super::object::{self, Delivery, ObjectFailure, Step};
+use super::super::preflight::Foresight;
 use super::super::release::{Release, StageView};
 use super::super::report::{self, Report, Wait};
 use super::super::verify;
 use super::failure::refused;
-use super::record::{announce, write_ahead};
+use super::record::{Ahead, announce};
 
 /// What was written of a stage, or stands as it should.
 pub(super) struct Written<'a> {
@@ -31,6 +32,7 @@ pub(super) fn waves<'a>(
     release: &Release<'a>,
     stage: &'a StageView<'a>,
     corrects: bool,
+    foresight: Foresight,
 ) -> Result<Written<'a>, Stop> {
     let mut written = Written {
         live: Vec::with_capacity(stage.objects.len()),
@@ -38,7 +40,7 @@ pub(super) fn waves<'a>(
     };
     for wave in Wave::ALL {
         let first = written.live.len();
-        one_wave(release, stage, wave, corrects, &mut written)?;
+        one_wave(release, stage, wave, corrects, foresight, &mut written)?;
         if wave.must_be_ready().is_some() {
             wave_is_ready(release, stage, wave, &written.live[first..])?;
         }
@@ -51,6 +53,7 @@ fn one_wave<'a>(
     stage: &'a StageView<'a>,
     wave: Wave,
     corrects: bool,
+    foresight: Foresight,
     written: &mut Written<'a>,
 ) -> Result<(), Stop> {
     let delivery = Delivery {
@@ -59,6 +62,12 @@ fn one_wave<'a>(
         policy: &stage.spec.conflicts,
         recorded: release.inventories.get(&stage.spec.name),
         corrects,
+    };
+    let ahead = Ahead {
+        release,
+        stage,
+        wave,
+        foresight,
     };
     let mut needs = Vec::new();
     let mut writes = Vec::new();
@@ -103,7 +112,7 @@ fn one_wave<'a>(
     if !takeovers.is_empty() || !deletes.is_empty() {
         // The dry runs that follow these are other ones: nothing else is written before.
         let mut steps = begins(release, stage, corrects);
-        steps.extend(write_ahead(release, stage, wave, &[], &recreates));
+        steps.extend(ahead.steps(&[], &recreates));
         steps.push(takeovers);
         if !deletes.is_empty() {
             let said = recreation_message(stage, &recreates);
@@ -129,7 +138,7 @@ fn one_wave<'a>(
     if !writes.is_empty() {
         steps = begins(release, stage, corrects);
     }
-    steps.extend(write_ahead(release, stage, wave, &writes, &[]));
+    steps.extend(ahead.steps(&writes, &[]));
     if !writes.is_empty() {
         let said = corrects.then(|| drift_message(stage, &writes));
         steps.push(writes);
