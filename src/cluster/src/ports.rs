@@ -1,6 +1,7 @@
 //! Everything a session is given from outside. Tests and simulation replace these; nothing else
 //! reaches out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -16,6 +17,7 @@ use crate::fairness::Budget;
 use crate::hooks::Hooks;
 use crate::observe::Observer;
 use crate::remote::Remotes;
+use crate::session::StageSetKey;
 
 /// What a session works with. One value serves all sessions of a process.
 #[derive(Clone)]
@@ -111,6 +113,13 @@ pub trait WatchedObjects: Send + Sync {
 
     /// Whether a metadata watch as this identity covers an object of the target (K17).
     fn covers(&self, identity: &Identity, object: &Reference) -> bool;
+
+    /// The names of the inventories whose labels name the StageSet; `None` if no live watch tells of all
+    /// of them. What is in one is read; that there is none is believed of a StageSet that nothing was
+    /// recorded of yet.
+    fn inventories(&self, _stage_set: &StageSetKey) -> Option<BTreeSet<String>> {
+        None
+    }
 }
 
 /// No watches at all: everything is read. For the CLI and for tests.

@@ -24,6 +24,7 @@ async fn what_one_account_writes_is_news_for_what_another_one_saw() {
     world.ports.watched = Arc::new(Stores {
         cluster: world.cluster.clone(),
         covers: false,
+        shows_no_inventories: Arc::default(),
     });
     world.account("shop", "operator");
     let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);

@@ -1,5 +1,6 @@
 //! What watches change: fewer requests, and runs that end where they stand.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,9 +25,47 @@ async fn watched_world() -> World {
     let stores = Stores {
         cluster: world.cluster.clone(),
         covers: true,
+        shows_no_inventories: Arc::default(),
     };
     world.ports.watched = Arc::new(stores);
     world
+}
+
+/// The same, with a watch on inventories that shows none until the switch is turned.
+async fn blind_world() -> (World, Arc<AtomicBool>) {
+    let mut world = World::new().await;
+    let blind = Arc::new(AtomicBool::new(true));
+    let stores = Stores {
+        cluster: world.cluster.clone(),
+        covers: true,
+        shows_no_inventories: Arc::clone(&blind),
+    };
+    world.ports.watched = Arc::new(stores);
+    (world, blind)
+}
+
+/// How often inventories were listed, and how often one was to be created, since.
+fn about_inventories(world: &World, since: usize) -> (usize, usize) {
+    let requests = world.requests().split_off(since);
+    let of = |verb: &str| {
+        let all = requests.iter();
+        all.filter(|record| record.resource == "stageinventories" && record.verb == verb)
+            .count()
+    };
+    (of("list"), of("create"))
+}
+
+/// The StageSet as if nothing had ever been recorded of it.
+fn forget_status(world: &mut World) {
+    let nothing = json!({
+        "stages": null, "conditions": null, "observedGeneration": null,
+        "lastAttemptedRevisions": null, "lastAppliedRevisions": null,
+    });
+    world
+        .cluster
+        .patch_status("stages.metio.wtf/v1", "StageSet", "shop", "web", &nothing)
+        .unwrap();
+    world.crash();
 }
 
 /// What metadata watches would tell of the objects that a StageSet is interested in.
@@ -114,10 +153,10 @@ async fn a_release_of_four_objects_takes_few_requests_and_an_unchanged_one_none(
     let before = world.requests().len();
     until_ready_by_events(&mut world, "web").await;
     let delivered = world.requests().split_off(before);
-    // Fourteen, two statuses that tell of progress (the stage is being applied; it is waited for), and
-    // the question about the account's rights.
+    // Two statuses of them tell of progress (the stage is being applied; it is waited for), and one asks
+    // for the account's rights.
     assert!(
-        delivered.len() <= 17,
+        delivered.len() <= 16,
         "{} requests:\n{}",
         delivered.len(),
         lines(&delivered).join("\n")
@@ -143,6 +182,57 @@ async fn a_release_of_four_objects_takes_few_requests_and_an_unchanged_one_none(
         lines(&world.requests().split_off(before)),
         Vec::<String>::new()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_shows_no_inventory_of_a_new_stage_set_spares_the_list() {
+    let mut world = watched_world().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    assert_eq!(about_inventories(&world, 0), (0, 1));
+    // What is recorded of it says that there are some: then what is in them has to be read.
+    world.crash();
+    let before = world.requests().len();
+    world.pass("web", Wake::default()).await;
+    assert_eq!(about_inventories(&world, before), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_lags_behind_meets_the_inventory_that_it_misses() {
+    let (mut world, _) = blind_world().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    let stands = world.inventories();
+    forget_status(&mut world);
+    let before = world.requests().len();
+    world.until_ready("web").await;
+    // The creation bounces off the one that stands, which then is read.
+    assert_eq!(about_inventories(&world, before), (1, 1));
+    let uid = |all: &[serde_json::Value]| all[0]["metadata"]["uid"].clone();
+    assert_eq!(uid(&world.inventories()), uid(&stands));
+    assert_eq!(world.inventories()[0]["spec"], stands[0]["spec"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_a_watch_tells_of_late_is_not_forgotten() {
+    let (mut world, blind) = blind_world().await;
+    world.publish("old", "r1", &[("a.yaml", &config_map("former", "one"))]);
+    world.publish("new", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["old"]);
+    world.until_ready("web").await;
+    forget_status(&mut world);
+    world.stage_set("web", &["new"]);
+    world.until_ready("web").await;
+    assert!(world.config_map("former").is_some());
+    blind.store(false, Ordering::SeqCst);
+    let before = world.requests().len();
+    world.pass("web", Wake::default()).await;
+    assert!(world.config_map("former").is_none(), "{}", world.log.text());
+    assert_eq!(world.ready("web"), "True Succeeded");
+    assert_eq!(about_inventories(&world, before), (1, 0));
+    assert_eq!(world.inventories().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use stageset_core::observation::{AccountState, KindState, KubeconfigState, Names
 
 use super::{Found, Gather, text};
 use crate::ports::{Watched, WatchedList};
-use crate::records::inventory::Inventories;
+use crate::records::inventory::{Inventories, Skipped};
 use crate::requests::{Requests, Target};
 
 /// As the controller (K02), from the watch if there is one.
@@ -67,6 +67,14 @@ pub(super) async fn inventories(gather: Gather<'_>) -> Found {
     {
         let objects = objects.iter().map(std::convert::AsRef::as_ref);
         return Found::Inventories(Ok(Inventories::read(objects, gather.owner())));
+    }
+    if gather.unrecorded
+        && !gather.deleting
+        && let Some(names) = gather.ports.watched.inventories(gather.key)
+        && names.is_empty()
+    {
+        let none = (Inventories::none_watched(), Skipped::new());
+        return Found::Inventories(Ok(none));
     }
     let labels = format!("{LABEL_STAGE_SET}={}", gather.key.name);
     let listed = gather

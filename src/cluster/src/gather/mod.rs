@@ -61,6 +61,8 @@ pub(crate) struct Gather<'a> {
     pub bodies: &'a Bodies,
     /// Whether the StageSet is being deleted.
     pub deleting: bool,
+    /// Nothing is recorded of it yet, and no write of a record has failed.
+    pub unrecorded: bool,
 }
 
 /// Group and kind of the objects that expressions judge: only of these the body is kept.

@@ -45,6 +45,8 @@ pub struct Shard {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventories {
     shards: BTreeMap<StageName, Vec<Shard>>,
+    /// Nobody listed them: a watch showed none.
+    unlisted: bool,
 }
 
 /// One request that brings an inventory to its new content.
@@ -95,6 +97,24 @@ pub struct Owner<'a> {
 }
 
 impl Inventories {
+    /// None, as a watch shows it. It may lag behind: should there be one after all, creating it anew
+    /// bounces, and the watch tells of it in the end ([`Self::misses`]).
+    pub fn none_watched() -> Self {
+        Self {
+            unlisted: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a watch knows of inventories that were never read.
+    pub fn misses(&self, watched: &BTreeSet<String>) -> bool {
+        let known = |name: &String| {
+            let mut shards = self.shards.values().flatten();
+            shards.any(|shard| shard.name == *name)
+        };
+        self.unlisted && !watched.iter().all(known)
+    }
+
     /// Reads those of the objects that belong to the StageSet. Also says how many entries were left
     /// out because their ids can't be read.
     pub fn read<'v>(

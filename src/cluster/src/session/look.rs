@@ -78,6 +78,14 @@ impl Session {
             }
             Watched::NotWatched => {}
         }
+        if let Some(known) = &self.known
+            && self.facts.inventories.is_some()
+            && let Some(watched) = ports.watched.inventories(&self.key)
+            && known.inventories.misses(&watched)
+        {
+            self.facts.inventories = None;
+            news = true;
+        }
         let now = ports.clock.now();
         for (source, fact) in &mut self.facts.sources {
             // Foreign sources are told of only by the function that hides their faults.

@@ -229,6 +229,7 @@ impl Session {
             uid: &uid,
             bodies: &bodies,
             deleting: self.is_deleting(),
+            unrecorded: self.is_unrecorded(),
         };
         for (need, at, found) in gather.all(needs).await {
             // A clock that is set back between two decisions is noticed by what was seen meanwhile.
@@ -436,6 +437,15 @@ impl Session {
         let read = self.read.as_ref();
         let spec = read.and_then(|stage_set| stage_set.spec.as_ref().ok());
         spec.map(|spec| Bodies::of(spec)).unwrap_or_default()
+    }
+
+    /// Whether nothing is recorded of the StageSet yet, as far as anybody could.
+    fn is_unrecorded(&self) -> bool {
+        let status = self.read.as_ref().map(|stage_set| &stage_set.status);
+        self.facts.record_failure.is_none()
+            && status.is_some_and(|status| {
+                status.stages.is_empty() && status.last_attempted_revisions.is_empty()
+            })
     }
 
     fn is_deleting(&self) -> bool {

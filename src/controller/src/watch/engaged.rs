@@ -105,6 +105,7 @@ impl Engaged {
             self.spawn_stored(accounts, Keep::Bare, standing);
             let sink = Inventories {
                 standing: self.standing(&inventories, true, false),
+                stores: Arc::clone(&self.stores),
                 signals: self.signals.clone(),
                 listed: false,
             };

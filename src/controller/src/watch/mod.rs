@@ -3,6 +3,7 @@
 //! - [`resource`] what a watch is on, and the table of kinds that are watched as the controller;
 //! - [`reflector`] one list-and-watch loop, which knows at every moment whether it is up to date;
 //! - [`store`] what the watches as the controller have seen: answers instead of requests;
+//! - [`inventories`] the names of all inventories, so that nobody has to ask whether there are any;
 //! - [`engaged`] which of those watches run, [`standing`] what is missing and who is told, `notices`
 //!   those that keep no objects;
 //! - [`tenant`] metadata-only watches as tenants, which make an unchanged pass free (K17, K18).
@@ -14,6 +15,7 @@
 
 pub mod backoff;
 pub mod engaged;
+pub mod inventories;
 mod notices;
 pub mod reflector;
 pub mod resource;

@@ -2,6 +2,7 @@
 //! deletes, definitions that appear.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use stageset_api::names;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use super::engaged::Signal;
 use super::reflector::{News, Sink};
 use super::standing::Standing;
+use super::store::Stores;
 use crate::abandoned::Held;
 use crate::queue::Key;
 
@@ -17,15 +19,17 @@ use crate::queue::Key;
 #[derive(Debug)]
 pub(super) struct Inventory {
     key: Key,
+    name: String,
     foreign: bool,
     /// Its deletion was asked for, and our finalizer keeps it: for which StageSet.
     held: Option<Held>,
 }
 
-/// Notices inventories that somebody else writes or deletes.
+/// Notices inventories that somebody else writes or deletes, and keeps the names of all.
 #[derive(Debug)]
 pub(super) struct Inventories {
     pub(super) standing: Standing,
+    pub(super) stores: Arc<Stores>,
     pub(super) signals: mpsc::UnboundedSender<Signal>,
     /// The first list tells nothing new: nothing is remembered yet.
     pub(super) listed: bool,
@@ -52,6 +56,7 @@ impl Sink for Inventories {
                 owner: owner(metadata).unwrap_or_default().to_owned(),
             }),
             key,
+            name: metadata.get("name")?.as_str()?.to_owned(),
             foreign: written_by_others(metadata),
         })
     }
@@ -60,8 +65,12 @@ impl Sink for Inventories {
         let tell = |key| {
             let _ = self.signals.send(Signal::Inventory(key));
         };
+        let scope = self.standing.on.namespace.as_deref();
+        let inventoried = self.stores.inventoried();
         match news {
             News::Listed(inventories) => {
+                let names = inventories.iter().map(|each| (&each.key, &*each.name));
+                inventoried.replace(scope, names);
                 let held = inventories.iter().filter_map(|each| each.held.clone());
                 for held in held {
                     let _ = self.signals.send(Signal::HeldInventory(held));
@@ -72,6 +81,7 @@ impl Sink for Inventories {
                 }
             }
             News::Changed(inventory) => {
+                inventoried.put(&inventory.key, &inventory.name);
                 if inventory.foreign || inventory.held.is_some() {
                     tell(inventory.key);
                 }
@@ -79,9 +89,18 @@ impl Sink for Inventories {
                     let _ = self.signals.send(Signal::HeldInventory(held));
                 }
             }
-            News::Deleted(inventory) => tell(inventory.key),
-            News::Live => self.standing.live(),
-            News::Broken { error, pause } => self.standing.broken(&error, pause),
+            News::Deleted(inventory) => {
+                inventoried.remove(&inventory.key, &inventory.name);
+                tell(inventory.key);
+            }
+            News::Live => {
+                inventoried.set_live(scope, true);
+                self.standing.live();
+            }
+            News::Broken { error, pause } => {
+                inventoried.set_live(scope, false);
+                self.standing.broken(&error, pause);
+            }
         }
     }
 }

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
+use stageset_cluster::StageSetKey;
 use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
 use stageset_core::identity::Identity;
 use stageset_core::object::{GroupVersionKind, Reference};
 
+use super::inventories::Inventoried;
 use super::resource::{Resource, WatchOn};
 
 /// A change of an object in a store.
@@ -58,6 +60,7 @@ pub trait Coverage: Send + Sync {
 pub struct Stores {
     kinds: RwLock<BTreeMap<GroupVersionKind, Kind>>,
     tenants: Option<Arc<dyn Coverage>>,
+    inventories: Inventoried,
 }
 
 impl std::fmt::Debug for Stores {
@@ -72,7 +75,13 @@ impl Stores {
         Self {
             kinds: RwLock::default(),
             tenants,
+            inventories: Inventoried::default(),
         }
+    }
+
+    /// Which inventories there are.
+    pub fn inventoried(&self) -> &Inventoried {
+        &self.inventories
     }
 
     /// Replaces everything in a watch's scope by what was listed; returns what differs, in order.
@@ -182,6 +191,10 @@ impl WatchedObjects for Stores {
         self.tenants
             .as_ref()
             .is_some_and(|tenants| tenants.covers(identity, object))
+    }
+
+    fn inventories(&self, stage_set: &StageSetKey) -> Option<BTreeSet<String>> {
+        self.inventories.of(stage_set)
     }
 }
 
