@@ -139,7 +139,7 @@ async fn http2_is_used_where_it_is_offered_and_watches_go_apart() {
     let request = Request::get("/api/v1/pods?watch=true")
         .body(Vec::new())
         .unwrap();
-    watch.client().request_text(request).await.unwrap();
+    watch.watch(request).await.unwrap();
     let last = log.lock().unwrap().last().unwrap().clone();
     assert!(
         !connections.contains(&last.connection),

@@ -2,13 +2,14 @@
 //!
 //! - [`identity`] the one layer that says as whom;
 //! - [`stack`] TLS, HTTP/2, credentials, from a kube `Config`;
-//! - [`watches`] watches, apart from requests (K16).
+//! - [`watches`] watches, apart from requests (K16), `events` what they tell.
 //!
 //! A connection belongs to one API server and one credential (I7); tenants share it, since their
 //! identity is a header on each request. The simulator plugs in under the very same layer with
 //! [`Connection::from_service`].
 
 mod counted;
+mod events;
 mod identity;
 mod stack;
 mod watches;
@@ -24,10 +25,11 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
 pub use counted::Count;
+pub use events::{Events, WatchFailure};
 pub use identity::{IMPERSONATE_USER, IdentityLayer, NotSent, RequestIdentity};
 pub use stack::ConnectError;
 pub(crate) use stack::Reach;
-pub use watches::{WatchClient, WatchNotStarted};
+pub use watches::WatchClient;
 
 use watches::WatchPools;
 

@@ -6,25 +6,29 @@
 //! are taken, and a watch that doesn't start within a bound fails instead of waiting for ever (K16).
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryFutureExt as _};
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
-use tower::{BoxError, Service};
+use serde_json::Value;
+use tower::{BoxError, ServiceExt as _};
 
-use super::{ApiService, As, ConnectError, RequestIdentity, ResponseBody};
+use super::events::{Events, WatchFailure};
+use super::{ApiService, ConnectError, RequestIdentity, ResponseBody};
+use crate::requests::clean;
 
 /// Most watches on one pool.
 const PLACES: usize = 80;
 /// Bound of a watch's start, and of a list's.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A watch or list got no answer in time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the API server didn't begin to answer within {} s", START_TIMEOUT.as_secs())]
-pub struct WatchNotStarted;
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of a page of a list: 500 of the largest objects don't come in one answer anyway.
+const PAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Most bytes of a refusal that are read.
+const REFUSAL_BYTES: usize = 64 * 1024;
 
 type Make = Box<dyn Fn() -> Result<ApiService, ConnectError> + Send + Sync>;
 
@@ -62,14 +66,9 @@ impl WatchPools {
             pools: Arc::clone(pools),
             pool,
         };
-        let service = StartTimeout {
-            inner: As {
-                identity,
-                inner: service,
-            },
-        };
         Ok(WatchClient {
-            client: kube::Client::new(service, "default"),
+            service,
+            identity,
             _place: place,
         })
     }
@@ -104,16 +103,73 @@ impl WatchPools {
 }
 
 /// A client for one watch, and the place it takes.
+///
+/// Not a `kube::Client`: each of those is a task and a queue of its own, and there are thousands of
+/// watches.
 pub struct WatchClient {
-    client: kube::Client,
+    service: ApiService,
+    identity: RequestIdentity,
     _place: Place,
 }
 
 impl WatchClient {
-    /// The client, for `Api` and `watcher`. One watch at a time.
-    pub fn client(&self) -> kube::Client {
-        self.client.clone()
+    /// One answer, as JSON: a page of a list.
+    ///
+    /// # Errors
+    /// [`WatchFailure`]
+    pub async fn list(&self, request: Request<Vec<u8>>) -> Result<Value, WatchFailure> {
+        let body = self.begin(request).await?.into_body();
+        let read = read(body, PAGE_BYTES);
+        let bytes = tokio::time::timeout(START_TIMEOUT, read)
+            .await
+            .map_err(|_| WatchFailure::NotStarted)?
+            .map_err(|error| WatchFailure::lost(&*error))?;
+        serde_json::from_slice(&bytes).map_err(WatchFailure::NotJson)
     }
+
+    /// The events of a watch. One watch at a time.
+    ///
+    /// # Errors
+    /// [`WatchFailure`]
+    pub async fn watch(&self, request: Request<Vec<u8>>) -> Result<Events, WatchFailure> {
+        Ok(Events::of(self.begin(request).await?.into_body()))
+    }
+
+    /// Sends, and waits for the head of an answer that says yes.
+    async fn begin(
+        &self,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<ResponseBody>, WatchFailure> {
+        let mut request = request.map(Body::from);
+        request.extensions_mut().insert(self.identity.clone());
+        let answer = self.service.clone().oneshot(request);
+        let answer = tokio::time::timeout(START_TIMEOUT, answer)
+            .await
+            .map_err(|_| WatchFailure::NotStarted)?
+            .map_err(|error| WatchFailure::lost(&*error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let code = answer.status().as_u16();
+        let read = read(answer.into_body(), REFUSAL_BYTES);
+        let said = match tokio::time::timeout(START_TIMEOUT, read).await {
+            Ok(Ok(body)) => serde_json::from_slice::<Value>(&body).ok(),
+            // The status says enough.
+            Ok(Err(_)) | Err(_) => None,
+        };
+        let message = said.as_ref().and_then(|said| said["message"].as_str());
+        Err(WatchFailure::Refused {
+            code,
+            message: clean(message.unwrap_or("without a word")),
+        })
+    }
+}
+
+/// A whole body within a bound. Boxed: the conversion between boxed errors inside would otherwise keep
+/// every future around this one from being `Send`.
+fn read(body: ResponseBody, most: usize) -> BoxFuture<'static, Result<Bytes, BoxError>> {
+    let collected = Limited::new(body, most).collect();
+    collected.map_ok(|body| body.to_bytes()).boxed()
 }
 
 struct Place {
@@ -127,41 +183,12 @@ impl Drop for Place {
     }
 }
 
-/// Bounds the time to an answer's head; its body may take as long as it likes.
-#[derive(Clone)]
-struct StartTimeout<S> {
-    inner: S,
-}
-
-impl<S> Service<Request<Body>> for StartTimeout<S>
-where
-    S: Service<Request<Body>, Response = Response<ResponseBody>, Error = BoxError>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<ResponseBody>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            tokio::time::timeout(START_TIMEOUT, answer)
-                .await
-                .map_err(|_| WatchNotStarted)?
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use tower::service_fn;
     use tower::util::BoxCloneSyncService;
-    use tower::{ServiceExt as _, service_fn};
 
     use super::*;
 
@@ -195,11 +222,50 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_does_not_start_fails() {
+        let pools = Arc::new(WatchPools::new(|| Ok(silent())));
+        let client =
+            WatchPools::client(&pools, RequestIdentity::Controller).unwrap_or_else(|_| panic!());
         let started = tokio::time::Instant::now();
-        let answer = StartTimeout { inner: silent() }
-            .oneshot(Request::new(Body::empty()))
-            .await;
-        assert!(answer.unwrap_err().is::<WatchNotStarted>());
+        let failure = client.watch(Request::new(Vec::new())).await.err();
+        assert!(
+            matches!(failure, Some(WatchFailure::NotStarted)),
+            "{failure:?}"
+        );
         assert_eq!(started.elapsed(), START_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_what_the_server_said() {
+        let answer = |status: u16, text: &'static str| {
+            let service = service_fn(move |_: Request<Body>| async move {
+                let body = http_body_util::Full::new(bytes::Bytes::from_static(text.as_bytes()));
+                let answer = Response::builder().status(status);
+                Ok::<_, BoxError>(answer.body(super::super::stack::boxed(body)).unwrap())
+            });
+            let service = BoxCloneSyncService::new(service);
+            let pools = Arc::new(WatchPools::new(move || Ok(service.clone())));
+            WatchPools::client(&pools, RequestIdentity::Controller).unwrap_or_else(|_| panic!())
+        };
+        for (status, text, told) in [
+            (
+                403,
+                r#"{"message": "pods is forbidden"}"#,
+                "403: pods is forbidden",
+            ),
+            (500, "<html>", "500: without a word"),
+        ] {
+            let client = answer(status, text);
+            let refused = client.list(Request::new(Vec::new())).await.unwrap_err();
+            assert!(refused.to_string().ends_with(told), "{refused}");
+            assert_eq!(refused.status(), Some(status));
+        }
+        let listed = answer(200, r#"{"items": []}"#)
+            .list(Request::new(Vec::new()))
+            .await;
+        assert_eq!(listed.unwrap(), serde_json::json!({ "items": [] }));
+        let cut = answer(200, r#"{"items": ["#)
+            .list(Request::new(Vec::new()))
+            .await;
+        assert!(matches!(cut, Err(WatchFailure::NotJson(_))), "{cut:?}");
     }
 }

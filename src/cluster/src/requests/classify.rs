@@ -217,7 +217,7 @@ fn about_secret(code: StatusCode, status: &Value, said: &str) -> String {
 }
 
 /// What it means that no answer came.
-pub(super) fn unsent(error: &(dyn Error + 'static)) -> Failure {
+pub(crate) fn unsent(error: &(dyn Error + 'static)) -> Failure {
     let mut texts: Vec<String> = Vec::new();
     let mut link = Some(error);
     while let Some(error) = link {

@@ -31,6 +31,7 @@ use stageset_core::identity::Target::{Local, Remote};
 use tracing::Instrument as _;
 
 pub use classify::classify;
+pub(crate) use classify::unsent;
 pub use message::clean;
 pub use target::{BadTarget, Target};
 

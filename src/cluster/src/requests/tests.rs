@@ -147,7 +147,7 @@ async fn clients_for_others_carry_it_too() {
         .await
         .unwrap();
     let watch = connection.watch_client(tenant).unwrap();
-    watch.client().request_text(request()).await.unwrap();
+    watch.list(request()).await.unwrap();
     connection
         .client(RequestIdentity::Controller)
         .request_text(request())

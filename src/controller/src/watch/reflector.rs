@@ -9,11 +9,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use kube::core::params::{ListParams, WatchParams};
 use kube::core::{Request, WatchEvent};
 use serde_json::Value;
 use stageset_cluster::Connection;
+use stageset_cluster::connection::{WatchClient, WatchFailure};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -38,7 +38,7 @@ pub enum WatchError {
     Connect(#[from] stageset_cluster::connection::ConnectError),
     /// The API server said no, or nothing.
     #[error("{0}")]
-    Request(#[from] kube::Error),
+    Failed(#[from] WatchFailure),
     /// The watch reported a failure.
     #[error("the API server ended the watch: {message}")]
     Ended {
@@ -65,7 +65,7 @@ impl WatchError {
     /// The HTTP status, if the server answered at all.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Request(kube::Error::Api(status)) => Some(status.code),
+            Self::Failed(failure) => failure.status(),
             Self::Ended { code, .. } => Some(*code),
             _ => None,
         }
@@ -152,11 +152,10 @@ async fn cycle<S: Sink>(
 ) -> Result<(), WatchError> {
     // A place is held while a watch lasts and not while it pauses.
     let place = connection.watch_client(on.identity.clone())?;
-    let client = place.client();
     let from = if let Some(version) = version.clone() {
         version
     } else {
-        let (objects, listed) = list(&client, on, sink).await?;
+        let (objects, listed) = list(&place, on, sink).await?;
         sink.take(News::Listed(objects));
         *version = Some(listed.clone());
         listed
@@ -176,9 +175,9 @@ async fn cycle<S: Sink>(
         request.watch(&params, &from)
     };
     let request = request.map_err(|error| WatchError::Invalid(error.to_string()))?;
-    let mut stream = match client.request_events::<Value>(request).await {
-        Ok(stream) => stream.boxed(),
-        Err(kube::Error::Api(status)) if status.code == 410 => {
+    let mut events = match place.watch(request).await {
+        Ok(events) => events,
+        Err(failure) if failure.status() == Some(410) => {
             *version = None;
             return Ok(());
         }
@@ -187,10 +186,10 @@ async fn cycle<S: Sink>(
     sink.take(News::Live);
     let silence = Duration::from_secs(u64::from(seconds)) + OVERDUE;
     loop {
-        let event = timeout(silence, stream.next())
+        let event = timeout(silence, events.next())
             .await
             .map_err(|_| WatchError::Silent)?;
-        match event.transpose()? {
+        match event? {
             None => return Ok(()),
             Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
                 advance(version, &object);
@@ -223,7 +222,7 @@ async fn cycle<S: Sink>(
 
 /// All pages of a list, each object reduced on arrival, and the version to watch from.
 async fn list<S: Sink>(
-    client: &kube::Client,
+    client: &WatchClient,
     on: &WatchOn,
     sink: &S,
 ) -> Result<(Vec<S::Item>, String), WatchError> {
@@ -241,7 +240,7 @@ async fn list<S: Sink>(
             request.list(&params)
         };
         let request = request.map_err(|error| WatchError::Invalid(error.to_string()))?;
-        let mut page: Value = client.request(request).await?;
+        let mut page = client.list(request).await?;
         let items = page.get_mut("items").map(Value::take);
         if let Some(Value::Array(items)) = items {
             objects.extend(items.into_iter().filter_map(|object| sink.reduce(object)));
