@@ -11,6 +11,7 @@
 //! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
 //! - [`ports`] everything that a session is given from outside, [`observe`] what it tells of itself,
 //!   [`spans`] what a trace shows of it;
+//! - [`pool`] equal values, kept once;
 //! - [`clock`] the time, real or simulated; [`fairness`] who may send next.
 
 pub mod abandoned;
@@ -23,6 +24,7 @@ pub mod gather;
 pub mod hooks;
 pub mod observe;
 pub mod perform;
+pub mod pool;
 pub mod ports;
 pub mod records;
 pub mod remote;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use stageset_core::identity::Identity;
 use stageset_core::object::{GroupVersionKind, Reference};
 use stageset_core::observation::Config;
+use stageset_core::rights::Rules;
 
 use crate::artifacts::ArtifactSource;
 use crate::clock::Clock;
@@ -16,6 +17,7 @@ use crate::discovery::Discovery;
 use crate::fairness::Budget;
 use crate::hooks::Hooks;
 use crate::observe::Observer;
+use crate::pool::Pool;
 use crate::remote::Remotes;
 use crate::session::StageSetKey;
 
@@ -36,6 +38,8 @@ pub struct Ports {
     pub clock: Clock,
     /// What the API server serves; shared by all tenants (K05).
     pub discovery: Arc<Discovery>,
+    /// What accounts may do: many of them have the same roles.
+    pub rules: Arc<Pool<Rules>>,
     /// What watches already know.
     pub watched: Arc<dyn WatchedObjects>,
     /// Who is told what happens.

@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::json;
 use stageset_cluster::artifacts::ArtifactSource;
-use stageset_cluster::{Clock, Observer, Outcome, StageSetKey};
+use stageset_cluster::{Clock, Observer, Outcome, Session, StageSetKey};
 use stageset_core::failure::Failure;
 use stageset_core::plan::Need;
 use stageset_core::time::Timestamp;
@@ -123,4 +123,31 @@ async fn a_clock_that_is_set_back_between_two_decisions_is_noticed() {
         stages.len(),
         "what was seen before still counts"
     );
+}
+
+/// Ten thousand StageSets that rest are ten thousand of these: what no decision asks for is not kept, and
+/// what the watch has anyway is not kept twice.
+#[tokio::test(start_paused = true)]
+async fn at_rest_nothing_is_kept_that_nobody_asks_for() {
+    let mut world = World::new().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    let watched = Arc::new(world.object("web").unwrap());
+    let session = world.sessions.get_mut("web").unwrap();
+    let tried = |session: &Session| {
+        let objects = session.facts().objects.iter();
+        objects
+            .filter(|(_, _, facts)| facts.dry_run.is_some())
+            .count()
+    };
+    assert_eq!((session.facts().objects.len(), tried(session)), (1, 0));
+    session.share(&watched);
+    let known = session.stage_set().unwrap();
+    assert!(Arc::ptr_eq(&known, &watched));
+    // A state that was overtaken is not taken for the one that is known.
+    let mut older = (*watched).clone();
+    older["metadata"]["resourceVersion"] = json!("1");
+    session.share(&Arc::new(older));
+    assert!(Arc::ptr_eq(&session.stage_set().unwrap(), &watched));
 }

@@ -151,6 +151,7 @@ pub async fn start(mut options: Options) -> Result<(), StartError> {
         clock: Clock::system(),
         discovery: Arc::new(Discovery::new()),
         remotes: Arc::new(remotes),
+        rules: Arc::default(),
         watched: Arc::new(NoWatches),
         observer: Arc::new(Silent),
         renderer: Renderer::Pooled,

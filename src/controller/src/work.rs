@@ -49,7 +49,7 @@ struct Entry {
     /// As last seen.
     object: Arc<Value>,
     /// Its memory; away while a pass runs.
-    session: Option<Session>,
+    session: Option<Box<Session>>,
     /// What its next pass is told.
     wake: Wake,
     /// When its interval ends.
@@ -62,7 +62,7 @@ struct Finished {
     uid: String,
     took: Duration,
     /// `None` if it failed by a defect of ours; the memory is lost with it.
-    outcome: Option<(Session, Pass)>,
+    outcome: Option<(Box<Session>, Pass)>,
 }
 
 /// The state.
@@ -183,7 +183,7 @@ impl Work {
         let mut session = entry
             .session
             .take()
-            .unwrap_or_else(|| Session::new(key.clone()));
+            .unwrap_or_else(|| Box::new(Session::new(key.clone())));
         let object = Arc::clone(&entry.object);
         let wake = std::mem::take(&mut entry.wake);
         if wake.refresh {
@@ -217,7 +217,7 @@ impl Work {
             return;
         };
         let now = Instant::now();
-        let Some((session, pass)) = outcome else {
+        let Some((mut session, pass)) = outcome else {
             error!(
                 namespace = key.namespace,
                 name = key.name,
@@ -237,6 +237,7 @@ impl Work {
             .and_then(|object| stage_set::handled_elsewhere(&object, &self.ports.config));
         self.report.handled_elsewhere(&key, claimed);
         let interests = session.interests();
+        session.share(&entry.object);
         entry.session = Some(session);
         match &pass.next {
             Next::Hold { until, refresh, .. } => {
@@ -297,6 +298,9 @@ impl Work {
                 let let_go = claim(&entry.object).is_some() && claim(&object).is_none();
                 let news = Changed::between(&entry.object, &object);
                 entry.object = object;
+                if let Some(session) = &mut entry.session {
+                    session.share(&entry.object);
+                }
                 match news {
                     Changed::Wish { requested } => {
                         entry.wake.refresh |= requested;

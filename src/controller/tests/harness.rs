@@ -288,6 +288,7 @@ impl World {
             clock: self.clock.clone(),
             discovery: Arc::new(Discovery::new()),
             remotes: Arc::clone(&self.remotes),
+            rules: Arc::default(),
             watched: Arc::new(NoWatches),
             observer: Arc::new(Silent),
             renderer: Renderer::Inline,

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod identity;
 pub mod judge;
 pub mod kubeconfig;
+pub mod manifest;
 pub mod names;
 pub mod object;
 pub mod observation;

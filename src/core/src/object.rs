@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::manifest::Manifest;
 use crate::names::StageName;
 use crate::waves::Wave;
 
@@ -120,7 +121,9 @@ pub struct Rendered {
     /// sha256 over the body, hex.
     pub digest: String,
     /// The manifest.
-    pub body: Arc<Value>,
+    pub body: Manifest,
+    /// What its annotations ask for.
+    wishes: Wishes,
     /// What [`Rendered::placed`] last computed.
     placed: Placed,
     /// For a CustomResourceDefinition: the kind it defines and whether that is namespaced. Lets a
@@ -162,14 +165,16 @@ impl Rendered {
                 })
             })
             .flatten();
+        let json = body.to_string();
         Some(Self {
             namespace: text("/metadata/namespace"),
             name: text("/metadata/name")?,
-            digest: sha256_hex(body.to_string().as_bytes()),
+            digest: sha256_hex(json.as_bytes()),
             gvk,
             origin,
             defines,
-            body: Arc::new(body),
+            wishes: Wishes::of(&body),
+            body: Manifest::new(body, json),
             placed: Placed::default(),
         })
     }
@@ -199,6 +204,28 @@ impl Rendered {
             && kept.stage == *stage
             && kept.owner == *owner;
         if fits { Arc::clone(kept) } else { make() }
+    }
+}
+
+/// What the annotations of a manifest ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wishes {
+    force: bool,
+    keep_existing: bool,
+}
+
+impl Wishes {
+    fn of(body: &Value) -> Self {
+        let annotation = |key| body.get("metadata")?.get("annotations")?.get(key)?.as_str();
+        Self {
+            // Any text but those that plainly mean the opposite.
+            force: annotation(annotations::FORCE).is_some_and(|value| {
+                let no = ["", "false", "disabled"];
+                !no.iter().any(|no| value.eq_ignore_ascii_case(no))
+            }),
+            keep_existing: annotation(annotations::KEEP_EXISTING)
+                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        }
     }
 }
 
@@ -248,7 +275,7 @@ pub struct Desired {
     /// `stages.metio.wtf/keep-existing`: left alone once it exists.
     pub keep_existing: bool,
     /// The manifest as rendered; [`Desired::stamped`] is what is sent.
-    pub body: Arc<Value>,
+    pub body: Manifest,
 }
 
 impl Desired {
@@ -276,22 +303,17 @@ impl Desired {
             owner: owner.clone(),
             stage: stage.clone(),
             digest: desired_digest(rendered, stage),
-            // Any text but those that plainly mean the opposite.
-            force: annotation(rendered, annotations::FORCE).is_some_and(|value| {
-                let no = ["", "false", "disabled"];
-                !no.iter().any(|no| value.eq_ignore_ascii_case(no))
-            }),
-            keep_existing: annotation(rendered, annotations::KEEP_EXISTING)
-                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            force: rendered.wishes.force,
+            keep_existing: rendered.wishes.keep_existing,
             origin: rendered.origin.clone(),
-            body: Arc::clone(&rendered.body),
+            body: rendered.body.clone(),
         }
     }
 
     /// The body that is sent: the manifest with ownership labels and namespace, without what only
     /// the server may set.
     pub fn stamped(&self) -> Value {
-        let mut body = (*self.body).clone();
+        let mut body = self.body.value();
         if let Some(object) = body.as_object_mut() {
             object.remove("status");
             let metadata = object
@@ -334,15 +356,6 @@ impl Desired {
         }
         body
     }
-}
-
-fn annotation<'a>(rendered: &'a Rendered, key: &str) -> Option<&'a str> {
-    rendered
-        .body
-        .get("metadata")?
-        .get("annotations")?
-        .get(key)?
-        .as_str()
 }
 
 fn desired_digest(rendered: &Rendered, stage: &StageName) -> String {

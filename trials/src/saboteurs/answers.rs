@@ -307,7 +307,7 @@ fn tell_secrets(plan: &mut Plan) {
             Operation::Tenant(TenantOperation::Apply { object, .. })
                 if object.reference.key.kind == "Secret" =>
             {
-                Some(object.body.to_string())
+                Some(object.body.value().to_string())
             }
             _ => None,
         });

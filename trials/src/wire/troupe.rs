@@ -100,6 +100,7 @@ impl Troupe {
             artifacts: Arc::new(self.artifacts.clone()),
             clock: Clock::simulated(Timestamp::from_millis(now)),
             discovery: Arc::new(Discovery::new()),
+            rules: Arc::default(),
             watched: Arc::new(NoWatches),
             observer: Arc::new(Silent),
             renderer: Renderer::Inline,

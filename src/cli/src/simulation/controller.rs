@@ -53,6 +53,7 @@ impl Controller {
             discovery: Arc::new(Discovery::new()),
             remotes: Arc::default(),
             // The loop brings its own watches and settings.
+            rules: Arc::default(),
             watched: Arc::new(NoWatches),
             observer: Arc::new(trace),
             renderer: Renderer::Inline,

@@ -73,6 +73,7 @@ pub async fn answer(
         clock: Clock::system(),
         discovery: Arc::new(Discovery::new()),
         remotes: Arc::new(remotes),
+        rules: Arc::default(),
         watched: Arc::new(NoWatches),
         observer: Arc::new(Silent),
         renderer: Renderer::Pooled,

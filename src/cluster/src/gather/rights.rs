@@ -23,7 +23,7 @@ pub(super) async fn rules(gather: Gather<'_>, identity: &Identity, namespace: &s
         Err(failure) => Err(failure),
     };
     let state = answer.map_or_else(RulesState::Unreadable, |answer| {
-        RulesState::Known(Rules::read(&answer))
+        RulesState::Known(gather.ports.rules.one_of(Rules::read(&answer)))
     });
     Found::Rules(identity.clone(), namespace.to_owned(), state)
 }

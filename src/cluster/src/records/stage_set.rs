@@ -62,21 +62,27 @@ pub fn handled_elsewhere(object: &Value, config: &Config) -> Option<ControllerRe
 /// Whether `candidate` shows a later state of the same StageSet than `known`, or another one of the
 /// same name.
 pub fn supersedes(candidate: &Value, known: &Value) -> bool {
-    let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
-    let version = |object: &Value| {
-        object
-            .pointer("/metadata/resourceVersion")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let number = |version: &Option<String>| version.as_ref().and_then(|v| v.parse::<u64>().ok());
     if uid(candidate) != uid(known) {
         return true;
     }
+    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
     let (theirs, ours) = (version(candidate), version(known));
-    match (number(&theirs), number(&ours)) {
+    match (number(theirs), number(ours)) {
         (Some(theirs), Some(ours)) => theirs > ours,
         // Versions that can't be compared: the newest word counts.
         _ => theirs != ours,
     }
+}
+
+/// Whether both show one state of one StageSet.
+pub fn is_same_state(a: &Value, b: &Value) -> bool {
+    version(a).is_some() && version(a) == version(b) && uid(a) == uid(b)
+}
+
+fn uid(object: &Value) -> Option<&Value> {
+    object.pointer("/metadata/uid")
+}
+
+fn version(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/resourceVersion")?.as_str()
 }

@@ -60,7 +60,7 @@ impl Session {
                 if self.facts.objects.get(identity, key).is_some() {
                     interests
                         .objects
-                        .insert((identity.clone(), reference.clone()));
+                        .insert((identity.clone(), (**reference).clone()));
                 }
             }
         }

@@ -95,6 +95,9 @@ impl Session {
                         .any(|inventory| inventory.entries.contains_key(key))
             });
         }
+        for (_, _, facts) in objects.iter_mut() {
+            facts.settle();
+        }
         for (identity, references) in &mut self.references {
             references.retain(|key, _| objects.get(identity, key).is_some());
         }

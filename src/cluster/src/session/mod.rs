@@ -29,6 +29,7 @@ use stageset_core::time::Timestamp;
 pub use interests::Interests;
 
 use crate::perform::Known;
+use crate::records::stage_set;
 
 /// Which StageSet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,7 +110,7 @@ pub struct Session {
     /// What [`Known::object`] says; `None` after it changed.
     read: Option<StageSet>,
     /// How the objects among the facts are reached, for watches.
-    references: BTreeMap<Identity, BTreeMap<ObjectKey, Reference>>,
+    references: BTreeMap<Identity, BTreeMap<ObjectKey, Box<Reference>>>,
 }
 
 impl Session {
@@ -136,8 +137,20 @@ impl Session {
     /// Remembers how an object is reached.
     fn refer(&mut self, identity: &Identity, object: &Reference) {
         let known = self.references.entry(identity.clone()).or_default();
-        if known.get(&object.key) != Some(object) {
-            known.insert(object.key.clone(), object.clone());
+        if known
+            .get(&object.key)
+            .is_none_or(|known| **known != *object)
+        {
+            known.insert(object.key.clone(), Box::new(object.clone()));
+        }
+    }
+
+    /// The watch shows what is known already: one copy of it is enough.
+    pub fn share(&mut self, object: &Arc<Value>) {
+        if let Some(known) = &mut self.known
+            && stage_set::is_same_state(object, &known.object)
+        {
+            known.object = Arc::clone(object);
         }
     }
 

@@ -75,6 +75,7 @@ impl World {
             clock: Clock::simulated(Timestamp::parse(START).unwrap()),
             discovery: Arc::new(Discovery::new()),
             remotes,
+            rules: Arc::default(),
             watched: Arc::new(NoWatches),
             observer: Arc::clone(&log) as _,
             renderer: Renderer::Inline,

@@ -13,7 +13,7 @@ use crate::identity::{Identity, Target};
 use crate::names::StageName;
 use crate::object::{DefinedKind, Desired, GroupVersionKind, ObjectKey, Owner, Rendered, hex};
 use crate::observation::{
-    BuildOverlay, KindState, ObjectFacts, Observation, StageInventory, StageStatus,
+    BuildOverlay, KindState, Known, ObjectFacts, Observation, StageInventory, StageStatus,
 };
 use crate::plan::Need;
 use crate::spec::{Spec, Stage};
@@ -49,7 +49,7 @@ pub(super) struct StageView<'a> {
     pub unknown: Vec<UnknownObject<'a>>,
     pub recorded: Option<&'a StageStatus>,
     /// What its identity knows of objects.
-    known: Option<&'a BTreeMap<ObjectKey, ObjectFacts>>,
+    known: Option<&'a Known>,
 }
 
 /// An object that can't be placed yet.
@@ -70,7 +70,7 @@ impl Release<'_> {
 impl<'a> StageView<'a> {
     /// What is known of an object, as this stage's identity saw it.
     pub(super) fn facts(&self, key: &ObjectKey) -> Option<&'a ObjectFacts> {
-        self.known?.get(key)
+        Some(self.known?.get(key)?)
     }
 
     /// Whether the object belongs to this stage.

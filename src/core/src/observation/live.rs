@@ -183,6 +183,14 @@ pub struct ObjectFacts {
 const CORRECTIONS: usize = 8;
 
 impl ObjectFacts {
+    /// Drops what no decision asks for any more: of an object that agreed with what is desired, whatever
+    /// comes next begins with a read.
+    pub fn settle(&mut self) {
+        let settled = self.settled.as_ref().map(|settled| &settled.digest);
+        self.dry_run
+            .take_if(|(digest, _)| Some(&*digest) == settled);
+    }
+
     /// Remembers a correction of drift.
     pub fn corrected(&mut self, correction: Correction) {
         if self.corrections.len() >= CORRECTIONS {

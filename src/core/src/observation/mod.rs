@@ -33,7 +33,7 @@ pub use kinds::Kinds;
 pub use live::{
     Correction, DryRun, Health, Labelled, Live, LiveState, ObjectFacts, Settled, Takeover, Tracking,
 };
-pub use objects::Objects;
+pub use objects::{Known, Objects};
 pub use record::{
     Condition, ConditionStatus, ControllerRelease, InventoryEntry, Phase, StageInventory,
     StageStatus, Status,

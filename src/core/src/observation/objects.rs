@@ -11,22 +11,26 @@ use super::live::{DryRun, LiveState, ObjectFacts};
 /// Facts of objects, each as the identity that saw it: what one identity may see answers no other
 /// (A07).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Objects(BTreeMap<Identity, BTreeMap<ObjectKey, ObjectFacts>>);
+pub struct Objects(BTreeMap<Identity, Known>);
+
+/// What one identity knows. Boxed: nodes of such a tree are half empty, and what is known of an object is
+/// large.
+pub type Known = BTreeMap<ObjectKey, Box<ObjectFacts>>;
 
 impl Objects {
     /// Everything that this identity knows.
-    pub fn of(&self, identity: &Identity) -> Option<&BTreeMap<ObjectKey, ObjectFacts>> {
+    pub fn of(&self, identity: &Identity) -> Option<&Known> {
         self.0.get(identity)
     }
 
     /// What this identity knows of the object.
     pub fn get(&self, identity: &Identity, key: &ObjectKey) -> Option<&ObjectFacts> {
-        self.0.get(identity)?.get(key)
+        Some(self.0.get(identity)?.get(key)?)
     }
 
     /// The same, to be changed.
     pub fn get_mut(&mut self, identity: &Identity, key: &ObjectKey) -> Option<&mut ObjectFacts> {
-        self.0.get_mut(identity)?.get_mut(key)
+        Some(self.0.get_mut(identity)?.get_mut(key)?)
     }
 
     /// What this identity knows of the object, made empty if it knows nothing yet.
@@ -58,7 +62,7 @@ impl Objects {
 
     /// Forgets an object.
     pub fn remove(&mut self, identity: &Identity, key: &ObjectKey) -> Option<ObjectFacts> {
-        self.0.get_mut(identity)?.remove(key)
+        Some(*self.0.get_mut(identity)?.remove(key)?)
     }
 
     /// Everything, in order.
@@ -66,7 +70,7 @@ impl Objects {
         self.0.iter().flat_map(|(identity, objects)| {
             objects
                 .iter()
-                .map(move |(key, facts)| (identity, key, facts))
+                .map(move |(key, facts)| (identity, key, &**facts))
         })
     }
 
@@ -75,7 +79,7 @@ impl Objects {
         self.0.iter_mut().flat_map(|(identity, objects)| {
             objects
                 .iter_mut()
-                .map(move |(key, facts)| (identity, key, facts))
+                .map(move |(key, facts)| (identity, key, &mut **facts))
         })
     }
 

@@ -1,6 +1,7 @@
 //! What the API server says of an identity's rights, by who asked (A07).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::failure::{Fact, Failure};
 use crate::identity::Identity;
@@ -10,7 +11,7 @@ use crate::rights::{Right, Rules};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RulesState {
     /// These rules.
-    Known(Rules),
+    Known(Arc<Rules>),
     /// It could not be had.
     Unreadable(Failure),
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Right;
 
 /// One rule: any of the verbs on any of the resources of any of the groups.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Rule {
     /// Verbs; `*` = all.
     pub verbs: Vec<String>,
@@ -18,7 +18,7 @@ pub struct Rule {
 }
 
 /// What an account may do in a namespace, and with cluster-scoped objects.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Rules {
     /// All rules.
     pub rules: Vec<Rule>,

@@ -143,7 +143,7 @@ impl World {
                 let failure = fault.or_else(|| (!self.reviews).then(unanswered));
                 let value = match failure {
                     Some(failure) => RulesState::Unreadable(failure),
-                    None => RulesState::Known(self.rules_of(identity)),
+                    None => RulesState::Known(Arc::new(self.rules_of(identity))),
                 };
                 let fact = Fact::seen(value, at);
                 let reviews = &mut self.facts.reviews;

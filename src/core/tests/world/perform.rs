@@ -156,6 +156,7 @@ impl World {
                 let slow = self.slow.get(&key.kind).copied().unwrap_or_default();
                 let prune_disabled = object
                     .body
+                    .value()
                     .pointer("/metadata/annotations/stages.metio.wtf~1prune")
                     .is_some();
                 let uids = self.uids;
@@ -171,7 +172,7 @@ impl World {
                 stored.content.clone_from(&object.digest);
                 stored.entry = format!("entry-{uids}");
                 stored.ready_at = ready_at;
-                if let Some(kind) = defined(&object.body) {
+                if let Some(kind) = defined(&object.body.value()) {
                     self.kinds.insert(kind.0, kind.1);
                 }
                 let live = self.live(&self.objects[key]);

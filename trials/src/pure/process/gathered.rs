@@ -1,5 +1,7 @@
 //! The answers to needs, put among the facts as the driver's `gather` puts them.
 
+use std::sync::Arc;
+
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::observation::{
     AccessState, AccountState, BuildState, DependencyState, DryRun, KindState, LiveState,
@@ -102,7 +104,7 @@ impl Process {
                 namespace,
             } => {
                 let value = match answer {
-                    Ok(Answer::Rules(rules)) => RulesState::Known(rules),
+                    Ok(Answer::Rules(rules)) => RulesState::Known(Arc::new(rules)),
                     Ok(_) => return,
                     Err(failure) => RulesState::Unreadable(failure),
                 };

@@ -408,7 +408,7 @@ impl Server {
 }
 
 fn annotation(object: &Desired, name: &str) -> String {
-    object.body["metadata"]["annotations"][name]
+    object.body.value()["metadata"]["annotations"][name]
         .as_str()
         .unwrap_or_default()
         .to_owned()

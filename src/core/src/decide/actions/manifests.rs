@@ -1,8 +1,6 @@
 //! The objects of `job` and `apply` actions: their source is resolved and built like a stage's (as
 //! the controller, in the local cluster, under the same flags and for the same account), but only when its turn has come.
 
-use serde_json::Value;
-
 use crate::failure::{Failure, FailureClass};
 use crate::object::{Desired, Owner, Rendered};
 use crate::observation::{Artifact, BuildKey, BuildState, ledger_key};
@@ -51,7 +49,7 @@ pub(super) fn jobs(this: This<'_>, manifests: &Manifests) -> Result<Vec<Arc<Desi
     }
     let mut jobs = Vec::with_capacity(rendered.len());
     for job in rendered.iter() {
-        let mut body: Value = (*job.body).clone();
+        let mut body = job.body.value();
         body["metadata"]["name"] = job_name(&job.name, &suffix(this)).into();
         let Some(named) = Rendered::new(body, job.origin.clone()) else {
             return Err(terminal(
