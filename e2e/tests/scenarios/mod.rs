@@ -7,6 +7,7 @@ mod bad_specs;
 mod behaviours;
 mod chart_rights;
 mod deletion;
+mod denials;
 mod external_artifact;
 mod git_release;
 mod interference;
@@ -99,6 +100,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     local("action_with_failing_job", actions::failing_job),
     shared("action_refused", actions::refused_actions),
     shared("action_deleted_in_a_pause", actions::deleted_in_a_pause),
+    shared(
+        "account_without_any_binding",
+        denials::account_without_any_binding,
+    ),
+    shared("escalation_prevented", denials::escalation_prevented),
+    shared("quota_exceeded", denials::quota_exceeded),
     shared("object_denied_by_admission", objects::denied_by_admission),
     local("object_denied_by_a_webhook", admission::denied_by_a_webhook),
     shared("object_of_a_second_manager", objects::second_manager),
