@@ -1,7 +1,10 @@
 //! `fuzz [TARGET…] [--seconds N] [--seed S] [--keep N]`: fuzzes the targets, all of them by
-//! default; `--keep` adds as many inputs that led somewhere new to the corpus of each.
+//! default and as many at once as there are processors; `--keep` adds as many inputs that led
+//! somewhere new to the corpus of each.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use stageset_fuzz::fuzz::fuzz;
@@ -26,10 +29,33 @@ fn main() -> ExitCode {
     };
     // A panic is reported by the run that met it.
     std::panic::set_hook(Box::new(|_| {}));
-    let mut failed = 0;
-    for target in &wanted.targets {
-        match fuzz(target, wanted.seed, wanted.time, wanted.keep) {
-            Ok(outcome) => println!(
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..processors.min(wanted.targets.len()) {
+            scope.spawn(|| {
+                while let Some(target) = wanted.targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if !passes(target, &wanted) {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner();
+    println!("{} passed, {failed} failed", wanted.targets.len() - failed);
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Fuzzes one target and says how it went.
+fn passes(target: &Target, wanted: &Wanted) -> bool {
+    match fuzz(target, wanted.seed, wanted.time, wanted.keep) {
+        Ok(outcome) => {
+            println!(
                 "{}: {} inputs in {} s, the slowest in {:.1?}, seed {}, {} different sights, {} kept",
                 target.name,
                 outcome.inputs,
@@ -38,18 +64,13 @@ fn main() -> ExitCode {
                 wanted.seed,
                 outcome.sights,
                 outcome.kept
-            ),
-            Err(error) => {
-                failed += 1;
-                println!("{error:#}");
-            }
+            );
+            true
         }
-    }
-    println!("{} passed, {failed} failed", wanted.targets.len() - failed);
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+        Err(error) => {
+            println!("{error:#}");
+            false
+        }
     }
 }
 
