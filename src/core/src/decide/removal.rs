@@ -96,19 +96,15 @@ impl<'a> Removal<'a> {
                     Tracking::Watched => Fate::Going(now.plus(Duration::from_secs(60))),
                 }
             }
-            LiveState::Absent | LiveState::Present(_) if now.since(seen.at) > LOOK => self
-                .after_failure(facts)
-                .unwrap_or_else(|| self.read(reference)),
-            // Seen before the inventory said that it is there: another replica may have written both.
-            LiveState::Absent if self.recorded_since(seen.at) => self.read(reference),
+            LiveState::Absent | LiveState::Present(_)
+                if now.since(seen.at) > LOOK || recorded_since(self.observation, seen.at) =>
+            {
+                self.after_failure(facts)
+                    .unwrap_or_else(|| self.read(reference))
+            }
             LiveState::Absent => Fate::Gone,
             LiveState::Present(live) => self.present(facts, live, reference),
         }
-    }
-
-    fn recorded_since(&self, seen: Timestamp) -> bool {
-        let inventories = self.observation.facts.inventories.as_ref();
-        inventories.is_some_and(|fact| fact.at > seen)
     }
 
     /// Neither touched nor forgotten: the list of namespaces was shortened under it (A14).
@@ -179,6 +175,13 @@ impl<'a> Removal<'a> {
     }
 }
 
+/// Whether the inventories are known as they were after this was seen: another replica may have made
+/// the object anew and recorded that in between, so that what was seen speaks of the one before.
+fn recorded_since(observation: &Observation, seen: Timestamp) -> bool {
+    let inventories = observation.facts.inventories.as_ref();
+    inventories.is_some_and(|fact| fact.at > seen)
+}
+
 /// How a recorded object is reached at the identity's cluster; or what has to be known first, or that
 /// no object of its kind is there.
 #[expect(
@@ -212,7 +215,11 @@ pub(super) fn reference_of<'a>(
             version, plural, ..
         } => (version.clone(), plural),
         // Without its kind no object of it exists.
-        KindState::Unknown if fact.at >= observation.refresh_before => return Err(Fate::Gone),
+        KindState::Unknown
+            if fact.at >= observation.refresh_before && !recorded_since(observation, fact.at) =>
+        {
+            return Err(Fate::Gone);
+        }
         KindState::Unknown => return ask(gvk),
         KindState::Unreadable(failure) => {
             let until = retry_at(fact.at, failure, fact.failures);
