@@ -19,6 +19,7 @@ pub mod condition;
 #[cfg(feature = "crd")]
 pub mod crd;
 pub mod duration;
+pub mod field;
 pub mod inventory;
 pub mod ledger;
 pub mod names;

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use stageset_api::field::{field, text_field};
 use stageset_api::names;
 
 /// `metadata.uid`; empty if there is none.
 pub(crate) fn uid(object: &Value) -> &str {
-    object
-        .pointer("/metadata/uid")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    text_field(object, "/metadata/uid").unwrap_or_default()
 }
 
 /// What a new version of the same StageSet means.
@@ -28,7 +26,7 @@ pub(crate) enum Changed {
 impl Changed {
     /// Compares two versions of one StageSet.
     pub(crate) fn between(old: &Value, new: &Value) -> Self {
-        let differs = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
+        let differs = |path: &str| field(old, path) != field(new, path);
         let requested = annotation(old, names::ANNOTATION_REQUESTED_AT)
             != annotation(new, names::ANNOTATION_REQUESTED_AT);
         let wish = requested
@@ -45,14 +43,12 @@ impl Changed {
 }
 
 fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
-    object.pointer("/metadata/annotations")?.get(key)
+    field(object, "/metadata/annotations")?.get(key)
 }
 
 /// All annotations of our group: each may be a wish (`api.md` §10).
 fn our_annotations(object: &Value) -> BTreeMap<&str, &Value> {
-    let annotations = object
-        .pointer("/metadata/annotations")
-        .and_then(Value::as_object);
+    let annotations = field(object, "/metadata/annotations").and_then(Value::as_object);
     annotations
         .into_iter()
         .flatten()
@@ -65,9 +61,7 @@ fn our_annotations(object: &Value) -> BTreeMap<&str, &Value> {
 }
 
 fn has_finalizer(object: &Value) -> bool {
-    let finalizers = object
-        .pointer("/metadata/finalizers")
-        .and_then(Value::as_array);
+    let finalizers = field(object, "/metadata/finalizers").and_then(Value::as_array);
     finalizers.is_some_and(|all| {
         all.iter()
             .any(|each| each.as_str() == Some(names::FINALIZER))

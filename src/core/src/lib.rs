@@ -6,6 +6,7 @@
 
 pub mod decide;
 pub mod failure;
+pub mod few;
 pub mod identity;
 pub mod judge;
 pub mod kubeconfig;

@@ -99,11 +99,15 @@ impl<'a> Reader<'a> {
         self.unknown.into_inner()
     }
 
-    /// The part one step further; it is blank if it has to be.
-    fn part(&self, value: Option<&'a Value>, step: Step) -> Self {
-        let mut path = self.path.clone();
-        path.0.push(step);
-        let value = value.filter(|_| !self.amends.0.contains(&path));
+    /// The part one step further; it is blank if it has to be. Where it is only matters to what is
+    /// amended or told, which in nearly every object is nothing.
+    fn part(&self, value: Option<&'a Value>, step: impl FnOnce() -> Step) -> Self {
+        let (mut path, mut value) = (Path::default(), value);
+        if self.strict || !self.amends.0.is_empty() {
+            path.clone_from(&self.path);
+            path.0.push(step());
+            value = value.filter(|_| !self.amends.0.contains(&path));
+        }
         Self {
             value,
             path,
@@ -113,9 +117,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_amended(&self, step: Step) -> bool {
+    fn is_amended(&self, step: impl FnOnce() -> Step) -> bool {
+        if self.amends.0.is_empty() {
+            return false;
+        }
         let mut path = self.path.clone();
-        path.0.push(step);
+        path.0.push(step());
         self.amends.0.contains(&path)
     }
 
@@ -131,9 +138,9 @@ impl<'a> Reader<'a> {
         &self,
         part: &Self,
         seed: S,
-        step: Step,
+        step: impl FnOnce() -> Step,
     ) -> Result<S::Value, ReadError> {
-        let outcome = seed.deserialize(part).map_err(|error| error.under(step));
+        let outcome = seed.deserialize(part).map_err(|error| error.under(step()));
         self.unknown
             .borrow_mut()
             .append(&mut part.unknown.borrow_mut());
@@ -251,7 +258,7 @@ impl<'de> Deserializer<'de> for &Reader<'_> {
             Some(Value::Object(fields)) => fields.keys().map(String::as_str).collect(),
             Some(_) => return self.misfit("an object"),
         };
-        keys.retain(|key| !self.is_amended(Step::Field((*key).to_owned())));
+        keys.retain(|key| !self.is_amended(|| Step::Field((*key).to_owned())));
         visitor.visit_map(Fields {
             owner: self,
             keys: keys.into_iter(),
@@ -283,7 +290,7 @@ impl<'de> Deserializer<'de> for &Reader<'_> {
             }
             Some(_) => return self.misfit("an object"),
         };
-        let amended = |field: &str| self.is_amended(Step::Field(field.to_owned()));
+        let amended = |field: &str| self.is_amended(|| Step::Field(field.to_owned()));
         if self.strict {
             // A required field that is missing was amended: offer it, so that it reads as blank.
             let missing: Vec<&str> = fields
@@ -348,11 +355,14 @@ impl<'de> de::SeqAccess<'de> for Items<'_, '_> {
             self.next += 1;
             // A tolerant reader drops odd elements; a strict one keeps a blank, so that the
             // indexes in later messages stay true.
-            if !self.owner.strict && self.owner.is_amended(Step::Index(index)) {
+            if !self.owner.strict && self.owner.is_amended(|| Step::Index(index)) {
                 continue;
             }
-            let part = self.owner.part(Some(item), Step::Index(index));
-            return self.owner.enter(&part, seed, Step::Index(index)).map(Some);
+            let part = self.owner.part(Some(item), || Step::Index(index));
+            return self
+                .owner
+                .enter(&part, seed, || Step::Index(index))
+                .map(Some);
         }
     }
 }
@@ -383,9 +393,9 @@ impl<'de, 'a, K: Iterator<Item = &'a str>> de::MapAccess<'de> for Fields<'_, 'a,
             let blank: StringDeserializer<ReadError> = String::new().into_deserializer();
             return seed.deserialize(blank);
         };
-        let step = Step::Field(key.to_owned());
+        let step = || Step::Field(key.to_owned());
         let value = self.owner.value.and_then(|value| value.get(key));
-        let part = self.owner.part(value, step.clone());
+        let part = self.owner.part(value, step);
         self.owner.enter(&part, seed, step)
     }
 }

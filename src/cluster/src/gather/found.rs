@@ -1,9 +1,8 @@
 //! What was found, and how it becomes a fact.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use stageset_core::failure::{Fact, Failure, FailureClass};
+use stageset_core::few::Few;
 use stageset_core::identity::{Identity, KubeconfigReference, Target};
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
@@ -233,7 +232,7 @@ impl Seen {
     }
 
     /// Puts it in the place of what was known before.
-    fn put<K: Ord, T>(self, facts: &mut BTreeMap<K, Fact<T>>, key: K, value: T) {
+    fn put<K: Ord, T>(self, facts: &mut Few<K, Fact<T>>, key: K, value: T) {
         let fact = self.after(facts.get(&key), value);
         facts.insert(key, fact);
     }

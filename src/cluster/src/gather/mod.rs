@@ -28,6 +28,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
+use stageset_api::field::text_field;
 use stageset_core::failure::Failure;
 use stageset_core::identity::Identity;
 use stageset_core::object::ObjectKey;
@@ -218,8 +219,5 @@ pub(crate) fn tracking(covered: bool) -> Tracking {
 }
 
 fn text<'v>(object: &'v Value, pointer: &str) -> Option<&'v str> {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
+    text_field(object, pointer).filter(|text| !text.is_empty())
 }

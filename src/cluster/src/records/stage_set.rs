@@ -4,33 +4,65 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use stageset_api::field::{field, text_field};
 use stageset_api::names::{ANNOTATION_RECONCILE_STAGE, ANNOTATION_REQUESTED_AT, FINALIZER};
-use stageset_api::stageset::FoundStageSet;
+use stageset_api::object_meta::ObjectMeta;
+use stageset_api::status::StageSetStatus;
 use stageset_core::names::{InvalidName, Namespace};
 use stageset_core::observation::{Config, ControllerRelease, ReconcileStage, StageSet};
+use stageset_core::spec::{Problem, Spec};
 use stageset_core::time::Timestamp;
 
 use super::status;
+
+/// The spec of a StageSet as it was parsed, for as long as it stays what it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed {
+    uid: String,
+    generation: i64,
+    spec: Result<Arc<Spec>, Vec<Problem>>,
+}
+
+impl Parsed {
+    pub(crate) fn of(stage_set: &StageSet) -> Self {
+        Self {
+            uid: stage_set.uid.clone(),
+            generation: stage_set.generation,
+            spec: stage_set.spec.clone(),
+        }
+    }
+}
 
 /// Reads a StageSet.
 ///
 /// # Errors
 /// [`InvalidName`] if its namespace isn't one, which no API server lets through.
 pub fn read(object: &Value) -> Result<StageSet, InvalidName> {
-    let found = FoundStageSet::read(object);
-    let metadata = &found.metadata;
+    read_again(object, None)
+}
+
+/// The same, with a spec that was parsed before: each generation has one.
+pub(crate) fn read_again(object: &Value, parsed: Option<&Parsed>) -> Result<StageSet, InvalidName> {
+    let metadata = ObjectMeta::read(&object["metadata"]);
     let namespace = Namespace::new(metadata.namespace.as_str())?;
+    let generation = metadata.generation.unwrap_or(0);
+    let same = |parsed: &&Parsed| {
+        generation > 0 && parsed.generation == generation && parsed.uid == metadata.uid
+    };
+    let spec = match parsed.filter(same) {
+        Some(parsed) => parsed.spec.clone(),
+        None => {
+            let (namespace, name) = (&metadata.namespace, &metadata.name);
+            stageset_core::spec::parse(namespace, name, &object["spec"]).map(Arc::new)
+        }
+    };
+    let suspend = field(object, "/spec/suspend").and_then(Value::as_bool);
     Ok(StageSet {
-        spec: stageset_core::spec::parse(&metadata.namespace, &metadata.name, &found.spec)
-            .map(Arc::new),
-        suspend: found
-            .spec
-            .get("suspend")
-            .and_then(Value::as_bool)
-            .unwrap_or(false),
+        spec,
+        suspend: suspend.unwrap_or(false),
         name: metadata.name.clone(),
         uid: metadata.uid.clone(),
-        generation: metadata.generation.unwrap_or(0),
+        generation,
         deletion_timestamp: metadata
             .deletion_timestamp
             .as_ref()
@@ -48,15 +80,20 @@ pub fn read(object: &Value) -> Result<StageSet, InvalidName> {
             .annotations
             .get(ANNOTATION_RECONCILE_STAGE)
             .map(|value| ReconcileStage::parse(value)),
-        status: status::read(&found.status),
+        status: status::read(&StageSetStatus::read(&object["status"])),
         namespace,
     })
 }
 
 /// The other release of the controller that handles a StageSet, if one does (K24).
 pub fn handled_elsewhere(object: &Value, config: &Config) -> Option<ControllerRelease> {
-    let status = status::read(&FoundStageSet::read(object).status);
-    config.handled_elsewhere(&status).cloned()
+    let claim = field(object, "/status/handledBy")?;
+    let text = |name: &str| Some(claim.get(name)?.as_str()?.to_owned());
+    let claimed = ControllerRelease {
+        namespace: text("namespace")?,
+        name: text("name")?,
+    };
+    config.is_another(&claimed).then_some(claimed)
 }
 
 /// Whether `candidate` shows a later state of the same StageSet than `known`, or another one of the
@@ -79,10 +116,10 @@ pub fn is_same_state(a: &Value, b: &Value) -> bool {
     version(a).is_some() && version(a) == version(b) && uid(a) == uid(b)
 }
 
-fn uid(object: &Value) -> Option<&Value> {
-    object.pointer("/metadata/uid")
+pub(crate) fn uid(object: &Value) -> Option<&Value> {
+    field(object, "/metadata/uid")
 }
 
 fn version(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/resourceVersion")?.as_str()
+    text_field(object, "/metadata/resourceVersion")
 }

@@ -8,7 +8,6 @@ use stageset_core::object::Reference;
 use stageset_core::spec::{SourceReference, StageSetReference};
 
 use super::Session;
-use crate::records::stage_set;
 
 /// What to watch for a StageSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,14 +26,8 @@ impl Session {
     /// What its rest depends on, as of the last pass.
     pub fn interests(&self) -> Interests {
         let mut interests = Interests::default();
-        // A pass that ends with a write of ours has not read the object anew: its spec still says what
-        // to watch.
-        let known = || {
-            let known = self.known.as_ref()?;
-            stage_set::read(&known.object).ok()
-        };
-        let read = self.read.clone().or_else(known);
-        if let Some(spec) = read
+        if let Some(spec) = self
+            .read
             .as_ref()
             .and_then(|stage_set| stage_set.spec.as_ref().ok())
         {

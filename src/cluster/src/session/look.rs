@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use stageset_api::field::field;
 use stageset_api::names::{API_VERSION, KIND_STAGE_SET};
 use stageset_core::failure::Fact;
 use stageset_core::object::GroupVersionKind;
@@ -54,11 +55,10 @@ impl Session {
         {
             Watched::Synced(None) => return Look::Gone,
             Watched::Synced(Some(object)) => {
-                let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
                 let same = self
                     .known
                     .as_ref()
-                    .is_none_or(|known| uid(&known.object) == uid(&object));
+                    .is_none_or(|known| stage_set::uid(&known.object) == stage_set::uid(&object));
                 if !same {
                     // Another StageSet of the same name: nothing that was seen for the first holds.
                     *self = Self::new(self.key.clone());
@@ -67,9 +67,8 @@ impl Session {
                 }
                 let known = self.known.as_ref().map(|known| &*known.object);
                 news |= decides_anew(known, &object);
-                let deletion =
-                    |object: &Value| object.pointer("/metadata/deletionTimestamp").cloned();
-                if known.is_some_and(|known| deletion(known) != deletion(&object)) {
+                let deletion = "/metadata/deletionTimestamp";
+                if known.is_some_and(|known| field(known, deletion) != field(&object, deletion)) {
                     // What is torn down rests on what the inventories hold now: another replica may
                     // have written to them since we looked.
                     self.facts.inventories = None;
@@ -136,5 +135,5 @@ fn decides_anew(known: Option<&Value>, newer: &Value) -> bool {
             "/metadata/annotations",
         ]
         .iter()
-        .any(|field| known.pointer(field) != newer.pointer(field))
+        .any(|path| field(known, path) != field(newer, path))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use stageset_core::failure::Fact;
+use stageset_core::few::Few;
 use stageset_core::identity::Target;
 use stageset_core::observation::{
     BuildKey, BuildState, DependencyState, Facts, KubeconfigState, SourceState,
@@ -129,7 +130,7 @@ impl Session {
 }
 
 /// Of each artifact and path the newest builds are kept.
-fn forget_former_overlays(builds: &mut BTreeMap<BuildKey, Fact<BuildState>>, keep: usize) {
+fn forget_former_overlays(builds: &mut Few<BuildKey, Fact<BuildState>>, keep: usize) {
     let mut newest: BTreeMap<(String, String), Vec<Timestamp>> = BTreeMap::new();
     for (key, fact) in &*builds {
         let times = newest.entry((key.digest.clone(), key.path.clone()));

@@ -29,7 +29,7 @@ use stageset_core::time::Timestamp;
 pub use interests::Interests;
 
 use crate::perform::Known;
-use crate::records::stage_set;
+use crate::records::stage_set::{self, Parsed};
 
 /// Which StageSet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +109,8 @@ pub struct Session {
     known: Option<Known>,
     /// What [`Known::object`] says; `None` after it changed.
     read: Option<StageSet>,
+    /// The spec of it, which outlives our own writes.
+    parsed: Option<Parsed>,
     /// How the objects among the facts are reached, for watches.
     references: BTreeMap<Identity, BTreeMap<ObjectKey, Box<Reference>>>,
 }
@@ -125,6 +127,7 @@ impl Session {
             stage_asked: None,
             known: None,
             read: None,
+            parsed: None,
             references: BTreeMap::new(),
         }
     }

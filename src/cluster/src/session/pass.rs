@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
+use stageset_api::field::field;
 use stageset_api::reason::Reason;
 use stageset_core::Lacking;
 use stageset_core::failure::{Fact, Failure, FailureClass};
@@ -23,7 +24,7 @@ use crate::gather::{Bodies, Found, Gather, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
 use crate::ports::Ports;
-use crate::records::stage_set;
+use crate::records::stage_set::{self, Parsed};
 use crate::requests::clean;
 use crate::spans::{self, Stages};
 
@@ -47,7 +48,7 @@ impl Session {
 
     async fn run(&mut self, ports: &Ports, object: Arc<Value>, wake: Wake) -> Pass {
         if let Some(known) = &self.known
-            && known.object.pointer("/metadata/uid") != object.pointer("/metadata/uid")
+            && stage_set::uid(&known.object) != stage_set::uid(&object)
         {
             // Another StageSet of the same name: nothing that was seen for the first holds.
             *self = Self::new(self.key.clone());
@@ -70,6 +71,9 @@ impl Session {
                 break next;
             }
         };
+        // A pass that ends with a write of ours has not read the object anew. One that can't be read was
+        // told of by the decision.
+        self.observed().ok();
         self.forget(ports);
         Pass { next, turns }
     }
@@ -158,7 +162,10 @@ impl Session {
     fn observed(&mut self) -> Result<&StageSet, String> {
         if self.read.is_none() {
             let known = self.known.as_ref().ok_or("no StageSet was seen yet")?;
-            self.read = Some(stage_set::read(&known.object).map_err(|error| error.to_string())?);
+            let read = stage_set::read_again(&known.object, self.parsed.as_ref());
+            let read = read.map_err(|error| error.to_string())?;
+            self.parsed = Some(Parsed::of(&read));
+            self.read = Some(read);
         }
         self.read
             .as_ref()
@@ -449,19 +456,16 @@ impl Session {
     }
 
     fn is_deleting(&self) -> bool {
-        self.known.as_ref().is_some_and(|known| {
-            known
-                .object
-                .pointer("/metadata/deletionTimestamp")
-                .is_some()
-        })
+        self.known
+            .as_ref()
+            .is_some_and(|known| field(&known.object, "/metadata/deletionTimestamp").is_some())
     }
 
     fn uid(&self) -> String {
         let uid = self
             .known
             .as_ref()
-            .and_then(|known| known.object.pointer("/metadata/uid"));
+            .and_then(|known| stage_set::uid(&known.object));
         uid.and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }

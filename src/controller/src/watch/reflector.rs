@@ -12,6 +12,7 @@ use std::time::Duration;
 use kube::core::params::{ListParams, WatchParams};
 use kube::core::{Request, WatchEvent};
 use serde_json::Value;
+use stageset_api::field::text_field;
 use stageset_cluster::Connection;
 use stageset_cluster::connection::{WatchClient, WatchFailure};
 use tokio::sync::Notify;
@@ -261,10 +262,7 @@ async fn list<S: Sink>(
 }
 
 fn advance(version: &mut Option<String>, object: &Value) {
-    if let Some(newer) = object
-        .pointer("/metadata/resourceVersion")
-        .and_then(Value::as_str)
-    {
+    if let Some(newer) = text_field(object, "/metadata/resourceVersion") {
         *version = Some(newer.to_owned());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
+use stageset_api::field::{field, text_field};
 use stageset_cluster::StageSetKey;
 use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
 use stageset_core::identity::Identity;
@@ -219,7 +220,7 @@ fn set(
     let version = |object: &Option<Arc<Value>>| {
         object
             .as_ref()
-            .map(|object| object.pointer("/metadata/resourceVersion").cloned())
+            .map(|object| field(object, "/metadata/resourceVersion").cloned())
     };
     if version(&old) == version(&new) {
         return None;
@@ -235,20 +236,14 @@ fn set(
 
 /// Namespace and name.
 fn place(object: &Value) -> (String, String) {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |path: &str| text_field(object, path).unwrap_or_default().to_owned();
     (text("/metadata/namespace"), text("/metadata/name"))
 }
 
 /// A whole object as it is kept: with its kind, which lists leave out, and without managed fields,
 /// which are most of its size. `None` if it has no name.
 pub fn whole(resource: &Resource, mut object: Value) -> Option<Arc<Value>> {
-    object.pointer("/metadata/name")?.as_str()?;
+    text_field(&object, "/metadata/name")?;
     let fields = object.as_object_mut()?;
     fields.insert("apiVersion".to_owned(), resource.gvk.api_version().into());
     fields.insert("kind".to_owned(), resource.gvk.kind.clone().into());

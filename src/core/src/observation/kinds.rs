@@ -1,8 +1,7 @@
 //! What discovery says, by target.
 
-use std::collections::BTreeMap;
-
 use crate::failure::Fact;
+use crate::few::Few;
 use crate::identity::Target;
 use crate::object::GroupVersionKind;
 
@@ -10,7 +9,7 @@ use super::KindState;
 
 /// Kinds by target: what one cluster serves answers for no other.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Kinds(BTreeMap<Target, BTreeMap<GroupVersionKind, Fact<KindState>>>);
+pub struct Kinds(Few<Target, Few<GroupVersionKind, Fact<KindState>>>);
 
 impl Kinds {
     /// What is known of a kind.
@@ -20,8 +19,7 @@ impl Kinds {
 
     /// Remembers what is known of a kind.
     pub fn insert(&mut self, target: &Target, gvk: GroupVersionKind, fact: Fact<KindState>) {
-        let of_target = self.0.entry(target.clone()).or_default();
-        of_target.insert(gvk, fact);
+        self.0.or_default(target).insert(gvk, fact);
     }
 
     /// Forgets a kind.

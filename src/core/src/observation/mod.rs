@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::failure::{Fact, Failure};
+use crate::few::Few;
 use crate::identity::{Identity, KubeconfigReference, Target, Tenancy};
 use crate::names::{Namespace, ServiceAccountName, StageName};
 use crate::object::{ObjectKey, Rendered};
@@ -67,9 +68,14 @@ pub struct Config {
 impl Config {
     /// The other release that handles a StageSet with this status, if one does (K24).
     pub fn handled_elsewhere<'s>(&self, status: &'s Status) -> Option<&'s ControllerRelease> {
-        let ours = self.release.as_ref()?;
         let claimed = status.handled_by.as_ref()?;
-        (claimed != ours && !self.take_over).then_some(claimed)
+        self.is_another(claimed).then_some(claimed)
+    }
+
+    /// Whether a release is one that handles for itself what it claims (K24).
+    pub fn is_another(&self, claimed: &ControllerRelease) -> bool {
+        let ours = self.release.as_ref();
+        ours.is_some_and(|ours| claimed != ours) && !self.take_over
     }
 
     /// Whether requests for objects of this namespace may be sent; cluster-scoped and remote objects
@@ -271,27 +277,27 @@ impl BuildState {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     /// Accounts of the StageSet's namespace.
-    pub accounts: BTreeMap<ServiceAccountName, Fact<AccountState>>,
+    pub accounts: Few<ServiceAccountName, Fact<AccountState>>,
     /// The StageSet's namespace; asked for in teardown only.
     pub namespace: Option<Fact<NamespaceState>>,
     /// The inventories of this StageSet by stage, or why they can't be read.
     pub inventories: Option<Fact<Result<BTreeMap<StageName, StageInventory>, Failure>>>,
     /// Sources by reference.
-    pub sources: BTreeMap<SourceReference, Fact<SourceState>>,
+    pub sources: Few<SourceReference, Fact<SourceState>>,
     /// StageSets that this one depends on, directly or not.
-    pub dependencies: BTreeMap<StageSetReference, Fact<DependencyState>>,
+    pub dependencies: Few<StageSetReference, Fact<DependencyState>>,
     /// `ConfigMaps` and Secrets with variables, each as the identity that read it.
-    pub variables: BTreeMap<(Identity, VariableSource), Fact<VariableState>>,
+    pub variables: Few<(Identity, VariableSource), Fact<VariableState>>,
     /// Builds by content.
-    pub builds: BTreeMap<BuildKey, Fact<BuildState>>,
+    pub builds: Few<BuildKey, Fact<BuildState>>,
     /// What Secrets say of remote clusters.
-    pub kubeconfigs: BTreeMap<KubeconfigReference, Fact<KubeconfigState>>,
+    pub kubeconfigs: Few<KubeconfigReference, Fact<KubeconfigState>>,
     /// What reviews say of identities' rights.
     pub reviews: Reviews,
     /// Kinds by target.
     pub kinds: Kinds,
     /// Objects with a stage's labels and their uids, by search; asked for when an inventory is lost.
-    pub labelled: BTreeMap<(Identity, Labelled), Fact<Result<Vec<(ObjectKey, String)>, Failure>>>,
+    pub labelled: Few<(Identity, Labelled), Fact<Result<Vec<(ObjectKey, String)>, Failure>>>,
     /// Objects of the target, each as the identity that saw it.
     pub objects: Objects,
     /// The StageLedger, `None` in it if there is none; asked for when a Lifetime action stands in the

@@ -1,9 +1,9 @@
 //! What the API server says of an identity's rights, by who asked (A07).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::failure::{Fact, Failure};
+use crate::few::Few;
 use crate::identity::Identity;
 use crate::rights::{Right, Rules};
 
@@ -28,13 +28,13 @@ pub enum AccessState {
 /// Everything that is known of one identity's rights.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Of {
-    rules: BTreeMap<String, Fact<RulesState>>,
-    access: BTreeMap<Right, Fact<AccessState>>,
+    rules: Few<String, Fact<RulesState>>,
+    access: Few<Right, Fact<AccessState>>,
 }
 
 /// Reviews by identity.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Reviews(BTreeMap<Identity, Of>);
+pub struct Reviews(Few<Identity, Of>);
 
 impl Reviews {
     /// What a rules review of this namespace said.
@@ -49,13 +49,13 @@ impl Reviews {
 
     /// Remembers a rules review.
     pub fn insert_rules(&mut self, identity: &Identity, namespace: String, fact: Fact<RulesState>) {
-        let of = self.0.entry(identity.clone()).or_default();
+        let of = self.0.or_default(identity);
         of.rules.insert(namespace, fact);
     }
 
     /// Remembers an access review.
     pub fn insert_access(&mut self, identity: &Identity, right: Right, fact: Fact<AccessState>) {
-        let of = self.0.entry(identity.clone()).or_default();
+        let of = self.0.or_default(identity);
         of.access.insert(right, fact);
     }
 

@@ -1,6 +1,7 @@
 //! What the answers to needs and operations share.
 
 use stageset_core::failure::{Fact, FailureClass};
+use stageset_core::few::Few;
 use stageset_core::identity::Identity;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::Reference;
@@ -61,25 +62,14 @@ pub(super) fn fact<T>(value: T, at: Timestamp, before: Option<&Fact<T>>, failed:
 }
 
 pub(super) fn put<K: Ord, T>(
-    entry: std::collections::btree_map::Entry<'_, K, Fact<T>>,
+    known: &mut Few<K, Fact<T>>,
+    key: K,
     value: T,
     at: Timestamp,
     failed: bool,
 ) {
-    use std::collections::btree_map::Entry;
-    match entry {
-        Entry::Occupied(mut known) => {
-            let failures = in_a_row(Some(known.get()), failed);
-            known.insert(Fact {
-                value,
-                at,
-                failures,
-            });
-        }
-        Entry::Vacant(place) => {
-            place.insert(fact(value, at, None, failed));
-        }
-    }
+    let fact = fact(value, at, known.get(&key), failed);
+    known.insert(key, fact);
 }
 
 /// A recreated account is another one: nothing that the former one saw answers it (A07).

@@ -26,7 +26,7 @@ impl Process {
                     Err(failure) => AccountState::Unreadable(failure),
                 };
                 forget_former_account(facts, name, &value);
-                put(facts.accounts.entry(name.clone()), value, at, failed);
+                put(&mut facts.accounts, name.clone(), value, at, failed);
             }
             Need::Namespace => {
                 let value = match answer {
@@ -53,7 +53,7 @@ impl Process {
                     Ok(_) => SourceState::Absent,
                     Err(failure) => SourceState::Unreadable(failure),
                 };
-                put(facts.sources.entry(source.clone()), value, at, failed);
+                put(&mut facts.sources, source.clone(), value, at, failed);
             }
             Need::Kind { target, gvk } => {
                 let value = match answer {
@@ -73,7 +73,8 @@ impl Process {
                     Err(failure) => DependencyState::Unreadable(failure),
                 };
                 put(
-                    facts.dependencies.entry(stage_set.clone()),
+                    &mut facts.dependencies,
+                    stage_set.clone(),
                     value,
                     at,
                     failed,
@@ -86,7 +87,7 @@ impl Process {
                     Err(failure) => VariableState::Unusable(failure),
                 };
                 let place = (identity.clone(), source.clone());
-                put(facts.variables.entry(place), value, at, failed);
+                put(&mut facts.variables, place, value, at, failed);
             }
             Need::Ledger => {
                 let value = match answer {
@@ -142,7 +143,7 @@ impl Process {
                     Err(failure) => Err(failure),
                 };
                 let place = (identity.clone(), search.clone());
-                put(facts.labelled.entry(place), value, at, failed);
+                put(&mut facts.labelled, place, value, at, failed);
             }
             Need::Build { key, .. } => {
                 let value = match answer {
@@ -151,7 +152,7 @@ impl Process {
                     Err(failure) => BuildState::Failed(failure),
                 };
                 let failed = matches!(value, BuildState::Failed(_));
-                put(facts.builds.entry(key.clone()), value, at, failed);
+                put(&mut facts.builds, key.clone(), value, at, failed);
             }
             Need::DryRun { identity, object } => {
                 let value = match answer {
