@@ -109,7 +109,7 @@ impl ReplacementRule {
                     {
                         follow(&mut value, resource, field);
                     }
-                    target.write(resource, path, &value, problems);
+                    target.write(resource, path, &value, own, problems);
                     resource.follow_ties();
                     if let Some(field) = own {
                         follow(&mut value, resource, field);
@@ -274,9 +274,21 @@ impl Target {
         resource: &mut Resource,
         (place, path): &(Place, Path),
         value: &Node,
+        own: Option<&Path>,
         problems: &mut Problems,
     ) {
-        let set = &mut |node: &mut Node, found: Found| self.set(node, found, value);
+        // The field that the value comes from may be one of several that the path means: then those
+        // after it get what has become of it.
+        let source = own.and_then(|field| lookup(&resource.node, field).ok().flatten());
+        let source = source.map(std::ptr::from_ref);
+        let mut current = value.clone();
+        let set = &mut |node: &mut Node, found: Found| {
+            self.set(node, found, &current)?;
+            if source.is_some_and(|source| std::ptr::eq(source, node)) {
+                current.clone_from(node);
+            }
+            Ok(())
+        };
         if structured::set(&mut resource.node, path, &self.options, value, set) {
             return;
         }
