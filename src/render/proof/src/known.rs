@@ -83,6 +83,8 @@ pub const KNOWN: &[Known] = &[
         input: "",
         is: |ours, original| {
             let mut texts = original.clone();
+            // An object may have both.
+            take_directives(&mut texts);
             names_as_texts(ours, &mut texts) && ours.difference(&texts).is_none()
         },
     },
