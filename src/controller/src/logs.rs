@@ -1,10 +1,11 @@
 //! Log lines: JSON or text to stderr, our own and the libraries' through one handler.
 
 use stageset_cluster::spans::TARGET;
-use tracing::Level;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::flags::{LogFormat, LogLevel};
@@ -30,6 +31,16 @@ pub fn init(
     format: LogFormat,
     traces: Option<&Traces>,
 ) -> Result<(), TryInitError> {
+    match traces {
+        // Not as an optional layer: one that isn't there counts as one that listens to everything, and
+        // each span would be made for nobody.
+        None => lines(level, format).try_init(),
+        Some(traces) => lines(level, format).with(traces.layer()).try_init(),
+    }
+}
+
+/// Log lines alone.
+fn lines(level: LogLevel, format: LogFormat) -> impl Subscriber + for<'a> LookupSpan<'a> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Json => lines
@@ -39,10 +50,7 @@ pub fn init(
             .boxed(),
         LogFormat::Text => lines.with_ansi(false).boxed(),
     };
-    tracing_subscriber::registry()
-        .with(lines.with_filter(targets(level)))
-        .with(traces.map(Traces::layer))
-        .try_init()
+    tracing_subscriber::registry().with(lines.with_filter(targets(level)))
 }
 
 fn targets(level: LogLevel) -> Targets {
@@ -65,6 +73,15 @@ fn targets(level: LogLevel) -> Targets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_traces_no_span_is_made() {
+        let subscriber = lines(LogLevel::Debug, LogFormat::Json);
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(tracing::info_span!(target: TARGET, "a pass").is_disabled());
+            assert!(!tracing::info_span!("of somebody else").is_disabled());
+        });
+    }
 
     #[test]
     fn libraries_stay_quiet_at_debug() {

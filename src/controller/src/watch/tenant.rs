@@ -15,7 +15,7 @@ use stageset_api::names;
 use stageset_cluster::{Connection, Hint, RequestIdentity};
 use stageset_core::identity::{Identity, Target};
 use stageset_core::judge::live::entry_of_metadata;
-use stageset_core::object::{ObjectKey, Reference};
+use stageset_core::object::{GroupVersionKind, ObjectKey, Reference};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tracing::debug;
@@ -80,28 +80,45 @@ impl Id {
     }
 }
 
-/// Which watches stand.
+/// Which watches stand. Asked about every object in every decision, by parts that are there already.
 #[derive(Debug, Default)]
 pub struct Covered {
-    live: RwLock<BTreeSet<Id>>,
+    live: RwLock<BTreeMap<Identity, InNamespaces>>,
 }
+
+/// Kinds by namespace; cluster-scoped ones stand under the empty name.
+type InNamespaces = BTreeMap<String, Vec<GroupVersionKind>>;
 
 impl Covered {
     /// A watch that was ended says nothing more: its task may still be on its way.
     fn set(&self, id: &Id, live: bool, ended: &AtomicBool) {
         let mut all = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let namespaces = all.entry(id.identity.clone()).or_default();
+        let namespace = id.namespace.clone().unwrap_or_default();
+        let kinds = namespaces.entry(namespace.clone()).or_default();
+        kinds.retain(|kind| *kind != id.resource.gvk);
         if live && !ended.load(Ordering::SeqCst) {
-            all.insert(id.clone());
-        } else {
-            all.remove(id);
+            kinds.push(id.resource.gvk.clone());
+        }
+        if kinds.is_empty() {
+            namespaces.remove(&namespace);
+            if namespaces.is_empty() {
+                all.remove(&id.identity);
+            }
         }
     }
 }
 
 impl Coverage for Covered {
     fn covers(&self, identity: &Identity, object: &Reference) -> bool {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.contains(&Id::of(identity, object))
+        let all = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let namespace = object.key.namespace.as_deref().unwrap_or_default();
+        let kinds = all.get(identity).and_then(|all| all.get(namespace));
+        kinds.into_iter().flatten().any(|kind| {
+            kind.kind == object.key.kind
+                && kind.group == object.key.group
+                && kind.version == object.version
+        })
     }
 }
 
@@ -114,9 +131,20 @@ pub struct Tenants {
     metrics: Metrics,
     /// Most watches at once.
     cap: usize,
-    wanted: BTreeMap<Id, BTreeSet<Key>>,
-    of: BTreeMap<Key, BTreeSet<Id>>,
-    running: BTreeMap<Id, (Arc<AtomicBool>, JoinHandle<()>)>,
+    wanted: BTreeMap<Arc<Id>, Wanted>,
+    /// What each StageSet wants, in order.
+    of: BTreeMap<Key, Vec<Arc<Id>>>,
+    /// Wanted, and beyond the cap.
+    waiting: BTreeSet<Arc<Id>>,
+    running: usize,
+}
+
+/// A watch that somebody wants.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// How many StageSets do.
+    by: usize,
+    running: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 impl Tenants {
@@ -136,7 +164,8 @@ impl Tenants {
             cap,
             wanted: BTreeMap::new(),
             of: BTreeMap::new(),
-            running: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            running: 0,
         }
     }
 
@@ -149,24 +178,30 @@ impl Tenants {
             .filter(|(identity, _)| *identity.target() == Target::Local)
             .map(|(identity, object)| Id::of(identity, object))
             .collect();
-        let before = self.of.remove(key).unwrap_or_default();
-        if ids == before {
-            self.of.insert(key.clone(), ids);
+        let before = self.of.get(key).map_or(&[][..], Vec::as_slice);
+        if ids.iter().eq(before.iter().map(|id| &**id)) {
             return;
         }
-        for id in ids.difference(&before) {
-            self.wanted
-                .entry(id.clone())
-                .or_default()
-                .insert(key.clone());
+        let before = self.of.remove(key).unwrap_or_default();
+        let now: Vec<Arc<Id>> = ids.into_iter().map(|id| self.want(id)).collect();
+        for id in before {
+            self.release(&id);
         }
-        for id in before.difference(&ids) {
-            self.release(id, key);
-        }
-        if !ids.is_empty() {
-            self.of.insert(key.clone(), ids);
+        if !now.is_empty() {
+            self.of.insert(key.clone(), now);
         }
         self.start();
+    }
+
+    fn want(&mut self, id: Id) -> Arc<Id> {
+        let known = self.wanted.get_key_value(&id);
+        let id = known.map_or_else(|| Arc::new(id), |(id, _)| Arc::clone(id));
+        let wanted = self.wanted.entry(Arc::clone(&id)).or_default();
+        wanted.by += 1;
+        if wanted.running.is_none() {
+            self.waiting.insert(Arc::clone(&id));
+        }
+        id
     }
 
     /// A StageSet is gone.
@@ -174,50 +209,52 @@ impl Tenants {
         self.set(key, &BTreeSet::new());
     }
 
-    fn release(&mut self, id: &Id, key: &Key) {
-        let Some(keys) = self.wanted.get_mut(id) else {
+    fn release(&mut self, id: &Arc<Id>) {
+        let Some(wanted) = self.wanted.get_mut(id) else {
             return;
         };
-        keys.remove(key);
-        if keys.is_empty() {
-            self.wanted.remove(id);
-            if let Some((ended, task)) = self.running.remove(id) {
-                ended.store(true, Ordering::SeqCst);
-                task.abort();
-                self.covered.set(id, false, &ended);
-            }
+        wanted.by -= 1;
+        if wanted.by > 0 {
+            return;
+        }
+        self.waiting.remove(id);
+        if let Some((ended, task)) = self.wanted.remove(id).and_then(|wanted| wanted.running) {
+            self.running -= 1;
+            ended.store(true, Ordering::SeqCst);
+            task.abort();
+            self.covered.set(id, false, &ended);
         }
     }
 
     fn start(&mut self) {
-        let free = self.cap.saturating_sub(self.running.len());
-        let next: Vec<Id> = self
-            .wanted
-            .keys()
-            .filter(|id| !self.running.contains_key(*id))
-            .take(free)
-            .cloned()
-            .collect();
-        for id in next {
+        while self.running < self.cap
+            && let Some(id) = self.waiting.pop_first()
+            && let Some(wanted) = self.wanted.get_mut(&id)
+        {
             let ended = Arc::new(AtomicBool::new(false));
             let sink = Tenant {
                 ended: Arc::clone(&ended),
-                id: id.clone(),
+                id: Arc::clone(&id),
                 covered: Arc::clone(&self.covered),
                 signals: self.signals.clone(),
                 known: BTreeMap::new(),
             };
             let poke = Arc::new(Notify::new());
             let task = tokio::spawn(reflect(self.connection.clone(), id.on(), poke, sink));
-            self.running.insert(id, (ended, task));
+            wanted.running = Some((ended, task));
+            self.running += 1;
         }
-        self.metrics.tenant_watches(self.running.len());
+        self.metrics.tenant_watches(self.running);
     }
 }
 
 impl Drop for Tenants {
     fn drop(&mut self) {
-        for (_, task) in self.running.values() {
+        for (_, task) in self
+            .wanted
+            .values()
+            .filter_map(|each| each.running.as_ref())
+        {
             task.abort();
         }
     }
@@ -236,18 +273,19 @@ struct Seen {
 /// Turns news of objects into hints for their owners.
 #[derive(Debug)]
 struct Tenant {
-    id: Id,
+    id: Arc<Id>,
     covered: Arc<Covered>,
     /// Set when nothing that it says counts any more.
     ended: Arc<AtomicBool>,
     signals: mpsc::UnboundedSender<Signal>,
-    known: BTreeMap<(Option<String>, String), Seen>,
+    /// Boxed: most watches see few objects, and a node of such a tree has room for eleven.
+    known: BTreeMap<(Option<String>, String), Box<Seen>>,
 }
 
 impl Tenant {
     fn changed(&mut self, seen: &Seen) {
         let place = (seen.namespace.clone(), seen.name.clone());
-        let before = self.known.insert(place, seen.clone());
+        let before = self.known.insert(place, Box::new(seen.clone()));
         if before
             .as_ref()
             .is_some_and(|before| before.version == seen.version)
@@ -328,7 +366,7 @@ impl Sink for Tenant {
                     .known
                     .iter()
                     .filter(|(place, _)| !listed.contains(*place))
-                    .map(|(_, seen)| seen.clone())
+                    .map(|(_, seen)| (**seen).clone())
                     .collect();
                 for seen in &gone {
                     self.deleted(seen);

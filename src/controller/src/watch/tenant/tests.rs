@@ -21,7 +21,7 @@ fn sink() -> (Tenant, mpsc::UnboundedReceiver<Signal>) {
     };
     (
         Tenant {
-            id,
+            id: Arc::new(id),
             covered: Arc::default(),
             ended: Arc::default(),
             signals,
@@ -134,4 +134,85 @@ fn a_watch_covers_its_own_identity_kind_and_namespace_only() {
         pause: Duration::ZERO,
     });
     assert!(!covered.covers(&identity, &object("payments")));
+}
+
+fn reference(kind: &str, namespace: &str) -> Reference {
+    Reference {
+        key: ObjectKey {
+            group: String::new(),
+            kind: kind.into(),
+            namespace: Some(namespace.into()),
+            name: "any".into(),
+        },
+        version: "v1".into(),
+        plural: format!("{}s", kind.to_lowercase()),
+    }
+}
+
+#[test]
+fn a_watch_covers_its_kind_in_its_namespace_for_its_identity_while_it_stands() {
+    let (tenant, _received) = sink();
+    let (id, covered) = (&tenant.id, &tenant.covered);
+    let object = reference("ConfigMap", "payments");
+    let covers = |object: &Reference| covered.covers(&id.identity, object);
+    assert!(!covers(&object));
+    covered.set(id, true, &tenant.ended);
+    covered.set(id, true, &tenant.ended);
+    assert!(covers(&object));
+    assert!(!covers(&reference("Secret", "payments")));
+    assert!(!covers(&reference("ConfigMap", "other")));
+    let (namespace, other) = ("payments", "another");
+    let another = Identity::resolve(
+        Tenancy::Multi,
+        &Namespace::new(namespace).unwrap(),
+        Some(&ServiceAccountName::new(other).unwrap()),
+        &Target::Local,
+    );
+    assert!(!covered.covers(&another.unwrap(), &object));
+    covered.set(id, false, &tenant.ended);
+    assert!(!covers(&object));
+    assert!(covered.live.read().unwrap().is_empty());
+    tenant.ended.store(true, Ordering::SeqCst);
+    covered.set(id, true, &tenant.ended);
+    assert!(!covers(&object), "one that was ended vouches for nothing");
+}
+
+#[tokio::test]
+async fn watches_beyond_the_cap_wait_for_a_place() {
+    let silent = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+        std::future::pending::<Result<http::Response<String>, std::io::Error>>().await
+    });
+    let (signals, _received) = mpsc::unbounded_channel();
+    let connection = Connection::from_service(silent);
+    let mut tenants = Tenants::new(connection, Arc::default(), signals, Metrics::new(), 2);
+    let (sink, _told) = sink();
+    let key = |name: &str| Key {
+        namespace: "payments".into(),
+        name: name.into(),
+    };
+    let objects = |kinds: &[&str]| {
+        let all = kinds.iter();
+        all.map(|kind| (sink.id.identity.clone(), reference(kind, "payments")))
+            .collect::<BTreeSet<_>>()
+    };
+    let running = |tenants: &Tenants| {
+        let all = tenants.wanted.iter();
+        all.filter(|(_, wanted)| wanted.running.is_some())
+            .map(|(id, _)| id.resource.gvk.kind.clone())
+            .collect::<Vec<_>>()
+    };
+    tenants.set(&key("a"), &objects(&["ConfigMap", "Secret"]));
+    tenants.set(&key("b"), &objects(&["Secret", "Service"]));
+    assert_eq!(running(&tenants), ["ConfigMap", "Secret"]);
+    // What another StageSet wants as well goes on.
+    tenants.forget(&key("a"));
+    assert_eq!(running(&tenants), ["Secret", "Service"]);
+    tenants.set(&key("b"), &objects(&["Service"]));
+    assert_eq!(
+        (running(&tenants), tenants.running),
+        (vec!["Service".to_owned()], 1)
+    );
+    tenants.forget(&key("b"));
+    assert!(tenants.wanted.is_empty() && tenants.of.is_empty() && tenants.waiting.is_empty());
+    assert_eq!(tenants.running, 0);
 }
