@@ -87,14 +87,13 @@ async fn try_apply(
 ) -> Result<DryRun, Failure> {
     let requests = gather.as_tenant(identity)?;
     let target = Target::object(&object.reference);
-    let answer = requests.dry_run_apply(&target, &object.stamped()).await?;
-    if answer.created {
+    let Some(would_be) = requests.dry_run_apply(&target, &object.stamped()).await? else {
         return Ok(DryRun::Create);
-    }
+    };
     Ok(match requests.get(&target).await? {
         Some(stands) => {
             let key = &object.reference.key;
-            match drift::compare(&stands, &answer.object, FIELD_MANAGER) {
+            match drift::compare(&stands, &would_be, FIELD_MANAGER) {
                 DryRun::Unchanged { live } => DryRun::Unchanged {
                     live: gather.bodies.kept(live, &stands, key),
                 },

@@ -78,8 +78,8 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
             };
             let result = applied.and_then(|applied| {
                 let key = &object.reference.key;
-                live::read(&applied.object, FIELD_MANAGER)
-                    .map(|live| perform.bodies.kept(live, &applied.object, key))
+                live::read(&applied, FIELD_MANAGER)
+                    .map(|live| perform.bodies.kept(live, &applied, key))
                     .ok_or_else(|| without_uid(key))
             });
             Done::Applied {

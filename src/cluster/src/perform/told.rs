@@ -73,7 +73,7 @@ pub(super) async fn announce(
     }
     let instance = &perform.ports.settings.instance;
     let object = event::object(&regarding, event, at, instance);
-    perform.as_controller().create(&events, &object).await?;
+    perform.as_controller().leave(&events, &object).await?;
     let name = object.pointer("/metadata/name").and_then(Value::as_str);
     told.keep(Once {
         mark,

@@ -86,15 +86,6 @@ pub enum Verb {
     Delete,
 }
 
-/// The answer to an apply.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Applied {
-    /// It didn't exist (201).
-    pub created: bool,
-    /// The object as it stands, or would stand.
-    pub object: Value,
-}
-
 /// The answer to a delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
@@ -293,6 +284,13 @@ impl<'a> Requests<'a> {
             .1)
     }
 
+    /// Creates an object of which nobody asks what became of it.
+    pub async fn leave(&self, collection: &Target, object: &Value) -> Result<(), Failure> {
+        let query = format!("fieldManager={FIELD_MANAGER}");
+        let sent = self.send_for_bytes(Verb::Create, collection, &query, Some(object));
+        sent.await.map(drop)
+    }
+
     /// Replaces an object; its `metadata.resourceVersion` is the precondition.
     pub async fn update(&self, target: &Target, object: &Value) -> Result<Value, Failure> {
         let query = format!("fieldManager={FIELD_MANAGER}");
@@ -329,31 +327,25 @@ impl<'a> Requests<'a> {
             .1)
     }
 
-    /// What a forced server-side apply would do.
-    pub async fn dry_run_apply(&self, target: &Target, body: &Value) -> Result<Applied, Failure> {
+    /// What a forced server-side apply would make of an object that exists; `None` if it would create
+    /// it, and then the answer isn't even read.
+    pub async fn dry_run_apply(
+        &self,
+        target: &Target,
+        body: &Value,
+    ) -> Result<Option<Value>, Failure> {
         let query = format!("dryRun=All&fieldManager={FIELD_MANAGER}&force=true");
-        self.apply_request(Verb::DryRunApply, target, &query, body)
-            .await
+        let sent = self.send_for_bytes(Verb::DryRunApply, target, &query, Some(body));
+        match sent.await? {
+            (StatusCode::CREATED, _) => Ok(None),
+            (_, bytes) => read(&bytes).map(Some),
+        }
     }
 
     /// Server-side apply, forced. A `metadata.uid` in the body is the precondition.
-    pub async fn apply(&self, target: &Target, body: &Value) -> Result<Applied, Failure> {
+    pub async fn apply(&self, target: &Target, body: &Value) -> Result<Value, Failure> {
         let query = format!("fieldManager={FIELD_MANAGER}&force=true");
-        self.apply_request(Verb::Apply, target, &query, body).await
-    }
-
-    async fn apply_request(
-        &self,
-        verb: Verb,
-        target: &Target,
-        query: &str,
-        body: &Value,
-    ) -> Result<Applied, Failure> {
-        let (status, object) = self.send(verb, target, query, Some(body)).await?;
-        Ok(Applied {
-            created: status == StatusCode::CREATED,
-            object,
-        })
+        Ok(self.send(Verb::Apply, target, &query, Some(body)).await?.1)
     }
 
     /// Deletes an object in the background if it still is the one with this uid, and, where given,
@@ -393,7 +385,7 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// Every request of this crate goes through here.
+    /// One request, and its answer as JSON.
     async fn send(
         &self,
         verb: Verb,
@@ -401,6 +393,18 @@ impl<'a> Requests<'a> {
         query: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), Failure> {
+        let (status, bytes) = self.send_for_bytes(verb, target, query, body).await?;
+        Ok((status, read(&bytes)?))
+    }
+
+    /// Every request of this crate goes through here.
+    async fn send_for_bytes(
+        &self,
+        verb: Verb,
+        target: &Target,
+        query: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let mut request = build(verb, target, query, body)?;
         request.extensions_mut().insert(self.identity.clone());
         // Asked before the wait for a turn and after it: whoever waited while a remote cluster fell
@@ -429,10 +433,7 @@ impl<'a> Requests<'a> {
         let answer = answer?;
         if answer.status.is_success() {
             budget.succeeded();
-            return match serde_json::from_slice(&answer.body) {
-                Ok(object) => Ok((answer.status, object)),
-                Err(_) => Err(transient("the API server's answer isn't JSON")),
-            };
+            return Ok((answer.status, answer.body));
         }
         let failure = self.way.said(&answer, target);
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
@@ -510,6 +511,10 @@ fn build(
     request
         .body(body)
         .map_err(|error| Failure::new(FailureClass::Rejected, error.to_string()))
+}
+
+fn read(answer: &Bytes) -> Result<Value, Failure> {
+    serde_json::from_slice(answer).map_err(|_| transient("the API server's answer isn't JSON"))
 }
 
 fn transient(message: impl Into<String>) -> Failure {
