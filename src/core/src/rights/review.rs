@@ -82,9 +82,10 @@ impl Rule {
         let has = |list: &[String], wanted: &str| {
             list.iter().any(|found| found == "*" || found == wanted)
         };
-        has(&self.verbs, right.verb.as_str())
-            && has(&self.groups, &right.group)
+        // The group first: nearly every rule has one, and most have another.
+        has(&self.groups, &right.group)
             && has(&self.resources, &right.resource)
+            && has(&self.verbs, right.verb.as_str())
             && (self.names.is_empty() || self.names.contains(&right.name))
     }
 }
