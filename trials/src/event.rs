@@ -227,6 +227,8 @@ pub enum Event {
     Release,
     /// Somebody asks for it to be kept (`prune: disabled`).
     Keep(String),
+    /// And takes that back, as the condition says.
+    Unkeep(String),
     /// Somebody takes its entry out of the inventory.
     Forget(String),
     /// Somebody writes the entry of a foreign object into the inventory of a stage.
@@ -315,6 +317,7 @@ impl Event {
             ["hold", object] => Self::Hold(text(object)),
             ["release"] => Self::Release,
             ["keep", object] => Self::Keep(text(object)),
+            ["unkeep", object] => Self::Unkeep(text(object)),
             ["forget", object] => Self::Forget(text(object)),
             ["plant", stage] => Self::Plant(number(stage)?),
             ["drop-inventory", stage] => Self::DropInventory(number(stage)?),
@@ -466,6 +469,7 @@ impl fmt::Display for Event {
             Self::Hold(object) => write!(f, "hold {object}"),
             Self::Release => f.write_str("release"),
             Self::Keep(object) => write!(f, "keep {object}"),
+            Self::Unkeep(object) => write!(f, "unkeep {object}"),
             Self::Forget(object) => write!(f, "forget {object}"),
             Self::Plant(stage) => write!(f, "plant {stage}"),
             Self::DropInventory(stage) => write!(f, "drop-inventory {stage}"),

@@ -191,6 +191,15 @@ fn an_object_that_must_not_be_pruned_isn_t_recreated_either() {
     assert_eq!(world.ready(), "False StageFailed");
     says(&world, "prune: disabled");
     assert!(world.done_with("delete").is_empty());
+
+    // What the message advises helps.
+    says(&world, "Take the annotation off it");
+    for stored in world.objects.values_mut() {
+        stored.prune_disabled = false;
+    }
+    world.settle(2 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert_eq!(world.done_with("delete").len(), 1);
 }
 
 #[test]

@@ -174,3 +174,29 @@ fn an_object_recorded_since_its_kind_was_looked_for_is_not_taken_for_gone() {
     assert_eq!(world.ready(), "True Succeeded");
     assert!(world.object("Widget", "gear").is_none());
 }
+
+/// Seed 437688 of level core again: the uid that this replica remembered went over the one that the
+/// other had recorded, and the object over which two inventories quarrelled was forgotten in the end.
+#[test]
+fn a_uid_that_was_seen_before_the_inventory_is_not_recorded_over_a_newer_one() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let key = world.key("ConfigMap", "settings");
+    world.objects.get_mut(&key).unwrap().uid = "anew".into();
+    for inventory in world.inventories.values_mut() {
+        if let Some(entry) = inventory.entries.get_mut(&key) {
+            entry.uid = Some("anew".into());
+        }
+    }
+    world.now = world.now.plus(Duration::from_secs(1));
+    world.facts.inventories = None;
+    let recorded = |world: &crate::world::World| {
+        let mut inventories = world.inventories.values();
+        let entry = inventories.find_map(|inventory| inventory.entries.get(&key));
+        entry.and_then(|entry| entry.uid.clone())
+    };
+    for _ in 0..20 {
+        let _ = world.turn();
+        assert_eq!(recorded(&world).as_deref(), Some("anew"));
+    }
+}

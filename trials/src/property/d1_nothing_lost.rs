@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use stageset_core::object::ObjectKey;
 
+use super::forgotten::Forgotten;
+use super::races::Races;
 use super::{Property, is_ours};
 use crate::event::{Edit, Event};
 use crate::log::{Entry, What};
@@ -20,33 +22,13 @@ pub(super) struct NothingLost {
     written: BTreeSet<(ObjectKey, String)>,
     /// Stages that were `prune: false` at any time: what leaves them is left in place.
     unpruned: BTreeSet<usize>,
-    /// Whether two processes took themselves for the leader: no precondition spans an object and its
-    /// inventory, so one that stands still in the middle of a step may write what the other has just
-    /// torn down (docs/trials.md, known limits).
-    two_leaders: bool,
-    /// Everything that an inventory of ours has held.
-    recorded: BTreeSet<ObjectKey>,
-    /// Records that somebody else took away or changed.
-    tampered: BTreeSet<ObjectKey>,
+    /// What two leaders lose between an object and its inventory.
+    races: Races,
+    /// What others did to our records isn't our loss.
+    forgotten: Forgotten,
 }
 
 impl NothingLost {
-    /// What others did to our records isn't our loss.
-    fn tampering(&mut self, event: &Event, scene: &dyn Scene) {
-        match event {
-            Event::Forget(object) => {
-                let all = scene.setup().all_items();
-                let found = all.iter().find(|(_, item)| item.to_string() == *object);
-                self.tampered.extend(found.map(|(_, item)| item.key()));
-            }
-            Event::SecondLeader => self.two_leaders = true,
-            Event::Spec(Edit::Unprune(stage)) => {
-                self.unpruned.insert(*stage);
-            }
-            _ => {}
-        }
-    }
-
     /// Why the entry of this object may go, or not.
     fn may_go(&self, key: &ObjectKey, scene: &dyn Scene) -> bool {
         let Some(object) = scene.object(key) else {
@@ -60,7 +42,8 @@ impl NothingLost {
         !is_ours(object.owner.as_deref())
             || object.keep
             || left_in_place
-            || self.tampered.contains(key)
+            || self.forgotten.has(key)
+            || self.races.lost(key)
             || scene.recorded(key)
             || !self.written.contains(&(key.clone(), object.uid))
     }
@@ -72,8 +55,10 @@ impl Property for NothingLost {
     }
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
-        if let What::World(event) = &entry.what {
-            self.tampering(event, scene);
+        self.races.look(entry, scene);
+        self.forgotten.look(entry, scene);
+        if let What::World(Event::Spec(Edit::Unprune(stage))) = &entry.what {
+            self.unpruned.insert(*stage);
         }
         if !entry.effect {
             return Ok(());
@@ -84,8 +69,7 @@ impl Property for NothingLost {
                 if !self.finalizer {
                     return Err(format!("{}, before our finalizer stood", entry.what));
                 }
-                let was = self.two_leaders && self.recorded.contains(key);
-                if !scene.recorded(key) && !self.tampered.contains(key) && !was {
+                if !scene.recorded(key) && !self.forgotten.has(key) && !self.races.lost(key) {
                     return Err(format!("{}, before any inventory held it", entry.what));
                 }
                 if let Some(after) = after {
@@ -93,7 +77,6 @@ impl Property for NothingLost {
                 }
             }
             What::Inventory(stage, before, after) => {
-                self.recorded.extend(after.iter().cloned());
                 let gone = before.iter().filter(|key| !after.contains(key));
                 for key in gone {
                     if !self.may_go(key, scene) {
@@ -132,6 +115,7 @@ impl NothingLost {
                     is_ours(object.owner.as_deref())
                         && !object.keep
                         && self.written.contains(&((*key).clone(), object.uid))
+                        && !self.races.lost(key)
                 })
             })
         });

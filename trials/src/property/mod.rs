@@ -9,6 +9,7 @@ mod d2_actions;
 mod d2_once;
 mod d3_leader;
 mod d3_versions;
+mod forgotten;
 mod i1_own_tenant;
 mod i2_no_account;
 mod i3_own_rights;
@@ -20,6 +21,9 @@ mod i7_own_sight;
 mod i8_owned_deletes;
 mod i9_secrets;
 mod l4_order;
+mod races;
+#[cfg(test)]
+mod races_tests;
 pub mod rest;
 
 use std::fmt;

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 
 use stageset_core::object::ObjectKey;
 
+use super::forgotten::Forgotten;
 use super::is_ours;
+use super::races::Races;
 use crate::event::{Edit, Event};
+use crate::log::{Entry, What};
 use crate::scene::Scene;
 use crate::setup::{Accounts, Setup, actions};
 
@@ -19,38 +22,30 @@ pub enum Excuse {
     ForeignOwner(ObjectKey),
 }
 
-/// What others did to objects and records: what is left because of that isn't our fault.
+/// What is left because of what others did, or because two leaders raced: that isn't our fault.
 #[derive(Debug, Default)]
 pub struct Excused {
-    objects: BTreeSet<String>,
-    stages: BTreeSet<usize>,
-    two_leaders: bool,
-    stood_still: bool,
+    forgotten: Forgotten,
+    races: Races,
+    /// Stages that were `prune: false` at any time: what leaves them is left in place.
+    unpruned: BTreeSet<usize>,
 }
 
 impl Excused {
-    /// Takes note of an event.
-    pub fn note(&mut self, event: &Event) {
-        match event {
-            Event::Forget(object) | Event::Keep(object) | Event::Replace(object) => {
-                self.objects.insert(object.clone());
-            }
-            Event::Spec(Edit::Unprune(stage)) => {
-                self.stages.insert(*stage);
-            }
-            Event::SecondLeader => self.two_leaders = true,
-            Event::Pause(..) | Event::Late(_) => self.stood_still = true,
-            _ => {}
+    /// Takes note of an entry.
+    pub fn look(&mut self, entry: &Entry, scene: &dyn Scene) {
+        self.forgotten.look(entry, scene);
+        self.races.look(entry, scene);
+        if let What::World(Event::Spec(Edit::Unprune(stage))) = &entry.what {
+            self.unpruned.insert(*stage);
         }
     }
 
     fn covers(&self, key: &ObjectKey, scene: &dyn Scene) -> bool {
-        self.objects.contains(&format!("{}/{}", key.kind, key.name))
-            || scene
-                .table()
-                .holders(key)
-                .iter()
-                .any(|stage| self.stages.contains(stage))
+        let mut holders = scene.table().holders(key).iter();
+        self.forgotten.has(key)
+            || self.races.lost(key)
+            || holders.any(|stage| self.unpruned.contains(stage))
     }
 }
 
@@ -157,11 +152,6 @@ fn leftover(
     excused: &Excused,
     wanted: &BTreeSet<&ObjectKey>,
 ) -> Result<(), String> {
-    // Of two leaders, one that stood still in the middle of a step may write what the other one has
-    // just deleted, and then nobody looks after it (docs/trials.md, known limits).
-    if excused.two_leaders && excused.stood_still {
-        return Ok(());
-    }
     for (key, object) in scene.objects() {
         if is_ours(object.owner.as_deref())
             && !wanted.contains(&key)

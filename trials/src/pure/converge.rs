@@ -6,6 +6,7 @@ use stageset_core::time::Timestamp;
 
 use super::Run;
 use super::process::Process;
+use crate::advice::advice;
 use crate::event::{Event, Offer, Standing};
 use crate::log::What;
 use crate::property::Violation;
@@ -152,21 +153,18 @@ impl Run<'_> {
         }
     }
 
-    /// Where the condition tells a person to ask for another try, somebody does: what may have been
-    /// done, and must not be done twice, is nothing that the controller may decide.
+    /// What the condition tells a person to do, somebody does.
     fn person_obeys(&mut self) -> Result<bool, Violation> {
-        let Some(stage_set) = &self.server.stage_set else {
+        let (Some(advice), Some(stage_set)) = (advice(&self.server), &self.server.stage_set) else {
             return Ok(false);
         };
-        let ready = stage_set.status.condition("Ready");
-        let asks = ready.is_some_and(|ready| ready.message.contains("requestedAt to a new value"));
         let handled = stage_set.requested == stage_set.status.last_handled_reconcile_at;
-        if asks && handled && self.asked < MOST_ASKED {
-            self.asked += 1;
-            self.happen(&Event::Request, None)?;
-            return Ok(true);
+        if (advice == Event::Request && !handled) || self.asked >= MOST_ASKED {
+            return Ok(false);
         }
-        Ok(false)
+        self.asked += 1;
+        self.happen(&advice, None)?;
+        Ok(true)
     }
 
     fn converged(&self, schedule: &Schedule) -> Result<(), String> {

@@ -76,7 +76,8 @@ impl Server {
             | Event::Unlabel(object)
             | Event::Steal(object)
             | Event::Hold(object)
-            | Event::Keep(object) => self.meddle_with(object, event),
+            | Event::Keep(object)
+            | Event::Unkeep(object) => self.meddle_with(object, event),
             _ => {}
         }
         Vec::new()
@@ -274,6 +275,7 @@ impl Server {
                     }
                     Event::Hold(_) => stored.held = true,
                     Event::Keep(_) => stored.keep = true,
+                    Event::Unkeep(_) => stored.keep = false,
                     _ => {}
                 }
             }

@@ -275,7 +275,6 @@ impl Run<'_> {
     }
 
     fn happen(&mut self, event: &Event, mut out: Option<&mut Process>) -> Result<(), Violation> {
-        self.excused.note(event);
         let now = self.server.now;
         match event {
             Event::Skew(..) | Event::Lag(..) | Event::Pause(..) => {
@@ -370,6 +369,7 @@ impl Run<'_> {
     }
 
     fn hold_against(&mut self, entry: Entry) -> Result<(), Violation> {
+        self.excused.look(&entry, &self.server);
         let broken = self.properties.iter_mut().find_map(|property| {
             let said = property.look(&entry, &self.server).err()?;
             Some(Violation {

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::Outcome;
+use crate::advice::advice;
 use crate::event::Event;
 use crate::log::What;
 use crate::property::rest::{self, Excused};
@@ -234,17 +235,18 @@ impl Director {
         }
     }
 
-    /// Where the condition tells a person to ask for another try, somebody does, once for each time
-    /// that it is said anew.
+    /// What the condition tells a person to do, somebody does, once for each time that it is said anew.
     fn person_obeys(&self, asked: &mut BTreeSet<(i64, String)>) {
         let mut stage = self.stage();
         let Some(stage_set) = stage.world.stage_set() else {
             return;
         };
-        let asks = stage_set.message.contains("requestedAt to a new value");
+        let Some(advice) = advice(&stage.world) else {
+            return;
+        };
         let now = stage.now().as_millis() / 120_000;
-        if asks && asked.len() < 10 && asked.insert((now, stage_set.message)) {
-            stage.happen(&Event::Request);
+        if asked.len() < 10 && asked.insert((now, stage_set.message)) {
+            stage.happen(&advice);
         }
     }
 

@@ -105,7 +105,6 @@ impl Stage {
 
     /// Lets something happen to the world or to a process.
     pub(super) fn happen(&mut self, event: &Event) {
-        self.excused.note(event);
         match event {
             Event::Pause(process, seconds) => {
                 if let Some(until) = self.paused.get_mut(*process) {
@@ -221,6 +220,7 @@ impl Stage {
         }
         if self.violation.is_none() {
             let world = &self.world;
+            self.excused.look(&entry, world);
             self.violation = self.properties.iter_mut().find_map(|property| {
                 let said = property.look(&entry, world).err()?;
                 Some(Violation {

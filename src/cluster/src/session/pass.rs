@@ -336,7 +336,7 @@ impl Session {
                     }
                 }
                 Ok(Recorded::Inventories) => {
-                    self.facts.inventories = Some(Fact::seen(Ok(known.inventories.observed()), at));
+                    self.facts.inventories_are(known.inventories.observed());
                     self.facts.record_failure = None;
                 }
                 Ok(Recorded::Nothing) => {}

@@ -197,7 +197,7 @@ fn refusal(
     if live.prune_disabled {
         return Some(format!(
             "{key} is annotated stages.metio.wtf/prune: disabled and so isn't deleted to be created \
-             anew: {failure}"
+             anew: {failure}. Take the annotation off it to permit that, or take the change back"
         ));
     }
     if !allow_data_loss && let Some(data) = lost_data(key, live) {

@@ -9,13 +9,14 @@ use crate::identity::{Identity, KubeconfigReference, Target};
 use crate::names::StageName;
 use crate::object::ObjectKey;
 use crate::observation::{InventoryEntry, LiveState, StageInventory};
-use crate::plan::{DeleteReason, Operation, RecordOperation};
+use crate::plan::{DeleteReason, Need, Operation, Purpose, RecordOperation};
 use crate::time::Timestamp;
 
 use super::Stop;
 use super::base;
 use super::reconstruct;
 use super::release::{Release, StageView};
+use super::removal::recorded_since;
 use super::report::{self, Report, Wait};
 use super::stage::record_inventory;
 use super::sweep::{Of, Sweep};
@@ -71,6 +72,7 @@ pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
     }
     let records = records(release, &stay);
     if !records.is_empty() {
+        uids_are_certain(release)?;
         return Err(Stop::Act(vec![records]));
     }
     if let Some((reason, said, until)) = sweep.obstacle() {
@@ -268,6 +270,36 @@ fn holds_the_objects(stage: &StageView<'_>, recorded: &StageInventory) -> bool {
 /// What an inventory records of the way to its cluster.
 pub(super) fn kubeconfig_of(target: &Target) -> Option<KubeconfigReference> {
     target.remote().map(|remote| remote.kubeconfig.clone())
+}
+
+/// A uid that differs from the recorded one is recorded only if it was seen since the inventories were:
+/// another replica may have made the object anew and recorded that.
+fn uids_are_certain(release: &Release<'_>) -> Result<(), Stop> {
+    let mut needs = Vec::new();
+    for stage in &release.stages {
+        let Some(recorded) = release.inventories.get(&stage.spec.name) else {
+            continue;
+        };
+        for object in &stage.objects {
+            let key = &object.reference.key;
+            let known = recorded.entries.get(key).map(|entry| entry.uid.as_deref());
+            let live = stage.facts(key).and_then(|facts| facts.live.as_ref());
+            if known.is_some_and(|known| known != seen_uid(stage, key))
+                && live.is_some_and(|live| recorded_since(release.observation, live.at))
+            {
+                needs.push(Need::Read {
+                    identity: stage.identity.clone(),
+                    object: object.reference.clone(),
+                    purpose: Purpose::Drift,
+                });
+            }
+        }
+    }
+    if needs.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Ask(needs))
+    }
 }
 
 fn seen_uid<'a>(stage: &StageView<'a>, key: &ObjectKey) -> Option<&'a str> {

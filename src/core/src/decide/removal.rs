@@ -177,7 +177,7 @@ impl<'a> Removal<'a> {
 
 /// Whether the inventories are known as they were after this was seen: another replica may have made
 /// the object anew and recorded that in between, so that what was seen speaks of the one before.
-fn recorded_since(observation: &Observation, seen: Timestamp) -> bool {
+pub(super) fn recorded_since(observation: &Observation, seen: Timestamp) -> bool {
     let inventories = observation.facts.inventories.as_ref();
     inventories.is_some_and(|fact| fact.at > seen)
 }

@@ -280,7 +280,8 @@ pub struct Facts {
     pub accounts: Few<ServiceAccountName, Fact<AccountState>>,
     /// The StageSet's namespace; asked for in teardown only.
     pub namespace: Option<Fact<NamespaceState>>,
-    /// The inventories of this StageSet by stage, or why they can't be read.
+    /// The inventories of this StageSet by stage, or why they can't be read; seen when they were last
+    /// listed. Our own writes keep them current ([`Facts::inventories_are`]).
     pub inventories: Option<Fact<Result<BTreeMap<StageName, StageInventory>, Failure>>>,
     /// Sources by reference.
     pub sources: Few<SourceReference, Fact<SourceState>>,
@@ -309,6 +310,16 @@ pub struct Facts {
     pub status_recorded: Option<Timestamp>,
     /// The last failure of a write to our own records, which holds everything else up.
     pub record_failure: Option<Fact<Failure>>,
+}
+
+impl Facts {
+    /// What the inventories hold after a write of our own. When they were seen stays as it was: since
+    /// then nobody else has changed them, or the write would have bounced.
+    pub fn inventories_are(&mut self, inventories: BTreeMap<StageName, StageInventory>) {
+        if let Some(fact) = &mut self.inventories {
+            fact.value = Ok(inventories);
+        }
+    }
 }
 
 /// All that one decision rests on.

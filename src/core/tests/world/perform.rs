@@ -90,9 +90,7 @@ impl World {
                     .push((event.reason.clone(), event.message.clone()));
             }
         }
-        if let Some(fact) = &mut self.facts.inventories {
-            *fact = Fact::seen(Ok(self.inventories.clone()), self.now);
-        }
+        self.facts.inventories_are(self.inventories.clone());
     }
 
     pub(super) fn tenant(&mut self, operation: &TenantOperation, fault: Option<Failure>) -> bool {

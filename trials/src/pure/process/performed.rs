@@ -39,8 +39,9 @@ impl Process {
                     } => {
                         self.shelf
                             .insert(stage.clone(), (version, inventory.clone()));
-                        self.observation.facts.inventories =
-                            Some(Fact::seen(Ok(observed(&self.shelf)), at));
+                        self.observation
+                            .facts
+                            .inventories_are(observed(&self.shelf));
                     }
                     RecordOperation::ReleaseInventories => {}
                     RecordOperation::CreateLedger | RecordOperation::Ledger { .. } => {
@@ -48,8 +49,9 @@ impl Process {
                     }
                     RecordOperation::DropInventory { stage } => {
                         self.shelf.remove(stage);
-                        self.observation.facts.inventories =
-                            Some(Fact::seen(Ok(observed(&self.shelf)), at));
+                        self.observation
+                            .facts
+                            .inventories_are(observed(&self.shelf));
                     }
                     _ => {
                         // The answer to a write is the object as it is then.

@@ -85,7 +85,8 @@ impl World {
             | Event::Unlabel(object)
             | Event::Steal(object)
             | Event::Hold(object)
-            | Event::Keep(object) => self.meddle_with(object, event),
+            | Event::Keep(object)
+            | Event::Unkeep(object) => self.meddle_with(object, event),
             _ => Ok(()),
         }
     }
@@ -186,6 +187,10 @@ impl World {
                 &json!({ "metadata": { "annotations": {
                     "stages.metio.wtf/prune": "disabled",
                 }}}),
+            ),
+            Event::Unkeep(_) => self.patch(
+                &key,
+                &json!({ "metadata": { "annotations": { "stages.metio.wtf/prune": null }}}),
             ),
             _ => Ok(()),
         }
