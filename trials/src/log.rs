@@ -167,7 +167,8 @@ pub struct Entry {
     pub effect: bool,
     /// Whether it was asked of the remote cluster.
     pub abroad: bool,
-    /// For writes of our own records: the version that it was based on, and the one that stood.
+    /// For writes of our own records, and for deletions of objects at level core: the version that it was
+    /// based on, and the one that stood.
     pub versions: Option<(Option<u64>, u64)>,
 }
 

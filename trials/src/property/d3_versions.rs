@@ -1,5 +1,6 @@
 //! D3: optimistic concurrency everywhere: no write of status, finalizer or inventory takes effect
-//! unless it names the version that it rests on, and that version stands.
+//! unless it names the version that it rests on, and that version stands. At level core the same goes for
+//! the deletion of an object: whoever took its labels off since the look must not lose it.
 
 use super::Property;
 use crate::log::Entry;

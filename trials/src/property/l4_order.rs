@@ -8,7 +8,7 @@ use stageset_core::object::ObjectKey;
 
 use super::Property;
 use crate::event::Event;
-use crate::log::{Entry, Sight, What};
+use crate::log::{Entry, Sight, What, Who};
 use crate::scene::Scene;
 use crate::schedule::Level;
 use crate::setup::{Feature, REVISIONS, Variant, actions};
@@ -33,6 +33,8 @@ pub(super) struct Order {
     two_leaders: bool,
     /// The actions that were on record as done with a status that a process wrote: stage, name, revision.
     recorded: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
+    /// Those that were on record when a process last looked at something: it decides right after that.
+    known: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
     /// Whether every read of the dependency is a request that the log holds: no watch shows it.
     reads_all: bool,
     /// Whether the last read of the dependency showed it to be ready, by process and life.
@@ -55,29 +57,18 @@ impl Order {
         (stage, revision): (usize, u8),
         phases: &[&str],
     ) -> Option<&'static str> {
-        let recorded = self.recorded.get(&(entry.process, entry.life));
+        let life = (entry.process, entry.life);
+        let known = [self.recorded.get(&life), self.known.get(&life)];
         let mut actions = actions(scene.setup(), stage).iter();
         let found = actions.find(|action| {
             phases.contains(&action.phase)
                 && !scene.done(stage, **action, revision)
-                && !recorded.is_some_and(|done| done.contains(&(stage, action.name, revision)))
+                && !known
+                    .into_iter()
+                    .flatten()
+                    .any(|done| done.contains(&(stage, action.name, revision)))
         });
         found.map(|action| action.name)
-    }
-
-    /// What one of two leaders has recorded as done.
-    fn records(&mut self, entry: &Entry, scene: &dyn Scene) {
-        let done = self
-            .recorded
-            .entry((entry.process, entry.life))
-            .or_default();
-        done.clear();
-        for stage in 0..scene.setup().stages {
-            for action in actions(scene.setup(), stage) {
-                let revisions = (1..=REVISIONS).filter(|r| scene.done(stage, *action, *r));
-                done.extend(revisions.map(|revision| (stage, action.name, revision)));
-            }
-        }
     }
 
     fn shown(&mut self, entry: &Entry, key: &ObjectKey, sight: &Sight) {
@@ -137,13 +128,24 @@ impl Property for Order {
         if self.variants.last() != Some(scene.variant()) {
             self.variants.push(scene.variant().clone());
         }
+        if self.two_leaders && entry.who != Who::World {
+            let life = (entry.process, entry.life);
+            match &entry.what {
+                What::Status(_) if entry.effect => {
+                    self.recorded.insert(life, done(scene));
+                }
+                _ if !entry.effect => {
+                    self.known.insert(life, done(scene));
+                }
+                _ => {}
+            }
+        }
         match &entry.what {
             What::Source(name, Some(revision)) if entry.succeeded() => {
                 let place = (entry.process, entry.life, name.clone());
                 self.pins.insert(place, *revision);
             }
             What::World(Event::SecondLeader) => self.two_leaders = true,
-            What::Status(_) if entry.effect && self.two_leaders => self.records(entry, scene),
             What::Dependency(ready) => {
                 let ready = *ready && entry.succeeded();
                 self.dependencies.insert((entry.process, entry.life), ready);
@@ -221,4 +223,19 @@ impl Order {
             ))
         }
     }
+}
+
+/// Everything that is on record as done: stage, action, revision.
+fn done(scene: &dyn Scene) -> BTreeSet<(usize, &'static str, u8)> {
+    let setup = scene.setup();
+    let steps = (0..setup.stages).flat_map(|stage| {
+        let actions = actions(setup, stage).iter();
+        actions.map(move |action| (stage, *action))
+    });
+    steps
+        .flat_map(|(stage, action)| {
+            let revisions = (1..=REVISIONS).filter(move |r| scene.done(stage, action, *r));
+            revisions.map(move |revision| (stage, action.name, revision))
+        })
+        .collect()
 }

@@ -22,9 +22,9 @@ mod i8_owned_deletes;
 mod i9_secrets;
 mod l4_order;
 mod races;
-#[cfg(test)]
-mod races_tests;
 pub mod rest;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

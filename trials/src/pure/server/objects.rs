@@ -278,6 +278,7 @@ impl Server {
     ) -> (Result<Answer, Refusal>, Trace) {
         let key = &reference.key;
         let before = self.sight(key);
+        let stood = self.objects.get(key).map(|stored| stored.version);
         let mut effect = false;
         let result = if let Some(refusal) = self.refused(identity, &["delete"], key) {
             Err(refusal)
@@ -288,7 +289,6 @@ impl Server {
                 "admission webhook \"guard\" denied the request: no deletes today",
             ))
         } else {
-            let stood = self.objects.get(key).map(|stored| stored.version);
             match &before {
                 None => Ok(Answer::Deleted),
                 Some(sight) if sight.uid != uid || version.is_some_and(|v| Some(v) != stood) => {
@@ -302,7 +302,8 @@ impl Server {
             }
         };
         let what = What::Delete(key.clone(), before, Some(uid.to_owned()));
-        let trace = tenant_trace(identity, what, &result, effect);
+        let mut trace = tenant_trace(identity, what, &result, effect);
+        trace.versions = stood.map(|stood| (version, stood));
         (result, trace)
     }
 

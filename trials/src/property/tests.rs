@@ -1,4 +1,4 @@
-//! What is excused to two leaders, and what isn't; and which revision a deletion is held against.
+//! What is excused to two leaders, and what isn't; and what a deletion is held against.
 //! The logs are written by hand, as short as can be.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +10,11 @@ use stageset_core::time::Timestamp;
 use super::Property;
 use super::d1_nothing_lost::NothingLost;
 use super::i8_owned_deletes::OwnedDeletes;
+use super::l4_order::Order;
 use crate::event::Event;
 use crate::log::{Entry, Sight, What, Who};
 use crate::scene::{Scene, StageSetSight};
+use crate::schedule::Level;
 use crate::setup::{Feature, Setup, Step, Variant};
 use crate::table::Table;
 
@@ -22,6 +24,8 @@ struct Cluster {
     variant: Variant,
     objects: BTreeMap<ObjectKey, Sight>,
     inventory: Vec<ObjectKey>,
+    /// Whether every action is on record as done.
+    done: bool,
     number: u64,
     property: Box<dyn Property>,
 }
@@ -64,7 +68,7 @@ impl Scene for Cluster {
         None
     }
     fn done(&self, _: usize, _: Step, _: u8) -> bool {
-        false
+        self.done
     }
     fn begun(&self, _: usize, _: Step) -> bool {
         false
@@ -74,7 +78,7 @@ impl Scene for Cluster {
 impl Cluster {
     fn new(property: impl Property + 'static) -> Self {
         let setup = Setup {
-            features: BTreeSet::from([Feature::Recreate]),
+            features: BTreeSet::from([Feature::Recreate, Feature::Actions]),
             ..Setup::plain()
         };
         Self {
@@ -83,6 +87,7 @@ impl Cluster {
             variant: Variant::default(),
             objects: BTreeMap::new(),
             inventory: Vec::new(),
+            done: false,
             number: 0,
             property: Box::new(property),
         }
@@ -248,5 +253,29 @@ fn what_is_created_anew_is_judged_by_the_revision_that_the_process_delivers() {
             permitted,
             "revision {revision}, {code}: {said:?}"
         );
+    }
+}
+
+/// The seed 3038287 of level core: one leader began another run, for which no action is on record as
+/// done, while the other one was about to write what it had decided on before.
+#[test]
+fn of_two_leaders_each_may_go_by_the_actions_on_record_when_it_last_looked() {
+    for (leaders, looked, permitted) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        if leaders {
+            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        }
+        cluster.done = looked;
+        assert_eq!(cluster.says(1, What::Get(key.clone(), None)), Ok(()));
+        cluster.done = false;
+        let status = What::Status("another run".to_owned());
+        assert_eq!(cluster.says(0, status), Ok(()));
+        let said = cluster.makes(1, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{leaders} {looked}: {said:?}");
     }
 }
