@@ -59,7 +59,8 @@ pub const KNOWN: &[Known] = &[
                  word; ours says where",
         input: "",
         is: |ours, _| {
-            every_problem(ours, |text| {
+            // What comes after it may follow from it.
+            first_problem(ours, |text| {
                 text.contains("but a scalar stands here")
                     || text.contains("a text as the source, since there is a delimiter")
             })
@@ -338,6 +339,10 @@ fn take_directives(outcome: &mut Outcome) -> bool {
 /// Whether ours failed, and all its problems are of a kind.
 fn every_problem(ours: &Outcome, is: impl Fn(&str) -> bool) -> bool {
     matches!(ours, Outcome::Failed(problems) if problems.lines().all(is))
+}
+
+fn first_problem(ours: &Outcome, is: impl Fn(&str) -> bool) -> bool {
+    matches!(ours, Outcome::Failed(problems) if problems.lines().next().is_some_and(is))
 }
 
 /// The first known difference that explains these outcomes.

@@ -168,29 +168,34 @@ fn expansion(node: &Node, longest: usize) -> usize {
 
 fn set(node: &mut Node, values: &BTreeMap<&str, Data>) -> Result<(), Refusal> {
     match &mut node.data {
-        Data::String(text) => {
-            let data = expand(text, values);
-            node.write(data);
-            Ok(())
-        }
         Data::Mapping(entries) => {
             for (_, value) in entries {
-                if let Data::String(text) = &value.data {
-                    let data = expand(text, values);
-                    value.write(data);
+                expand_in(value, values);
+            }
+        }
+        Data::Sequence(items) => {
+            for item in items {
+                if !expand_in(item, values) {
+                    return Err(Refusal::expected(item, "a string"));
                 }
             }
-            Ok(())
         }
-        Data::Sequence(items) => items.iter_mut().try_for_each(|item| match &item.data {
-            Data::String(text) => {
-                let data = expand(text, values);
-                item.write(data);
-                Ok(())
-            }
-            _ => Err(Refusal::expected(item, "a string")),
-        }),
-        _ => Ok(()),
+        _ => {
+            expand_in(node, values);
+        }
+    }
+    Ok(())
+}
+
+/// Expands a text; tells whether it is one.
+fn expand_in(node: &mut Node, values: &BTreeMap<&str, Data>) -> bool {
+    let expanded = node.loose_text().map(|text| expand(&text, values));
+    match expanded {
+        Some(data) => {
+            node.write(data);
+            true
+        }
+        None => false,
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Node {
     tie: Tie,
 }
 
-/// Which other scalars of its object change with a scalar.
+/// Which other scalars of its object change with a scalar, and how it came there.
 ///
 /// Where kustomize puts one label into several fields, it puts one node there, so that whoever
 /// changes it in one field later changes it in all. A copy is a node of its own.
@@ -28,11 +28,17 @@ struct Tie {
     group: u32,
     /// Whether it was changed, and the others weren't yet.
     ahead: bool,
+    /// Whether a replacement made it. Nothing says of what type such a scalar is: variables take it for
+    /// a text, everything else for what its text looks like. A copy is one, too.
+    made: bool,
 }
 
 impl Clone for Tie {
     fn clone(&self) -> Self {
-        Self::default()
+        Self {
+            made: self.made,
+            ..Self::default()
+        }
     }
 }
 
@@ -169,6 +175,20 @@ impl Node {
     pub(crate) fn write(&mut self, data: Data) {
         self.data = data;
         self.tie.ahead = self.tie.group > 0;
+    }
+
+    /// Gives a scalar that was made just now its value.
+    pub(crate) fn make(&mut self, data: Data) {
+        self.write(data);
+        self.tie.made = true;
+    }
+
+    /// The text of a string, or of a scalar of no known type.
+    pub(crate) fn loose_text(&self) -> Option<Cow<'_, str>> {
+        match &self.data {
+            Data::Number(_) | Data::Bool(_) | Data::Timestamp(_) if self.tie.made => self.scalar(),
+            _ => self.text().map(Cow::Borrowed),
+        }
     }
 
     /// Sets a key of a mapping to a text: an entry that is there is changed where it stands.

@@ -377,7 +377,7 @@ pub(in crate::kustomize) fn set_text(
     found: Found,
 ) -> Result<(), Refusal> {
     if found == Found::Made {
-        node.write(plain(text));
+        node.make(plain(text));
         return Ok(());
     }
     let data = match (&node.data, resolve(text)) {
