@@ -111,6 +111,11 @@ impl<K, V> Few<K, V> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
+    /// The same, the values to be changed.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&K, &mut V)> {
+        self.0.iter_mut().map(|(key, value)| (&*key, value))
+    }
+
     /// All keys, in order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)

@@ -27,7 +27,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::Outcome;
 use crate::advice::advice;
-use crate::event::Event;
 use crate::log::What;
 use crate::property::rest::{self, Excused};
 use crate::property::{Violation, all};

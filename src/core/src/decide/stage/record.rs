@@ -21,7 +21,7 @@ pub(super) struct Ahead<'a> {
     pub foresight: Foresight,
 }
 
-impl<'a> Ahead<'a> {
+impl Ahead<'_> {
     /// Nothing is written before the inventory holds it: old ∪ new, first (D1).
     ///
     /// Recorded after the dry runs: what was refused there was never written, and must not be answered
