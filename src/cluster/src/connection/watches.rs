@@ -169,7 +169,9 @@ impl WatchClient {
 /// every future around this one from being `Send`.
 fn read(body: ResponseBody, most: usize) -> BoxFuture<'static, Result<Bytes, BoxError>> {
     let collected = Limited::new(body, most).collect();
-    collected.map_ok(|body| body.to_bytes()).boxed()
+    collected
+        .map_ok(http_body_util::Collected::to_bytes)
+        .boxed()
 }
 
 struct Place {

@@ -49,12 +49,11 @@ pub(crate) fn read_again(object: &Value, parsed: Option<&Parsed>) -> Result<Stag
     let same = |parsed: &&Parsed| {
         generation > 0 && parsed.generation == generation && parsed.uid == metadata.uid
     };
-    let spec = match parsed.filter(same) {
-        Some(parsed) => parsed.spec.clone(),
-        None => {
-            let (namespace, name) = (&metadata.namespace, &metadata.name);
-            stageset_core::spec::parse(namespace, name, &object["spec"]).map(Arc::new)
-        }
+    let spec = if let Some(parsed) = parsed.filter(same) {
+        parsed.spec.clone()
+    } else {
+        let (namespace, name) = (&metadata.namespace, &metadata.name);
+        stageset_core::spec::parse(namespace, name, &object["spec"]).map(Arc::new)
     };
     let suspend = field(object, "/spec/suspend").and_then(Value::as_bool);
     Ok(StageSet {
