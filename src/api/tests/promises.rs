@@ -60,11 +60,16 @@ fn tests() -> BTreeSet<String> {
     found
 }
 
-/// The rows of the table whose numbers begin with this letter: number and the cells after it.
-fn rows(page: &str, letter: char) -> Vec<(u32, Vec<String>)> {
+/// The rows below a heading whose numbers begin with this letter: number and the cells after it.
+fn rows(page: &str, heading: &str, letter: char) -> Vec<(u32, Vec<String>)> {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let mut rows = Vec::new();
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
+    let below = text
+        .lines()
+        .skip_while(|line| *line != heading)
+        .skip(1)
+        .take_while(|line| !line.starts_with('#'));
+    for line in below.filter(|line| line.starts_with("| ")) {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
         let number = cells
             .next()
@@ -90,7 +95,7 @@ fn carries(test: &str, letter: char, number: u32) -> bool {
 #[test]
 fn every_promise_to_the_user_has_its_tests_on_the_simulator_and_on_a_real_server() {
     let tests = tests();
-    let rows = rows("docs/tenancy.md", 'S');
+    let rows = rows("docs/tenancy.md", "## The user's list", 'S');
     let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, (1..=33).collect::<Vec<_>>());
     for (number, cells) in rows {
@@ -114,7 +119,7 @@ fn every_promise_to_the_user_has_its_tests_on_the_simulator_and_on_a_real_server
 #[test]
 fn every_attack_has_its_tests() {
     let tests = tests();
-    let rows = rows("docs/attacks.md", 'A');
+    let rows = rows("docs/attacks.md", "## Tests", 'A');
     let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
     for (number, cells) in rows {
@@ -126,6 +131,44 @@ fn every_attack_has_its_tests() {
             names.iter().any(|name| carries(name, 'A', number)),
             "A{number}: no test carries its number: {names:?}"
         );
+    }
+}
+
+/// The table of guards: each is code that stands where its row says, and its tests exist. That they fail
+/// without it was tried by hand.
+#[test]
+fn every_guard_of_an_attack_stands_and_has_its_tests() {
+    let tests = tests();
+    let rows = rows("docs/attacks.md", "## Guards", 'A');
+    assert!(rows.len() > 40, "{}", rows.len());
+    for (number, cells) in rows {
+        let [_, guard, failed] = cells.as_slice() else {
+            panic!("A{number}: {cells:?}")
+        };
+        let named_there = named(guard);
+        let [file, names @ ..] = named_there.as_slice() else {
+            panic!("A{number}: no file in {guard:?}")
+        };
+        let text = std::fs::read_to_string(root().join("src").join(file))
+            .unwrap_or_else(|error| panic!("A{number}: src/{file}: {error}"));
+        assert!(!names.is_empty(), "A{number}: no function in {guard:?}");
+        for name in names {
+            let stands = ["fn ", "const ", "static ", "struct ", "enum "]
+                .iter()
+                .any(|keyword| {
+                    text.match_indices(&format!("{keyword}{name}"))
+                        .any(|(at, found)| {
+                            let next = text[at + found.len()..].chars().next();
+                            !next.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                        })
+                });
+            assert!(stands, "A{number}: src/{file} has no {name}");
+        }
+        let failed = named(failed);
+        assert!(!failed.is_empty(), "A{number}: {guard:?} has no test");
+        for name in failed {
+            assert!(tests.contains(name), "A{number}: there is no test {name}");
+        }
     }
 }
 

@@ -328,3 +328,18 @@ fn attack_a09_every_fault_of_a_foreign_object_reads_alike() {
         assert_eq!(said.len(), 1, "{kind:?}: {said:#?}");
     }
 }
+
+/// What one account may read leads no other one to it.
+#[test]
+fn attack_a07_the_right_of_one_account_to_a_foreign_source_is_no_other_ones() {
+    let mut world = referring(Kind::Stage);
+    world.config.check_cross_namespace_refs = true;
+    grant(&mut world, Kind::Stage);
+    assert!(reads(&mut world));
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    world.accounts.insert("poor".into());
+    let poor = stageset_core::names::ServiceAccountName::new("poor").unwrap();
+    world.edit_spec(|spec| spec.stages[1].service_account = Some(poor));
+    assert!(!reads(&mut world));
+    assert!(world.ready().starts_with("False"), "{}", world.ready());
+}

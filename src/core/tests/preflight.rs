@@ -256,6 +256,29 @@ fn attack_a07_reviews_and_objects_are_remembered_for_one_identity_alone() {
     }
 }
 
+/// The same where nothing is asked beforehand: what one account saw of an object is unknown to the next,
+/// also when nothing would have to be written.
+#[test]
+fn attack_a07_what_one_account_saw_of_an_object_answers_no_other() {
+    const POOR: &str = "system:serviceaccount:payments:poor";
+    let mut world = shop();
+    world.accounts.insert("poor".into());
+    let kinds: Vec<String> = world.kinds.keys().map(|(_, kind)| kind.clone()).collect();
+    for kind in kinds {
+        for verb in ["create", "delete", "get", "patch"] {
+            world
+                .denied
+                .insert((POOR.into(), verb.into(), kind.clone()));
+        }
+    }
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    let poor = stageset_core::names::ServiceAccountName::new("poor").unwrap();
+    world.edit_spec(|spec| spec.stages[1].service_account = Some(poor));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
+}
+
 /// A review that misses nothing ages too; its age must not make the others be asked for again and
 /// again (I4: no hot loop).
 #[test]

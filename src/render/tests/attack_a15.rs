@@ -308,6 +308,7 @@ fn attack_a15_malformed_headers() {
     refused_bytes(&gzip(&archive), &bad(1024, "its checksum is wrong"));
     for size in [
         &b"0000000000x\0"[..],
+        b"00000001 001",
         b"-0000000001\0",
         b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
     ] {

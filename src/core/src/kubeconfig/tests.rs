@@ -185,6 +185,11 @@ fn wrong() -> Vec<(Value, KubeconfigProblem, &'static str)> {
             "PEM",
         ),
         (
+            cluster(json!({ "tls-server-name": "a b" })),
+            P::Shape("tls-server-name"),
+            "tls-server-name",
+        ),
+        (
             cluster(json!({ "something-new": "x" })),
             P::UnknownField("the cluster"),
             "isn't known",

@@ -173,15 +173,50 @@ fn attack_a24_no_expression_runs_for_ever() {
         nested = format!("spec.items.all(x{loop_}, {nested})");
     }
     for costly in [
+        // First the one that would end within this life if it were let through.
+        "spec.items.all(x, x.name.matches('^item-[0-9]+$'))",
         nested.as_str(),
         "spec.items.all(x, spec.items.all(y, spec.items == spec.items))",
         "spec.items.map(x, spec.items.map(y, spec.items)).size() == 1",
-        "spec.items.all(x, x.name.matches('^item-[0-9]+$'))",
         "[1,2,3,4,5,6,7,8,9].map(a, [a,a,a,a,a,a,a,a,a].map(b, spec.items.map(c, spec.items)))\
          .size() > 0",
     ] {
         let answer = compile(costly).evaluate(&large);
         assert_eq!(answer, Err(EvaluationError::TooCostly), "{costly}");
+    }
+}
+
+/// What bounds an expression is bounded itself: choices in loops multiply what it has to look at, though
+/// the expression itself would be cheap.
+#[test]
+fn attack_a24_the_walk_that_measures_an_expression_ends() {
+    let (mut source, mut list) = ("true".to_owned(), json!(true));
+    for level in (0..12).rev() {
+        let of = match level {
+            0 => "spec.list".to_owned(),
+            _ => format!("x{}", level - 1),
+        };
+        let choice = format!("(true ? (true ? {of} : {of}) : (true ? {of} : {of}))");
+        source = format!("{choice}.all(x{level}, {source})");
+        list = json!([list]);
+    }
+    let answer = compile(&source).evaluate(&json!({ "spec": { "list": list } }));
+    assert_eq!(answer, Err(EvaluationError::TooCostly));
+}
+
+#[test]
+fn attack_a24_regular_expressions_are_known_and_small() {
+    for (source, error) in [
+        (
+            "metadata.name.matches(spec.version)",
+            CompileError::PatternNotLiteral,
+        ),
+        (
+            "metadata.name.matches('(a{1000}){1000}')",
+            CompileError::Pattern("(a{1000}){1000}".to_owned()),
+        ),
+    ] {
+        assert_eq!(Expression::compile(source).unwrap_err(), error);
     }
 }
 
