@@ -183,12 +183,14 @@ pub struct ObjectFacts {
 const CORRECTIONS: usize = 8;
 
 impl ObjectFacts {
-    /// Drops what no decision asks for any more: of an object that agreed with what is desired, whatever
-    /// comes next begins with a read.
+    /// Drops a dry run that no decision asks for any more: after it the object agreed with what is desired,
+    /// and whatever comes next begins with a read. One that was tried later (somebody changes the object
+    /// back, or the server refuses now) is waited on.
     pub fn settle(&mut self) {
-        let settled = self.settled.as_ref().map(|settled| &settled.digest);
-        self.dry_run
-            .take_if(|(digest, _)| Some(&*digest) == settled);
+        let settled = self.settled.as_ref();
+        self.dry_run.take_if(|(digest, fact)| {
+            settled.is_some_and(|settled| settled.digest == *digest && fact.at <= settled.since)
+        });
     }
 
     /// Remembers a correction of drift.
@@ -197,5 +199,40 @@ impl ObjectFacts {
             self.corrections.remove(0);
         }
         self.corrections.push(correction);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::FailureClass;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn only_a_dry_run_from_before_the_object_agreed_is_dropped() {
+        let tried = |digest: &str, at: i64| {
+            let failure = Failure::new(FailureClass::Denied, "no");
+            let fact = Fact::seen(DryRun::Refused(failure), Timestamp::from_millis(at));
+            Some((digest.to_owned(), fact))
+        };
+        let kept = |dry_run, settled: Option<i64>| {
+            let settled = settled.map(|since| Settled {
+                digest: "d".into(),
+                uid: "u".into(),
+                entry: None,
+                since: Timestamp::from_millis(since),
+            });
+            let mut facts = ObjectFacts {
+                dry_run,
+                settled,
+                ..ObjectFacts::default()
+            };
+            facts.settle();
+            facts.dry_run.is_some()
+        };
+        assert!(!kept(tried("d", 5), Some(5)));
+        assert!(kept(tried("d", 6), Some(5)), "tried since");
+        assert!(kept(tried("other", 4), Some(5)), "of other content");
+        assert!(kept(tried("d", 4), None), "it never agreed");
     }
 }
