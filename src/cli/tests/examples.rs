@@ -93,6 +93,16 @@ fn every_example_says_what_to_look_for() {
     }
 }
 
+/// What a newcomer compares with what is on the screen.
+#[test]
+fn the_picture_in_the_readme_is_the_run() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, picture) = readme.split_once("```text\n").unwrap();
+    let (picture, _) = picture.split_once("```").unwrap();
+    let run = stagesetctl(&["simulate", "examples/two-stages"]);
+    assert_eq!(picture, run.stdout);
+}
+
 /// Text is compared with the snapshots, which other processes wrote; this is about data.
 #[test]
 fn the_same_folder_gives_the_same_output() {

@@ -222,12 +222,10 @@ fn s31_s33_under_the_flag_a_foreign_source_is_refused_unread() {
     assert!(world.objects.is_empty());
 }
 
-/// What was asked, tried and seen as one account is never another's answer, in one namespace and
-/// one StageSet.
-#[test]
-fn attack_a07_reviews_and_objects_are_remembered_for_one_identity_alone() {
-    const POOR: &str = "system:serviceaccount:payments:poor";
-    let mut world = reviewed();
+const POOR: &str = "system:serviceaccount:payments:poor";
+
+/// Delivered as an account that may do everything, beside one that may do nothing.
+fn delivered_beside_a_poor_one(mut world: World) -> World {
     world.accounts.insert("poor".into());
     let kinds: Vec<String> = world.kinds.keys().map(|(_, kind)| kind.clone()).collect();
     for kind in kinds {
@@ -239,9 +237,22 @@ fn attack_a07_reviews_and_objects_are_remembered_for_one_identity_alone() {
     }
     world.settle(MINUTE);
     assert_eq!(world.ready(), "True Succeeded");
-    // Everything of the rich one is known by now; the poor one gets nothing of it.
+    world
+}
+
+/// Gives the second stage to it.
+fn to_the_poor_one(world: &mut World) {
     let poor = stageset_core::names::ServiceAccountName::new("poor").unwrap();
     world.edit_spec(|spec| spec.stages[1].service_account = Some(poor));
+}
+
+/// What was asked, tried and seen as one account is never another's answer, in one namespace and
+/// one StageSet.
+#[test]
+fn attack_a07_reviews_and_objects_are_remembered_for_one_identity_alone() {
+    let mut world = delivered_beside_a_poor_one(reviewed());
+    // Everything of the rich one is known by now; the poor one gets nothing of it.
+    to_the_poor_one(&mut world);
     world.publish("app", "r2", &["Deployment/web=2", "Service/web=1"]);
     world.settle(MINUTE);
     assert_eq!(world.ready(), "False RBACDenied");
@@ -260,21 +271,8 @@ fn attack_a07_reviews_and_objects_are_remembered_for_one_identity_alone() {
 /// also when nothing would have to be written.
 #[test]
 fn attack_a07_what_one_account_saw_of_an_object_answers_no_other() {
-    const POOR: &str = "system:serviceaccount:payments:poor";
-    let mut world = shop();
-    world.accounts.insert("poor".into());
-    let kinds: Vec<String> = world.kinds.keys().map(|(_, kind)| kind.clone()).collect();
-    for kind in kinds {
-        for verb in ["create", "delete", "get", "patch"] {
-            world
-                .denied
-                .insert((POOR.into(), verb.into(), kind.clone()));
-        }
-    }
-    world.settle(MINUTE);
-    assert_eq!(world.ready(), "True Succeeded");
-    let poor = stageset_core::names::ServiceAccountName::new("poor").unwrap();
-    world.edit_spec(|spec| spec.stages[1].service_account = Some(poor));
+    let mut world = delivered_beside_a_poor_one(shop());
+    to_the_poor_one(&mut world);
     world.settle(MINUTE);
     assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
 }

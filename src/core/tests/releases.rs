@@ -45,14 +45,19 @@ fn k24_the_claim_costs_no_request_of_its_own() {
     );
 }
 
-/// A release comes to rest, and the one that handled it lets go of it.
-#[test]
-fn k24_what_nobody_claims_is_claimed_although_there_is_nothing_to_do() {
+/// What came to rest in the hands of "a", which lets go of it, in the hands of "b".
+fn let_go() -> World {
     let mut world = of("a");
     world.settle(MINUTE);
     world.crash();
     world.status.handled_by = None;
     world.config.release = Some(release("b"));
+    world
+}
+
+#[test]
+fn k24_what_nobody_claims_is_claimed_although_there_is_nothing_to_do() {
+    let mut world = let_go();
     let done = world.done.len();
     world.settle(MINUTE);
     assert_eq!(world.status.handled_by, Some(release("b")));
@@ -61,11 +66,7 @@ fn k24_what_nobody_claims_is_claimed_although_there_is_nothing_to_do() {
 
 #[test]
 fn k24_a_teardown_is_claimed_before_anything_is_deleted() {
-    let mut world = of("a");
-    world.settle(MINUTE);
-    world.crash();
-    world.status.handled_by = None;
-    world.config.release = Some(release("b"));
+    let mut world = let_go();
     world.deletion_timestamp = Some(world.now);
     let done = world.done.len();
     world.settle(5 * MINUTE);

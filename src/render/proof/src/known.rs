@@ -59,11 +59,12 @@ pub const KNOWN: &[Known] = &[
                  word; ours says where",
         input: "",
         is: |ours, _| {
-            // What comes after it may follow from it.
-            first_problem(ours, |text| {
-                text.contains("but a scalar stands here")
-                    || text.contains("a text as the source, since there is a delimiter")
-            })
+            // What the same replacements couldn't do after it may follow from it.
+            every_problem(ours, |text| text.contains("replacements"))
+                && first_problem(ours, |text| {
+                    text.contains("but a scalar stands here")
+                        || text.contains("a text as the source, since there is a delimiter")
+                })
         },
     },
     Known {
@@ -341,6 +342,7 @@ fn every_problem(ours: &Outcome, is: impl Fn(&str) -> bool) -> bool {
     matches!(ours, Outcome::Failed(problems) if problems.lines().all(is))
 }
 
+/// Whether ours failed, and the first of its problems is of a kind.
 fn first_problem(ours: &Outcome, is: impl Fn(&str) -> bool) -> bool {
     matches!(ours, Outcome::Failed(problems) if problems.lines().next().is_some_and(is))
 }

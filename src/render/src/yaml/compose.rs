@@ -129,16 +129,15 @@ impl<'a> Composer<'a> {
         line: usize,
         flow: bool,
     ) -> Result<(), YamlError> {
-        let (anchor, tag, own) = match event {
-            Event::SequenceStart(anchor, tag) => (anchor, tag, "seq"),
-            Event::MappingStart(anchor, tag) => (anchor, tag, "map"),
+        let (anchor, tag, own, first, open) = match event {
+            Event::SequenceStart(anchor, tag) => {
+                (anchor, tag, "seq", self.items.len(), Open::Sequence)
+            }
+            Event::MappingStart(anchor, tag) => {
+                let open = Open::Mapping(OpenMapping::default());
+                (anchor, tag, "map", self.entries.len(), open)
+            }
             _ => return Ok(()),
-        };
-        let (first, open) = if own == "seq" {
-            (self.items.len(), Open::Sequence)
-        } else {
-            let open = Open::Mapping(OpenMapping::default());
-            (self.entries.len(), open)
         };
         self.check_collection_tag(tag.as_deref(), own, line);
         let flow = flow || self.stack.last().is_some_and(|frame| frame.flow);
