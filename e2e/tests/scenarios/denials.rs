@@ -75,7 +75,7 @@ pub(crate) fn escalation_prevented(world: &World) -> Result<()> {
         ("role.yaml", &*role.to_string()),
     ];
     let set = release(world, namespace, &files)?;
-    set.wait_failed_saying(&["RBACDenied"], &["secrets", "escalation"])?;
+    set.wait_failed_saying(&["RBACDenied"], &["secrets", "escalation prevention: "])?;
     set.wait_warning(&["RBACDenied"])?;
     nothing_written(&set)?;
     // Whoever holds a right may pass it on.
@@ -108,7 +108,14 @@ pub(crate) fn quota_exceeded(world: &World) -> Result<()> {
         ("b.yaml", &*config_map("b", "one")),
     ];
     let set = release(world, namespace, &files)?;
-    set.wait_failed_saying(&["StageFailed"], &["quota", "maps", "count/configmaps"])?;
+    set.wait_failed_saying(
+        &["StageFailed"],
+        &[
+            "quota: configmaps",
+            "exceeded quota: maps",
+            "count/configmaps",
+        ],
+    )?;
     set.wait_warning(&["StageFailed"])?;
     nothing_written(&set)?;
     quota("3")?;
