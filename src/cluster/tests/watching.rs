@@ -199,6 +199,18 @@ async fn a_watch_that_shows_no_inventory_of_a_new_stage_set_spares_the_list() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_that_shows_no_inventory_is_not_believed_of_what_was_delivered() {
+    let (mut world, _) = blind_world().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    world.crash();
+    let before = world.requests().len();
+    world.pass("web", Wake::default()).await;
+    assert_eq!(about_inventories(&world, before), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_that_lags_behind_meets_the_inventory_that_it_misses() {
     let (mut world, _) = blind_world().await;
     world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
