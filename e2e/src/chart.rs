@@ -124,6 +124,44 @@ impl Release {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Installs the release, or brings it to its values, as `helm upgrade --install` does.
+    ///
+    /// # Errors
+    /// When helm isn't built, or the API server refuses something.
+    pub fn upgrade(&self, kubectl: &Kubectl) -> Result<()> {
+        let mut helm = Command::new(tools::program("helm", "helm")?);
+        helm.args(["upgrade", "--install", "--create-namespace", &self.name])
+            .arg(folder());
+        for value in &self.values {
+            helm.args(["--set", value]);
+        }
+        self.with_cluster(helm, kubectl)
+    }
+
+    /// Takes the release away without the cleanup of `StageSets`, which needs a node to run on.
+    ///
+    /// # Errors
+    /// When helm isn't built, or the API server refuses something.
+    pub fn uninstall(&self, kubectl: &Kubectl) -> Result<()> {
+        let mut helm = Command::new(tools::program("helm", "helm")?);
+        helm.args(["uninstall", "--no-hooks", &self.name]);
+        self.with_cluster(helm, kubectl)
+    }
+
+    fn with_cluster(&self, mut helm: Command, kubectl: &Kubectl) -> Result<()> {
+        helm.args(["--namespace", &self.namespace])
+            .arg("--kubeconfig")
+            .arg(kubectl.kubeconfig());
+        let output = helm.output().context("starting helm")?;
+        if !output.status.success() {
+            bail!(
+                "helm: {}",
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            );
+        }
+        Ok(())
+    }
+
     /// Installs the controller's account with exactly the rights that the chart gives it.
     ///
     /// # Errors

@@ -116,6 +116,15 @@ impl World {
     /// yet.
     pub(crate) fn controller_of(&self, release: &Release, flags: &[&str]) -> Result<Controller> {
         release.install_rights(&self.kubectl)?;
+        self.controller_installed(release, flags)
+    }
+
+    /// A controller of a release that stands in the cluster; nothing runs yet.
+    pub(crate) fn controller_installed(
+        &self,
+        release: &Release,
+        flags: &[&str],
+    ) -> Result<Controller> {
         let kubeconfig = self.kubeconfig_of(release)?;
         let controller = Controller::new(&release.account(), &kubeconfig, &self.folder, flags)?;
         Ok(controller.in_namespace(release.namespace()))

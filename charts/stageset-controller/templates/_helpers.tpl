@@ -108,6 +108,56 @@ subjects:
 {{- end }}
 {{- end -}}
 
+{{/*
+The namespaces that have left the list, joined by commas, or * for every one that isn't listed. Unless
+they are named, an upgrade compares the list with that of the Deployment that stands; without a cluster
+to look at (helm template) there is nothing to compare. Namespaces that are gone or going need nothing.
+*/}}
+{{- define "stageset-controller.left" -}}
+{{- $stays := .Values.controller.watchNamespaces -}}
+{{- $named := .Values.controller.leaveNamespaces -}}
+{{- if $named -}}
+{{- if not $stays }}
+{{- fail "controller.leaveNamespaces: no namespace has left an empty list; set controller.watchNamespaces to those that stay" }}
+{{- end }}
+{{- if and (has "*" $named) (gt (len $named) 1) }}
+{{- fail "controller.leaveNamespaces: * stands for every namespace that isn't watched and must stand alone" }}
+{{- end }}
+{{- range $named }}
+{{- if has . $stays }}
+{{- fail (printf "controller.leaveNamespaces: %s stands in controller.watchNamespaces as well; take it out of one of the two" .) }}
+{{- end }}
+{{- end }}
+{{- join "," $named -}}
+{{- else if and $stays .Release.IsUpgrade -}}
+{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace (include "stageset-controller.name" .) -}}
+{{- range dig "spec" "template" "spec" "containers" list $deployment -}}
+{{- if eq .name "controller" -}}
+{{- $before := "*" -}}
+{{- range .args -}}
+{{- if hasPrefix "--watch-namespaces=" . -}}
+{{- $before = trimPrefix "--watch-namespaces=" . -}}
+{{- end -}}
+{{- end -}}
+{{- if eq $before "*" -}}
+*
+{{- else -}}
+{{- $left := list -}}
+{{- range splitList "," $before -}}
+{{- if not (has . $stays) -}}
+{{- $phase := dig "status" "phase" "" (lookup "v1" "Namespace" "" .) -}}
+{{- if eq $phase "Active" -}}
+{{- $left = append $left . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $left -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* `cpu`, `memory`, `ephemeralStorage` as requests and limits alike. */}}
 {{- define "stageset-controller.resources" -}}
 {{- $amounts := dict "cpu" (toString .cpu) "memory" (toString .memory) "ephemeral-storage" (toString .ephemeralStorage) -}}

@@ -38,6 +38,18 @@ pub(crate) fn modes() -> Vec<Mode> {
         mode("default", name, system, &[]),
         mode("clusterAdmin", name, system, &["rbac.clusterAdmin=true"]),
         mode("watchNamespaces", name, system, &[listed]),
+        mode(
+            "watchNamespaces after team-c has left",
+            name,
+            system,
+            &[listed, "controller.leaveNamespaces={team-c}"],
+        ),
+        mode(
+            "a list after none",
+            name,
+            system,
+            &[listed, "controller.leaveNamespaces={*}"],
+        ),
         mode("constrained", name, system, CONSTRAINED),
         mode(
             "constrained and watchNamespaces",

@@ -34,6 +34,28 @@ fn wrong_values_are_refused_by_name() {
             &["controller/watchNamespaces"],
         ),
         (
+            &["controller.leaveNamespaces={a/b}"],
+            &["controller/leaveNamespaces"],
+        ),
+        (
+            &["controller.leaveNamespaces={a}"],
+            &["controller.leaveNamespaces", "controller.watchNamespaces"],
+        ),
+        (
+            &[
+                "controller.leaveNamespaces={a,b}",
+                "controller.watchNamespaces={b}",
+            ],
+            &["controller.leaveNamespaces: b stands in"],
+        ),
+        (
+            &[
+                "controller.leaveNamespaces={a,*}",
+                "controller.watchNamespaces={b}",
+            ],
+            &["controller.leaveNamespaces", "alone"],
+        ),
+        (
             &["controller.allowArtifactAddresses={localhost}"],
             &["allowArtifactAddresses"],
         ),

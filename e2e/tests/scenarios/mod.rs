@@ -13,6 +13,7 @@ mod git_release;
 mod interference;
 mod killed;
 mod leader;
+mod leaving;
 mod missing_right;
 mod modes;
 mod no_account;
@@ -154,6 +155,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     alone_and_local("s11_s12_s14_s15_s16_cluster_admin", modes::cluster_admin),
     alone_and_local("s21_three_releases", side_by_side::three),
     alone_and_local("s21_overlapping_releases", side_by_side::overlapping),
+    alone_and_local("k24_namespaces_leave_a_list", leaving::run),
     alone_and_local("s31_s32_s33_isolation_flag", references::isolated),
     alone_and_local("checked_references", references::checked),
     alone("killed_ten_times", killed::run),

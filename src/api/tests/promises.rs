@@ -193,6 +193,7 @@ fn attack_a20_no_room_of_the_operator_can_start_a_program() {
         let text = std::fs::read_to_string(&path).unwrap();
         for word in [
             "process::Command",
+            "process::{",
             "tokio::process",
             "std::os::unix::process",
         ] {

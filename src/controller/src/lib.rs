@@ -10,6 +10,7 @@ pub mod gate;
 pub mod http;
 pub mod interests;
 pub mod leader;
+mod leave;
 pub mod logs;
 pub mod metrics;
 pub mod queue;

@@ -100,7 +100,11 @@ impl Report {
                     name,
                     %release,
                     "another release of the controller handles this StageSet; doing nothing. Let the \
-                     lists of --watch-namespaces not overlap, or start one with --take-over"
+                     lists of --watch-namespaces not overlap. If that release is to give it up, name \
+                     this namespace in its --leave-namespaces; if it is gone, run: kubectl patch \
+                     stageset {name} --namespace {namespace} --subresource status --type merge \
+                     --patch '{{\"status\":{{\"handledBy\":null}}}}', or start this one with \
+                     --take-over"
                 );
             } else {
                 info!(

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::flags::Options;
 use crate::gate::Gate;
 use crate::leader::{Campaign, Leadership, Leases};
+use crate::leave::Leaving;
 use crate::metrics::Metrics;
 use crate::report::Report;
 use crate::watch::engaged::Engaged;
@@ -116,6 +117,7 @@ pub async fn run(
         options.max_tenant_watches,
     );
     let clock = ports.clock.clone();
+    let mut leaving = Leaving::new(&connection, options, ports.config.release.as_ref());
     let mut work = Work::new(ports, report, metrics.clone(), engaged, tenants);
     let mut election = candidate.map(|candidate| {
         let wall = move || {
@@ -139,6 +141,7 @@ pub async fn run(
         };
         metrics.leader(leads);
         if leads {
+            leaving.begin();
             work.start_due();
         }
         let deadline = if leads { work.deadline() } else { None };
@@ -157,6 +160,7 @@ pub async fn run(
             () = at(deadline) => {}
         }
     };
+    leaving.stop().await;
     match outcome {
         Ok(()) => {
             drain(&mut work, &mut election).await;

@@ -9,6 +9,7 @@ mod fairness;
 mod harness;
 mod large;
 mod leadership;
+mod leaving;
 mod news;
 mod releases;
 mod resilience;

@@ -18,6 +18,7 @@ use stageset_core::identity::Tenancy;
 use stageset_core::names::Namespace;
 
 mod address;
+mod leave;
 #[cfg(test)]
 mod tests;
 mod tracing;
@@ -26,6 +27,7 @@ mod value;
 mod webhook;
 
 pub use address::BindAddress;
+pub use leave::Leave;
 pub use tracing::{Collector, SampleRatio, TracingOptions};
 pub use value::{Cidr, InvalidCidr};
 pub use webhook::{CertificateSource, SelfSigned, WebhookOptions};
@@ -62,6 +64,11 @@ struct Flags {
     /// The environment variable `STAGESET_WATCH_NAMESPACES` serves when it is empty.
     #[arg(long, value_name = "NAMESPACES", default_value = "")]
     watch_namespaces: String,
+
+    /// Namespaces that have left that list, separated by commas, or * for every one that isn't in it:
+    /// this release gives up its claims there (status.handledBy), and does nothing else.
+    #[arg(long, value_name = "NAMESPACES", default_value = "")]
+    leave_namespaces: String,
 
     /// How often a StageSet without spec.interval is looked at.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = value::positive)]
@@ -209,6 +216,8 @@ pub struct Options {
     pub lease: String,
     /// The only namespaces whose StageSets are looked at; empty = all of them.
     pub watch_namespaces: Vec<Namespace>,
+    /// The namespaces that have left that list.
+    pub leave: Leave,
     /// Cadence of StageSets that set none; positive.
     pub default_interval: Duration,
     /// Most entries in one StageInventory; at least 1.
@@ -257,6 +266,7 @@ impl Default for Options {
             leader_elect: false,
             lease: LEASE.to_owned(),
             watch_namespaces: Vec::new(),
+            leave: Leave::Nothing,
             default_interval: Duration::from_secs(600),
             inventory_shard_cap: 5000,
             max_teardown_wait: Duration::from_secs(3600),
@@ -327,6 +337,7 @@ impl Options {
             gate_bind_address: flags.gate_bind_address,
             leader_elect: flags.leader_elect,
             lease: flags.leader_elect_resource_name,
+            leave: Leave::parse(&flags.leave_namespaces, &watch_namespaces)?,
             watch_namespaces,
             default_interval: flags.default_interval,
             inventory_shard_cap: flags.inventory_shard_cap,

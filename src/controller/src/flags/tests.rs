@@ -166,6 +166,44 @@ fn watched_namespaces_are_trimmed_sorted_and_checked() {
 }
 
 #[test]
+fn namespaces_leave_a_list_that_they_are_not_in() {
+    let leave = |value: &str| {
+        let options = parse(&[
+            "--watch-namespaces=a",
+            &format!("--leave-namespaces={value}"),
+        ]);
+        options.unwrap().leave
+    };
+    let named = |name: &str| Namespace::new(name).unwrap();
+    assert_eq!(
+        leave(" c,, b ,c"),
+        Leave::Namespaces(vec![named("b"), named("c")])
+    );
+    assert_eq!(leave(" * "), Leave::AllOthers);
+    assert_eq!(leave(" , "), Leave::Nothing);
+    assert_eq!(parse(&["--leave-namespaces="]), Ok(Options::default()));
+    for (arguments, words) in [
+        (&["--leave-namespaces=b"][..], "--watch-namespaces"),
+        (&["--leave-namespaces=*"], "--watch-namespaces"),
+        (
+            &["--watch-namespaces=a,b", "--leave-namespaces=c,b"],
+            "b stands in",
+        ),
+        (
+            &["--watch-namespaces=a", "--leave-namespaces=*,b"],
+            "--leave-namespaces",
+        ),
+        (
+            &["--watch-namespaces=a", "--leave-namespaces=b/c"],
+            "--leave-namespaces",
+        ),
+    ] {
+        let line = refusal(arguments);
+        assert!(line.contains(words), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
 fn unknown_flags_and_arguments_are_refused() {
     assert!(refusal(&["--colour"]).contains("--colour"));
     assert!(refusal(&["extra"]).contains("extra"));
