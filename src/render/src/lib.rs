@@ -31,6 +31,7 @@
 mod build;
 mod digest;
 pub mod kustomize;
+mod ledger;
 mod limits;
 mod pack;
 mod substitute;

@@ -22,6 +22,11 @@ pub struct Limits {
     pub header_bytes: u64,
     /// Length of one path in an archive in bytes. Default 4096.
     pub path_bytes: usize,
+    /// Files kept from an artifact. Default 200 000.
+    pub files: usize,
+    /// Bytes of the names of all files kept from an artifact; one that isn't spelled plainly, as
+    /// `./a`, counts twice. Default 32 MiB.
+    pub names_bytes: usize,
     /// Size of one manifest file in bytes. Default 16 MiB.
     pub manifest_bytes: usize,
     /// Documents in one manifest file. Default 10 000.
@@ -32,18 +37,26 @@ pub struct Limits {
     pub nodes: usize,
     /// Nodes that aliases and merge keys of one document may add by repetition. Default 100 000.
     pub alias_nodes: usize,
+    /// Bytes of texts that anchors and aliases of one file may repeat. Default 16 MiB.
+    pub alias_bytes: usize,
+    /// Brackets, commas, colons, quotes and spaces of one list or mapping in brackets that could be a
+    /// key in YAML; JSON has no such bound. Default 150 000.
+    pub held_marks: usize,
     /// Objects of one build. Default 10 000.
     pub objects: usize,
     /// Kustomizations of one build; one that is used twice counts twice. Default 1 000.
     pub kustomizations: usize,
-    /// Bytes that one build of a kustomization reads or writes: a file that is used twice counts
+    /// Bytes that one build reads or writes: a file that is used twice counts
     /// twice, and so does a patch that goes to two objects. Default 64 MiB.
     pub build_bytes: usize,
     /// Bytes that substitution may make, of all objects together. Default 64 MiB.
     pub substitution_bytes: usize,
+    /// Nodes that substitution may make, of all objects together, counted as those of a build.
+    /// Default 400 000.
+    pub substitution_nodes: usize,
     /// Steps that the patterns of one text's expressions may take. Default 10 000 000.
     pub substitution_steps: usize,
-    /// Nodes that one build of a kustomization reads or writes. A mapping counts as eight: that is
+    /// Nodes that one build reads or writes. A mapping counts as eight: that is
     /// what it takes in memory. With [`Limits::build_bytes`] this keeps a build within 256 MiB.
     /// Default 2 400 000.
     pub build_nodes: usize,
@@ -62,15 +75,20 @@ impl Default for Limits {
             extracted_bytes: 64 * MIB,
             header_bytes: MIB,
             path_bytes: 4096,
+            files: 200_000,
+            names_bytes: 32 * 1024 * 1024,
             manifest_bytes: 16 * 1024 * 1024,
             documents: 10_000,
             depth: 100,
             nodes: 2_000_000,
             alias_nodes: 100_000,
+            held_marks: 150_000,
+            alias_bytes: 16 * 1024 * 1024,
             objects: 10_000,
             kustomizations: 1000,
             build_bytes: 64 * 1024 * 1024,
             substitution_bytes: 64 * 1024 * 1024,
+            substitution_nodes: 400_000,
             substitution_steps: 10_000_000,
             build_nodes: 2_400_000,
             build_steps: 200_000_000,

@@ -1,7 +1,9 @@
 //! Every bound of [`Limits`]: its default stands in the documentation, and what exceeds it stops
 //! with a sentence that names it.
 
-use stageset_render::{Digest, Limits, Tree, Variables, build, expand, pack, unpack, yaml};
+use stageset_render::{
+    Digest, Limits, Tree, Variables, build, expand, pack, substitute, unpack, yaml,
+};
 
 /// One bound: how it is set to what is exceeded, and what is said then.
 struct Bound {
@@ -46,6 +48,32 @@ fn aliases(limits: &Limits) -> String {
     }
 }
 
+fn wide(limits: &Limits) -> String {
+    match yaml::documents(b"a: [1, 2, 3, 4, 5]\nb:\n- [1, 2, 3, 4, 5]\n", limits) {
+        Ok(documents) => format!("{} documents", documents.len()),
+        Err(errors) => errors[0].to_string(),
+    }
+}
+
+fn aliased_text(limits: &Limits) -> String {
+    match yaml::documents(b"a: &a abc\nb: *a\n", limits) {
+        Ok(documents) => format!("{} documents", documents.len()),
+        Err(errors) => errors[0].to_string(),
+    }
+}
+
+fn substituted(limits: &Limits) -> String {
+    let text = "apiVersion: v1\nkind: W\nmetadata: {name: a}\nx: ${A}\n";
+    let tree = Tree::from_files([("a.yaml", text)]).unwrap();
+    let mut objects = build(&tree, "", &Limits::default()).unwrap();
+    let mut variables = Variables::default();
+    variables.set("A", "[1, 2, 3]").unwrap();
+    match substitute(&mut objects, &variables, limits) {
+        Ok(()) => objects[0].value["x"].to_string(),
+        Err(problems) => problems[0].to_string(),
+    }
+}
+
 fn built(limits: &Limits) -> String {
     let files = [
         (
@@ -87,15 +115,20 @@ fn every_bound_has_a_default_and_a_sentence() {
         extracted_bytes: _,
         header_bytes: _,
         path_bytes: _,
+        files: _,
+        names_bytes: _,
         manifest_bytes: _,
         documents: _,
         depth: _,
         nodes: _,
         alias_nodes: _,
+        alias_bytes: _,
+        held_marks: _,
         objects: _,
         kustomizations: _,
         build_bytes: _,
         substitution_bytes: _,
+        substitution_nodes: _,
         substitution_steps: _,
         build_nodes: _,
         build_steps: _,
@@ -118,15 +151,20 @@ fn every_bound_has_a_default_and_a_sentence() {
         extracted_bytes = 2000, unpacked, "2000";
         header_bytes = 20, unpacked, "20";
         path_bytes = 100, unpacked, "100";
+        files = 1, unpacked, "1 files";
+        names_bytes = 100, unpacked, "100";
         manifest_bytes = 30, read, "30";
         documents = 1, read, "1";
         depth = 1, read, "1";
         nodes = 5, read, "5";
         alias_nodes = 5, aliases, "5";
+        alias_bytes = 2, aliased_text, "2 bytes";
+        held_marks = 5, wide, "5 signs";
         objects = 1, built, "1";
         kustomizations = 0, built, "0 kustomizations";
         build_bytes = 50, built, "50 bytes";
         substitution_bytes = 30, expanded, "30";
+        substitution_nodes = 2, substituted, "2 values";
         substitution_steps = 20, expanded, "20";
         build_nodes = 58, built, "nodes read and written";
         build_steps = 3, built, "3 steps";

@@ -322,7 +322,7 @@ fn every_bound_of_a_build_has_its_sentence() {
     assert_eq!(built(&files, &Options::default()).len(), 51);
     let table: [(fn(&mut Limits), &str); 6] = [
         (|l| l.build_bytes = 3000, "3000 bytes read and written"),
-        (|l| l.build_nodes = 1000, "values: split it"),
+        (|l| l.build_nodes = 300, "values: split it"),
         (|l| l.build_nodes = 2500, "2500 nodes read and written"),
         (|l| l.build_steps = 60, "60 steps"),
         (|l| l.objects = 20, "20 objects"),

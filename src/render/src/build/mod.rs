@@ -32,6 +32,7 @@ pub(crate) use self::object::{check_identity, check_object};
 pub use self::patched::{OuterPatch, build_patched};
 pub use self::problem::{ObjectFault, Origin, Problem};
 use crate::kustomize::{self, Options};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node, json_nodes, yaml_nodes};
 use crate::{Limits, Tree};
 
@@ -83,51 +84,47 @@ pub fn build(tree: &Tree, path: &str, limits: &Limits) -> Result<Vec<Object>, Ve
         Selection::Manifests(files) => files,
     };
     let mut build = Build {
-        limits,
         objects: Vec::new(),
-        problems: Vec::new(),
+        problems: Problems::new(*limits),
         seen: BTreeMap::new(),
     };
     for (file, bytes) in files {
+        if !build.problems.bytes(bytes.len()) {
+            break;
+        }
+        let limits = build.problems.file_limits();
         let nodes = if files::is_json(file) {
-            json_nodes(bytes, limits)
+            json_nodes(bytes, &limits)
         } else {
-            yaml_nodes(bytes, limits)
+            yaml_nodes(bytes, &limits)
         };
         match nodes {
-            Ok(documents) => build.file(file, documents),
-            Err(errors) => {
-                let problem = |error| Problem::Yaml {
-                    file: file.to_owned(),
-                    error,
-                };
-                build.problems.extend(errors.into_iter().map(problem));
-            }
+            Ok(documents) => build.file(file, bytes.len(), documents),
+            Err(errors) => build.problems.unreadable(file, errors),
         }
-        if build.objects.len() > limits.objects {
-            build.problems.push(Problem::TooManyObjects {
-                limit: limits.objects,
-            });
+        if build.problems.is_exceeded() {
             break;
         }
     }
     if build.problems.is_empty() {
         Ok(build.objects)
     } else {
-        Err(build.problems)
+        Err(build.problems.take())
     }
 }
 
-struct Build<'a> {
-    limits: &'a Limits,
+struct Build {
     objects: Vec<Object>,
-    problems: Vec<Problem>,
-    /// Where each object was first seen.
-    seen: BTreeMap<object::Id, Origin>,
+    problems: Problems,
+    /// Where in `objects` each one is.
+    seen: BTreeMap<object::Id, usize>,
 }
 
-impl Build<'_> {
-    fn file(&mut self, file: &str, documents: Vec<(usize, Node)>) {
+impl Build {
+    fn file(&mut self, file: &str, bytes: usize, documents: Vec<(usize, Node)>) {
+        if !self.problems.read(&documents, bytes) {
+            return;
+        }
         let mut queue: VecDeque<(usize, Node)> = documents.into();
         while let Some((document, node)) = queue.pop_front() {
             let origin = Origin {
@@ -142,7 +139,7 @@ impl Build<'_> {
                 Ok(items) => queue.extend(items.into_iter().map(|item| (document, item))),
                 Err(node) => self.object(*node, origin),
             }
-            if self.objects.len() > self.limits.objects {
+            if !self.problems.objects(self.objects.len()) {
                 return;
             }
         }
@@ -154,14 +151,15 @@ impl Build<'_> {
             Ok(Checked::LocalConfig) => {}
             Ok(Checked::Object(id)) => {
                 if let Some(first) = self.seen.get(&id) {
-                    let (object, first) = (id.to_string(), first.clone());
+                    let first = self.objects[*first].origin.clone();
+                    let object = id.to_string();
                     self.problems.push(Problem::Duplicate {
                         object,
                         first,
                         second: origin,
                     });
                 } else {
-                    self.seen.insert(id, origin.clone());
+                    self.seen.insert(id, self.objects.len());
                     self.objects.push(Object {
                         value: node.into_value(),
                         origin,

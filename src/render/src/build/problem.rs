@@ -88,7 +88,7 @@ pub enum Problem {
         second: Origin,
     },
     /// A kustomization, or a file that belongs to one, can't be followed.
-    #[error("{place}: {fault}")]
+    #[error("{}{fault}", .place.prefix())]
     Kustomize {
         /// Where.
         place: Place,

@@ -7,7 +7,6 @@ use super::config::Config;
 use super::finish;
 use super::generate::{self, Files};
 use super::kustomization::{self, At, Generator, Kustomization};
-use super::ledger::Problems;
 use super::load::{Root, Target};
 use super::open_api::{BuiltIn, Schemas};
 use super::patch;
@@ -18,6 +17,7 @@ use super::resource::Resource;
 use super::resources::Resources;
 use super::transform::{self, Action, Transformer};
 use super::variables::{self, Variables};
+use crate::ledger::Problems;
 use crate::{Object, Problem, Tree};
 
 /// One build.
@@ -188,7 +188,13 @@ impl<'a> Build<'a> {
                     // A schema of the user's own comes too late to be the only one.
                     self.built_in = BuiltIn::Stays;
                 }
-                finish::record(&mut all.resources, kustomization, transformer, context);
+                finish::record(
+                    &mut all.resources,
+                    kustomization,
+                    transformer,
+                    context,
+                    &mut self.problems,
+                );
             }
             for validator in &validators {
                 plugin::validate(validator, &mut all.resources, &mut self.problems);
@@ -253,7 +259,10 @@ impl<'a> Build<'a> {
         };
         for mut object in objects {
             self.meet(&mut object);
-            finish::mark_file(&mut object, context, path);
+            if finish::mark_file(&mut object, context, path, &self.problems).is_err() {
+                all.complete = self.problems.within();
+                return;
+            }
             all.resources.append(object, &mut self.problems);
         }
     }

@@ -3,13 +3,13 @@
 
 use super::accumulate::Context;
 use super::kustomization::{Kustomization, SortOptions};
-use super::ledger::Problems;
 use super::resource::Resource;
 use super::resources::Resources;
 use super::transform::Transformer;
 use super::{Order, sort};
 use crate::Object;
 use crate::build::check_object;
+use crate::ledger::{Full, MAPPING, Problems};
 
 pub(super) const ORIGIN: &str = "config.kubernetes.io/origin";
 const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
@@ -106,11 +106,18 @@ pub(super) fn join(one: &str, other: &str) -> String {
 }
 
 /// Notes the file that an object comes from.
-pub(super) fn mark_file(resource: &mut Resource, context: &Context, path: &str) {
+pub(super) fn mark_file(
+    resource: &mut Resource,
+    context: &Context,
+    path: &str,
+    problems: &Problems,
+) -> Result<(), Full> {
     if let Some(origin) = &context.origin {
         let text = format!("path: {}\n", join(origin, path));
+        problems.spend(text.len(), MAPPING)?;
         set(resource, "annotations", ORIGIN, &text);
     }
+    Ok(())
 }
 
 /// Notes the generator that an object comes from.
@@ -136,6 +143,7 @@ pub(super) fn record(
     kustomization: &Kustomization,
     transformer: &Transformer,
     context: &Context,
+    problems: &mut Problems,
 ) {
     let text = match &transformer.configured {
         Some(text) => Some(text.clone()),
@@ -144,6 +152,10 @@ pub(super) fn record(
     let Some(text) = text.filter(|_| context.origin.is_some()) else {
         return;
     };
+    let written = text.len() + 2 * text.lines().count();
+    if !problems.bytes(written.saturating_mul(resources.len())) {
+        return;
+    }
     for resource in resources.list_mut() {
         if resource.meta_entry("annotations", ORIGIN).is_none() {
             set(resource, "annotations", ORIGIN, &text);

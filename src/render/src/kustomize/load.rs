@@ -1,11 +1,11 @@
 //! From the paths that a kustomization names to the files of the tree.
 
 use super::kustomization::At;
-use super::ledger::Problems;
 use super::near;
 use super::problem::Fault;
 use super::{LoadFrom, Options};
 use crate::Tree;
+use crate::ledger::Problems;
 
 /// The names of a kustomization file.
 pub(crate) const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];

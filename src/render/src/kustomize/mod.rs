@@ -47,7 +47,6 @@ mod folder;
 mod generate;
 mod id;
 mod kustomization;
-mod ledger;
 pub(crate) mod load;
 mod near;
 mod open_api;

@@ -26,7 +26,16 @@ impl Place {
         }
     }
 
-    pub(super) fn problem(&self, fault: Fault) -> Problem {
+    /// How a message about it begins; not at all where nothing is known.
+    pub(crate) fn prefix(&self) -> String {
+        if *self == Self::default() {
+            String::new()
+        } else {
+            format!("{self}: ")
+        }
+    }
+
+    pub(crate) fn problem(&self, fault: Fault) -> Problem {
         Problem::Kustomize {
             place: self.clone(),
             fault,

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use super::kustomization::At;
-use super::ledger::Problems;
 use super::load::Root;
 use super::patch::Text;
 use super::problem::{Fault, Place};
 use super::resource::Resource;
 use crate::build::{check_identity, is_empty, is_json, take_items};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Dialect, Node, YamlError, dialect_nodes, json_nodes};
-use crate::{Limits, Origin, Problem};
+use crate::{Limits, Origin};
 
 /// A text and where it comes from.
 #[derive(Debug, Clone, Copy)]
@@ -41,23 +41,19 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn note(&self, errors: Vec<YamlError>, problems: &mut Problems) {
-        problems.extend(errors.into_iter().map(|mut error| {
+    fn note(&self, mut errors: Vec<YamlError>, problems: &mut Problems) {
+        for error in &mut errors {
             error.line += self.offset;
-            Problem::Yaml {
-                file: self.file.to_owned(),
-                error,
-            }
-        }));
+        }
+        problems.unreadable(self.file, errors);
     }
 
     /// Every document; none if anything is wrong with one, or there is no room for it.
     fn documents(&self, dialect: Dialect, problems: &mut Problems) -> Option<Vec<(usize, Node)>> {
         let limits = problems.file_limits();
         match self.parse(&limits, dialect) {
-            Ok(documents) => documents
-                .iter()
-                .all(|(_, node)| problems.read_nodes(node))
+            Ok(documents) => problems
+                .read(&documents, self.bytes.len())
                 .then_some(documents),
             Err(errors) => {
                 self.note(errors, problems);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::config::{self, Config, Referrer};
 use super::id::{Gvk, OwnedGvk};
-use super::ledger::Problems;
 use super::problem::{Fault, Place};
 use super::resource::{Previous, Resource};
 use super::resources::Resources;
 use super::walk::{self, Refusal};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// What is known of an object that may be referred to.
@@ -120,7 +120,7 @@ pub(super) fn update(resources: &mut Resources, config: &Arc<Config>, problems: 
             role: role(resource),
         };
         for referrer in selected {
-            if let Err(Refusal(message)) = resolver.update(&mut resource.node, referrer) {
+            if let Err(Refusal(message)) = resolver.update(&mut resource.node, referrer, problems) {
                 let place = Place::new(&resource.origin.file, resource.origin.line, "");
                 problems.push(place.problem(Fault::Mismatch {
                     object: resource.id().to_string(),
@@ -187,33 +187,33 @@ struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn update(&self, node: &mut Node, referrer: &Referrer) -> Result<(), Refusal> {
+    fn update(&self, node: &mut Node, referrer: &Referrer, room: &Problems) -> Result<(), Refusal> {
         walk::visit(
             node,
             &referrer.field.segments,
             None,
             &mut |node| match &mut node.data {
                 Data::Null | Data::Blank => Ok(()),
-                Data::Mapping(_) => self.mapping(node, referrer),
+                Data::Mapping(_) => self.mapping(node, referrer, room),
                 Data::Sequence(items) => {
                     for item in items {
                         match &item.data {
                             Data::Null | Data::Blank => {}
-                            Data::Mapping(_) => self.mapping(item, referrer)?,
+                            Data::Mapping(_) => self.mapping(item, referrer, room)?,
                             Data::Sequence(_) => {
                                 return Err(Refusal::expected(item, "a name"));
                             }
-                            _ => self.scalar(item, referrer)?,
+                            _ => self.scalar(item, referrer, room)?,
                         }
                     }
                     Ok(())
                 }
-                _ => self.scalar(node, referrer),
+                _ => self.scalar(node, referrer, room),
             },
         )
     }
 
-    fn scalar(&self, node: &mut Node, referrer: &Referrer) -> Result<(), Refusal> {
+    fn scalar(&self, node: &mut Node, referrer: &Referrer, room: &Problems) -> Result<(), Refusal> {
         let Some(name) = node.scalar() else {
             return Ok(());
         };
@@ -222,12 +222,18 @@ impl<'a> Resolver<'a> {
         if let Some(found) = found
             && found.name != name
         {
+            room.spend(found.name.len(), 0)?;
             node.write(Data::String(found.name.clone()));
         }
         Ok(())
     }
 
-    fn mapping(&self, node: &mut Node, referrer: &Referrer) -> Result<(), Refusal> {
+    fn mapping(
+        &self,
+        node: &mut Node,
+        referrer: &Referrer,
+        room: &Problems,
+    ) -> Result<(), Refusal> {
         let Some(name) = node.get("name").and_then(Node::scalar) else {
             return Err(Refusal(format!(
                 "the mapping on line {} has no name",
@@ -263,6 +269,7 @@ impl<'a> Resolver<'a> {
             return Ok(());
         };
         let line = node.line;
+        room.spend(found.name.len() + found.namespace.len(), 0)?;
         if found.name != name || !found.namespace.is_empty() {
             node.insert("name", Node::string(line, found.name.as_str()));
         }

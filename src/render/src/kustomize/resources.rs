@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::id::Id;
-use super::ledger::Problems;
 use super::near;
 use super::resource::{Behavior, Resource};
 use crate::Problem;
+use crate::ledger::Problems;
 
 /// Objects in the order in which they came.
 #[derive(Debug, Default)]

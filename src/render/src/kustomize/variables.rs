@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::config::Config;
 use super::id::Id;
 use super::kustomization::Variable;
-use super::ledger::Problems;
 use super::near;
 use super::problem::{Fault, Place};
 use super::replace;
 use super::resources::Resources;
 use super::walk::{self, Refusal};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// All variables by name.
@@ -110,12 +110,12 @@ pub(super) fn resolve(
     let longest = longest.unwrap_or_default();
     for resource in resources.list_mut() {
         for field in &config.variables {
-            let mut written = 0;
+            let room = &*problems;
             let done = walk::each(resource, field, None, &mut |node| {
-                written += expansion(node, longest);
+                room.spend(expansion(node, longest), 0)?;
                 set(node, &values)
             });
-            if !problems.bytes(written) || !problems.steps(1) {
+            if !problems.within() || !problems.steps(1) {
                 return;
             }
             if let Err(fault) = done {

@@ -4,6 +4,7 @@
 use super::config::{FieldSpec, Segment};
 use super::problem::Fault;
 use super::resource::Resource;
+use crate::ledger::Full;
 use crate::yaml::{Data, Node};
 
 /// What a field is made as where there is none.
@@ -16,6 +17,13 @@ pub(super) enum Make {
 /// Why a field can't be reached or set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal(pub(super) String);
+
+impl From<Full> for Refusal {
+    /// Never shown: what is said instead is the bound.
+    fn from(Full: Full) -> Self {
+        Self("there is no room for it".to_owned())
+    }
+}
 
 impl Refusal {
     pub(super) fn expected(node: &Node, expected: &str) -> Self {

@@ -66,6 +66,18 @@ pub enum SubstitutionFault {
         /// The limit.
         limit: usize,
     },
+    /// More than [`crate::Limits::substitution_nodes`].
+    #[error(
+        "the lists and mappings that substitution makes have more than the limit of {limit} values: \
+         put them into the manifest instead of a variable"
+    )]
+    TooManyNodes {
+        /// The limit.
+        limit: usize,
+    },
+    /// As many problems as are kept.
+    #[error("this has a problem, too, and so have more fields: mend those above first")]
+    More,
     /// More than [`crate::Limits::substitution_steps`].
     #[error(
         "trimming by a pattern takes more than the limit of {limit} steps: shorten the pattern"
@@ -99,6 +111,16 @@ impl Field {
 
     pub(super) fn pop(&mut self) {
         self.0.pop();
+    }
+
+    /// This path as it is kept with a problem: a key has at most 100 characters, for it may stand there
+    /// a thousand times.
+    pub(super) fn shown(&self) -> Self {
+        let step = |step: &Step| match step {
+            Step::Key(key) => Step::Key(key.chars().take(100).collect()),
+            Step::Index(index) => Step::Index(*index),
+        };
+        Self(self.0.iter().map(step).collect())
     }
 
     /// The keys of the path, list positions left out.

@@ -15,7 +15,8 @@ use super::error::{Field, Step, SubstitutionFault};
 use super::evaluate::Evaluation;
 use super::expression::{Part, parse};
 use crate::Limits;
-use crate::yaml::{Data, Node, plain_scalar, quoted_or_flow};
+use crate::ledger::weight;
+use crate::yaml::{Data, Node, NotFlow, plain_scalar, quoted_or_flow};
 
 pub(super) type Faults = Vec<(Field, SubstitutionFault)>;
 
@@ -26,8 +27,16 @@ pub(super) struct Walk<'a> {
     pub(super) kind: &'a str,
     pub(super) field: Field,
     pub(super) faults: Faults,
-    /// Bytes made so far, of all objects.
-    pub(super) made: usize,
+    /// How many faults may still be kept.
+    pub(super) room: usize,
+    pub(super) made: Made,
+}
+
+/// What was made so far, of all objects.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Made {
+    pub(super) bytes: usize,
+    pub(super) nodes: usize,
 }
 
 impl Walk<'_> {
@@ -50,8 +59,13 @@ impl Walk<'_> {
         }
     }
 
-    fn fault(&mut self, fault: SubstitutionFault) {
-        self.faults.push((self.field.clone(), fault));
+    /// Keeps a fault, of those beyond the room a word.
+    pub(super) fn fault(&mut self, fault: SubstitutionFault) {
+        if self.faults.len() < self.room {
+            self.faults.push((self.field.shown(), fault));
+        } else if let Some((_, last)) = self.faults.last_mut() {
+            *last = SubstitutionFault::More;
+        }
     }
 
     fn mapping(&mut self, map: &mut Map<String, Value>) {
@@ -89,8 +103,8 @@ impl Walk<'_> {
         }
         let new = self.evaluation.text(&parts)?;
         let limit = self.limits.substitution_bytes;
-        self.made = self.made.saturating_add(new.len());
-        if self.made > limit {
+        self.made.bytes = self.made.bytes.saturating_add(new.len());
+        if self.made.bytes > limit {
             return Err(SubstitutionFault::TooLarge { limit });
         }
         Ok(Some(new))
@@ -105,14 +119,41 @@ impl Walk<'_> {
         }
         let trimmed = new.trim_matches([' ', '\t']);
         match trimmed.chars().next() {
-            Some(begins @ ('[' | '{')) => quoted_or_flow(trimmed, self.limits)
-                .map(Some)
-                .ok_or(SubstitutionFault::NotFlow { begins }),
+            Some(begins @ ('[' | '{')) => self.flow(trimmed, begins).map(Some),
             // Quotes within the value are how Flux's users say "a text".
             Some('"' | '\'') => Ok(Some(
-                quoted_or_flow(trimmed, self.limits).unwrap_or(Value::String(new)),
+                quoted_or_flow(trimmed, self.limits)
+                    .map_or_else(|_| Value::String(new), Node::into_value),
             )),
             _ => Ok(Some(not_text(trimmed).unwrap_or(Value::String(new)))),
+        }
+    }
+
+    /// What a text becomes that begins like a list or mapping.
+    fn flow(&mut self, text: &str, begins: char) -> Result<Value, SubstitutionFault> {
+        let limit = self.limits.substitution_nodes;
+        let too_many = SubstitutionFault::TooManyNodes { limit };
+        let left = limit.saturating_sub(self.made.nodes);
+        if left == 0 {
+            return Err(too_many);
+        }
+        let limits = Limits {
+            nodes: self.limits.nodes.min(left),
+            ..*self.limits
+        };
+        match quoted_or_flow(text, &limits) {
+            Ok(node) => {
+                self.made.nodes = self.made.nodes.saturating_add(weight(&node).0);
+                if self.made.nodes > limit {
+                    return Err(too_many);
+                }
+                Ok(node.into_value())
+            }
+            Err(NotFlow::TooManyNodes) => {
+                self.made.nodes = usize::MAX;
+                Err(too_many)
+            }
+            Err(NotFlow::Other) => Err(SubstitutionFault::NotFlow { begins }),
         }
     }
 

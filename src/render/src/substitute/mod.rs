@@ -22,7 +22,8 @@ use thiserror::Error;
 
 pub use self::error::{Field, SubstitutionFault, SubstitutionProblem};
 use self::evaluate::Evaluation;
-use self::fields::Walk;
+use self::fields::{Made, Walk};
+use crate::ledger::KEPT;
 use crate::{Limits, Object};
 
 /// Labels or annotations with which an object stays out of substitution.
@@ -122,17 +123,20 @@ pub fn substitute(
         return Ok(());
     }
     let mut problems = Vec::new();
-    let mut made = 0;
+    let mut made = Made::default();
     for object in objects.iter_mut().filter(|object| !opts_out(&object.value)) {
         let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str);
         let kind = text("/kind").unwrap_or_default().to_owned();
         let named = format!("{kind} {}", text("/metadata/name").unwrap_or_default());
+        // It may stand there a thousand times.
+        let named: String = named.chars().take(400).collect();
         let mut walk = Walk {
             evaluation: Evaluation::new(variables, limits),
             limits,
             kind: &kind,
             field: Field::default(),
             faults: Vec::new(),
+            room: KEPT - problems.len(),
             made,
         };
         walk.value(&mut object.value);
@@ -147,7 +151,10 @@ pub fn substitute(
                 fault,
             });
         problems.extend(of_object);
-        if made > limits.substitution_bytes {
+        if made.bytes > limits.substitution_bytes
+            || made.nodes > limits.substitution_nodes
+            || problems.len() >= KEPT
+        {
             break;
         }
     }
@@ -186,8 +193,8 @@ fn identity(object: &Value, walk: &mut Walk<'_>) {
                 field.push(error::Step::Key((*key).to_owned()));
             }
             let found = "an empty text";
-            walk.faults
-                .push((field, SubstitutionFault::Identity { found }));
+            walk.field = field;
+            walk.fault(SubstitutionFault::Identity { found });
         }
     }
 }

@@ -98,6 +98,28 @@ pub enum UnpackError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// More files than [`crate::Limits::files`].
+    #[error(
+        "with entry {entry:?} the archive has more than the limit of {limit} files: \
+         leave files out at the source"
+    )]
+    TooManyFiles {
+        /// The entry that exceeds the limit.
+        entry: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// All names together longer than [`crate::Limits::names_bytes`].
+    #[error(
+        "with entry {entry:?} the names of all files have more than the limit of {limit} bytes: \
+         leave files out at the source, or give folders shorter names"
+    )]
+    NamesTooLong {
+        /// The entry that exceeds the limit.
+        entry: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// An extended header larger than [`crate::Limits::header_bytes`].
     #[error(
         "the extended header {entry:?} has {found} bytes, more than the limit of {limit}: \

@@ -52,6 +52,7 @@ pub fn unpack(bytes: &[u8], digest: &Digest, limits: &Limits) -> Result<Tree, Un
         stream: Inflate::new(bytes, limits.stream_bytes)?,
         limits,
         extracted: 0,
+        names: 0,
         files: BTreeMap::new(),
     };
     while reader.entry()? {}
@@ -68,8 +69,8 @@ pub fn unpack(bytes: &[u8], digest: &Digest, limits: &Limits) -> Result<Tree, Un
 }
 
 struct File {
-    /// As the archive spells its name.
-    raw: String,
+    /// As the archive spells its name, where that isn't its path.
+    raw: Option<String>,
     bytes: Arc<[u8]>,
 }
 
@@ -78,6 +79,8 @@ struct Reader<'a> {
     limits: &'a Limits,
     /// Bytes of all files kept so far.
     extracted: u64,
+    /// Bytes of all names kept so far.
+    names: usize,
     files: BTreeMap<String, File>,
 }
 
@@ -246,15 +249,26 @@ impl Reader<'_> {
             return Err(UnpackError::BadName { entry, what });
         }
         if let Some(first) = self.files.get(&name.path) {
-            return Err(if first.raw == entry {
+            let first = first.raw.as_ref().unwrap_or(&name.path);
+            return Err(if *first == entry {
                 UnpackError::Duplicate { entry }
             } else {
                 UnpackError::SamePath {
-                    first: first.raw.clone(),
+                    first: first.clone(),
                     second: entry,
                     path: name.path,
                 }
             });
+        }
+        let limit = self.limits.files;
+        if self.files.len() >= limit {
+            return Err(UnpackError::TooManyFiles { entry, limit });
+        }
+        let raw = (entry != name.path).then(|| entry.clone());
+        self.names += name.path.len() + raw.as_ref().map_or(0, String::len);
+        let limit = self.limits.names_bytes;
+        if self.names > limit {
+            return Err(UnpackError::NamesTooLong { entry, limit });
         }
         let limit = self.limits.entry_bytes;
         if size > limit {
@@ -270,7 +284,7 @@ impl Reader<'_> {
             return Err(UnpackError::ExtractedTooLarge { entry, limit });
         }
         let bytes = Arc::from(self.read(size)?);
-        self.files.insert(name.path, File { raw: entry, bytes });
+        self.files.insert(name.path, File { raw, bytes });
         Ok(())
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Composer<'a> {
     anchors: BTreeMap<usize, Complete>,
     nodes: usize,
     alias_nodes: usize,
+    /// Bytes of texts that are there once more, in all documents.
+    alias_bytes: usize,
     pub(super) errors: Vec<YamlError>,
 }
 
@@ -44,6 +46,7 @@ impl<'a> Composer<'a> {
             anchors: BTreeMap::new(),
             nodes: 0,
             alias_nodes: 0,
+            alias_bytes: 0,
             errors: Vec::new(),
         }
     }
@@ -175,12 +178,24 @@ impl<'a> Composer<'a> {
             return Err(self.error(line, YamlFault::TooManyAliases { limit }));
         }
         self.check_depth(depth, line)?;
+        let bytes = target.node.bytes();
+        self.repeated(bytes, line)?;
         let mut target = self.anchors[&anchor].clone();
         target.node.line = line;
         let key = self
             .expects_key()
             .then(|| target.node.text().unwrap_or("of an alias").to_owned());
         self.node(target, 0, key, false)
+    }
+
+    /// Counts bytes before they are there once more.
+    fn repeated(&mut self, bytes: usize, line: usize) -> Result<(), YamlError> {
+        self.alias_bytes = self.alias_bytes.saturating_add(bytes);
+        let limit = self.limits.alias_bytes;
+        if self.alias_bytes > limit {
+            return Err(self.error(line, YamlFault::TooManyAliasBytes { limit }));
+        }
+        Ok(())
     }
 
     fn open(&mut self, frame: Frame) -> Result<(), YamlError> {
@@ -274,6 +289,7 @@ impl<'a> Composer<'a> {
             return Err(self.error(line, YamlFault::TooManyNodes { limit }));
         }
         if anchor > 0 {
+            self.repeated(complete.node.bytes(), line)?;
             self.anchors.insert(anchor, complete.clone());
         }
         let mut fault = None;

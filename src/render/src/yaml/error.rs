@@ -110,4 +110,22 @@ pub enum YamlFault {
         /// The limit.
         limit: usize,
     },
+    /// More than [`crate::Limits::held_marks`].
+    #[error(
+        "a list or mapping in brackets that could be a key has more than the limit of {limit} signs \
+         and spaces: write it without the outermost brackets, or split it"
+    )]
+    TooWide {
+        /// The limit.
+        limit: usize,
+    },
+    /// More than [`crate::Limits::alias_bytes`].
+    #[error(
+        "anchors and aliases repeat texts of more than the limit of {limit} bytes: write the text \
+         once, into an object of its own"
+    )]
+    TooManyAliasBytes {
+        /// The limit.
+        limit: usize,
+    },
 }

@@ -26,14 +26,16 @@ mod open;
 mod scalar;
 mod tag;
 mod timestamp;
+mod wide;
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
+use saphyr_parser::{Event, Input, Parser, ScalarStyle};
 use serde_json::Value;
 
 use self::compose::Composer;
 pub use self::error::{YamlError, YamlFault};
 pub use self::node::{Data, Node, Numeral};
 pub(crate) use self::scalar::Dialect;
+use self::wide::Counted;
 use crate::Limits;
 
 /// One document of a file.
@@ -116,16 +118,38 @@ pub(crate) fn json_nodes(
         .collect())
 }
 
-/// The value of a text that is one quoted scalar, flow list or flow mapping, and nothing else.
-pub(crate) fn quoted_or_flow(text: &str, limits: &Limits) -> Option<Value> {
-    let mut roots = yaml_nodes(text.as_bytes(), limits).ok()?;
-    let (_, node) = roots.pop()?;
-    let fits = match text.chars().next()? {
-        '[' => matches!(node.data, Data::Sequence(_)),
-        '{' => matches!(node.data, Data::Mapping(_)),
+/// Why a text isn't one quoted scalar, flow list or flow mapping.
+pub(crate) enum NotFlow {
+    /// It has more nodes than it may.
+    TooManyNodes,
+    /// It is something else.
+    Other,
+}
+
+/// A text that is one quoted scalar, flow list or flow mapping, and nothing else.
+pub(crate) fn quoted_or_flow(text: &str, limits: &Limits) -> Result<Node, NotFlow> {
+    let mut roots = yaml_nodes(text.as_bytes(), limits).map_err(|errors| {
+        let too_many = |error: &YamlError| {
+            matches!(
+                error.fault,
+                YamlFault::TooManyNodes { .. } | YamlFault::TooWide { .. }
+            )
+        };
+        if errors.iter().any(too_many) {
+            NotFlow::TooManyNodes
+        } else {
+            NotFlow::Other
+        }
+    })?;
+    let fits = |node: &Node| match text.chars().next() {
+        Some('[') => matches!(node.data, Data::Sequence(_)),
+        Some('{') => matches!(node.data, Data::Mapping(_)),
         _ => matches!(node.data, Data::String(_)),
     };
-    (roots.is_empty() && fits).then(|| node.into_value())
+    match (roots.pop(), roots.is_empty()) {
+        (Some((_, node)), true) if fits(&node) => Ok(node),
+        _ => Err(NotFlow::Other),
+    }
 }
 
 /// The documents of a YAML file that aren't empty, each with its number.
@@ -143,9 +167,43 @@ pub(crate) fn dialect_nodes(
     dialect: Dialect,
 ) -> Result<Vec<(usize, Node)>, Vec<YamlError>> {
     let text = readable(bytes, limits)?;
+    let limit = limits.held_marks;
+    if !wide::may_be(text, limit) {
+        return compose(text, Parser::new_from_str(text), &|| (), limits, dialect);
+    }
+    let (counted, held) = Counted::new(text, limit);
+    let parser = Parser::new_from_iter(counted);
+    let outcome = compose(text, parser, &|| held.event(), limits, dialect);
+    if !held.is_beyond() {
+        return outcome;
+    }
+    // That is how large JSON comes into a file of YAML.
+    json_nodes(bytes, limits).map_err(|_| {
+        let fault = YamlFault::TooWide { limit };
+        let mut errors = outcome.err().unwrap_or_default();
+        // What the end of the text made of it stands last.
+        let (document, line) = errors
+            .pop()
+            .map_or((1, 1), |error| (error.document, error.line));
+        errors.push(YamlError {
+            document,
+            line,
+            fault,
+        });
+        errors
+    })
+}
+
+/// Composes what the parser reads of a text; each event is told.
+fn compose<'a, T: Input>(
+    text: &'a str,
+    mut parser: Parser<'a, T>,
+    told: &dyn Fn(),
+    limits: &Limits,
+    dialect: Dialect,
+) -> Result<Vec<(usize, Node)>, Vec<YamlError>> {
     let mut composer = Composer::new(limits, dialect);
     let mut roots = Vec::new();
-    let mut parser = Parser::new_from_str(text);
     let mut source = Source::new(text);
     let directives = dialect == Dialect::Objects
         && text.contains("\n---")
@@ -171,6 +229,7 @@ pub(crate) fn dialect_nodes(
                 break Err(composer.error(error.marker().line(), fault));
             }
         };
+        told();
         let line = span.start.line();
         let step = match event {
             Event::DocumentStart(_)

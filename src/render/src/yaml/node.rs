@@ -337,6 +337,19 @@ impl Node {
         }
     }
 
+    /// How many bytes its texts have, keys included.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.data {
+            Data::String(text) | Data::Timestamp(text) => text.len(),
+            Data::Sequence(items) => items.iter().map(Node::bytes).sum(),
+            Data::Mapping(entries) => entries
+                .iter()
+                .map(|(key, value)| key.len() + value.bytes())
+                .sum(),
+            _ => 0,
+        }
+    }
+
     /// How deep it nests: 0 for a scalar.
     pub(crate) fn depth(&self) -> usize {
         match &self.data {

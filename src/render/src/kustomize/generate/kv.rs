@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::kustomize::kustomization::{At, Generator};
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::problem::Fault;
+use crate::ledger::Problems;
 
 /// Where files are read from, and what was read is counted.
 pub(in crate::kustomize) trait Files {

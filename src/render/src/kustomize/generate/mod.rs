@@ -10,10 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::finish;
 use super::kustomization::{Generator, GeneratorOptions};
-use super::ledger::Problems;
 use super::problem::Fault;
 use super::resource::{Behavior, Resource};
 use super::resources::Resources;
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 use crate::{Origin, Problem};
 pub(super) use kv::{Files, pairs};

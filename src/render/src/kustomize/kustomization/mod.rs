@@ -14,8 +14,8 @@ pub(super) use self::parts::{
     replica, selector,
 };
 pub(super) use self::reader::{At, Fields, Reader};
-use super::ledger::Problems;
 use super::problem::{Fault, Place};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// `buildMetadata`.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::near;
 use crate::kustomize::problem::{Fault, Place};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// A value and the place where it stands.

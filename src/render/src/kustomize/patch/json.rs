@@ -1,7 +1,7 @@
 //! JSON 6902 patches.
 
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::problem::Fault;
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// One operation.

@@ -7,7 +7,6 @@ mod structure;
 
 use super::id::{Gvk, Id};
 use super::kustomization::{Patch, Selector};
-use super::ledger::Problems;
 use super::near;
 use super::open_api::Schemas;
 use super::problem::{Fault, Place};
@@ -16,6 +15,7 @@ use super::resources::Resources;
 use super::select::Selection;
 use super::transform::{Action, Transformer};
 use super::walk::Refusal;
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 use json::Operation;
 use strategic::Outcome;

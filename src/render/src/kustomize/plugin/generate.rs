@@ -3,10 +3,10 @@
 use super::super::accumulate::{Accumulated, Build, Context};
 use super::super::finish;
 use super::super::kustomization::{self, Kustomization, Reader};
-use super::super::ledger::Problems;
 use super::super::problem::Fault;
 use super::super::resource::Resource;
 use super::{built_in, configurations, configured, place};
+use crate::ledger::Problems;
 use crate::yaml::Node;
 
 /// Runs the generators of `generators`.

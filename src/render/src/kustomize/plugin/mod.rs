@@ -41,7 +41,9 @@ fn configurations(
         for mut object in objects.unwrap_or_default() {
             build.meet(&mut object);
             let file = kustomization.file.rsplit('/').next().unwrap_or_default();
-            finish::mark_file(&mut object, context, file);
+            if finish::mark_file(&mut object, context, file, &build.problems).is_err() {
+                break;
+            }
             all.resources.append(object, &mut build.problems);
         }
     }

@@ -1,10 +1,10 @@
 //! What a validator may do: look.
 
-use super::super::ledger::Problems;
 use super::super::problem::Fault;
 use super::super::resource::Resource;
 use super::super::resources::Resources;
 use super::super::transform::Transformer;
+use crate::ledger::Problems;
 
 /// Runs a validator, which may look at objects, and not change them.
 pub(in crate::kustomize) fn validate(

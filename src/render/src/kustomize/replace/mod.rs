@@ -5,13 +5,13 @@ mod structured;
 
 use super::id::Id;
 use super::kustomization::{At, FieldOptions, Replacement, ReplacementTarget, Source};
-use super::ledger::Problems;
 use super::near;
 use super::problem::{Fault, Place};
 use super::resource::Resource;
 use super::resources::Resources;
 use super::select::Selection;
 use super::walk::Refusal;
+use crate::ledger::{Problems, weight};
 use crate::yaml::{Data, Node};
 pub(super) use path::{Found, Path, each, set_text};
 pub(super) use path::{indexed_path, lookup};
@@ -282,7 +282,10 @@ impl Target {
         let source = own.and_then(|field| lookup(&resource.node, field).ok().flatten());
         let source = source.map(std::ptr::from_ref);
         let mut current = value.clone();
+        let room = &*problems;
         let set = &mut |node: &mut Node, found: Found| {
+            let (nodes, bytes) = weight(&current);
+            room.spend(bytes, nodes)?;
             self.set(node, found, &current)?;
             if source.is_some_and(|source| std::ptr::eq(source, node)) {
                 current.clone_from(node);

@@ -4,12 +4,12 @@ use regex::Regex;
 
 use crate::kustomize::config::FieldSpec;
 use crate::kustomize::kustomization::Image;
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::pattern;
 use crate::kustomize::problem::{Fault, Place};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::resources::Resources;
 use crate::kustomize::walk::{self, Refusal};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// One `images` entry, ready for use.
@@ -57,7 +57,7 @@ impl ImageRule {
         }
     }
 
-    fn update(&self, node: &mut Node) -> Result<(), Refusal> {
+    fn update(&self, node: &mut Node, problems: &Problems) -> Result<(), Refusal> {
         if node.is_null() && self.image.name.is_empty() {
             return Ok(());
         }
@@ -68,6 +68,7 @@ impl ImageRule {
             return Ok(());
         }
         let text = self.replaced(&value);
+        problems.spend(text.len(), 0)?;
         walk::set_scalar(node, Data::String(text))
     }
 
@@ -158,7 +159,7 @@ pub(super) fn set(
         if resource.kind() == "CustomResourceDefinition" {
             continue;
         }
-        if let Err(fault) = set_one(resource, rule, fields) {
+        if let Err(fault) = set_one(resource, rule, fields, problems) {
             problems.push(place.problem(fault));
         }
     }
@@ -166,25 +167,34 @@ pub(super) fn set(
 
 /// First every container wherever it stands, then the fields that are named. Kustomize does the
 /// same, which is why a tag's suffix can come twice.
-fn set_one(resource: &mut Resource, rule: &ImageRule, fields: &[FieldSpec]) -> Result<(), Fault> {
-    in_containers(&mut resource.node, rule).map_err(|Refusal(message)| Fault::Mismatch {
-        object: resource.id().to_string(),
-        field: "containers".to_owned(),
-        message,
+fn set_one(
+    resource: &mut Resource,
+    rule: &ImageRule,
+    fields: &[FieldSpec],
+    problems: &Problems,
+) -> Result<(), Fault> {
+    in_containers(&mut resource.node, rule, problems).map_err(|Refusal(message)| {
+        Fault::Mismatch {
+            object: resource.id().to_string(),
+            field: "containers".to_owned(),
+            message,
+        }
     })?;
-    fields
-        .iter()
-        .try_for_each(|field| walk::each(resource, field, None, &mut |node| rule.update(node)))
+    fields.iter().try_for_each(|field| {
+        walk::each(resource, field, None, &mut |node| {
+            rule.update(node, problems)
+        })
+    })
 }
 
-fn in_containers(node: &mut Node, rule: &ImageRule) -> Result<(), Refusal> {
+fn in_containers(node: &mut Node, rule: &ImageRule, problems: &Problems) -> Result<(), Refusal> {
     match &mut node.data {
         Data::Sequence(items) => items
             .iter_mut()
-            .try_for_each(|item| in_containers(item, rule)),
+            .try_for_each(|item| in_containers(item, rule, problems)),
         Data::Mapping(entries) => {
             for (key, value) in entries {
-                in_containers(value, rule)?;
+                in_containers(value, rule, problems)?;
                 if !matches!(key.as_str(), "containers" | "initContainers") {
                     continue;
                 }
@@ -198,7 +208,7 @@ fn in_containers(node: &mut Node, rule: &ImageRule) -> Result<(), Refusal> {
                         _ => return Err(Refusal::expected(item, "a mapping")),
                     }
                     if let Some(image) = item.get_mut("image") {
-                        rule.update(image)?;
+                        rule.update(image, problems)?;
                     }
                 }
             }

@@ -16,11 +16,11 @@ pub(super) use self::namespace::Subjects;
 pub(super) use self::values::ValueTarget;
 use super::config::{Config, FieldSpec, LABELS, merge_fields};
 use super::kustomization::{Kustomization, Label, Replica};
-use super::ledger::Problems;
 use super::patch::{JsonPatch, StrategicPatch};
 use super::problem::{Fault, Place};
 use super::replace::ReplacementRule;
 use super::resources::Resources;
+use crate::ledger::Problems;
 
 /// One transformer, ready to run.
 #[derive(Debug)]
@@ -62,13 +62,6 @@ impl Transformer {
         let written = match &self.action {
             Action::Namespace { namespace, .. } => namespace.len(),
             Action::Prefix(text, _) | Action::Suffix(text, _) => text.len(),
-            // Most objects have few of the places where labels go.
-            Action::Entries(entries, _) => {
-                3 * entries
-                    .iter()
-                    .map(|(key, value)| key.len() + value.len())
-                    .sum::<usize>()
-            }
             _ => 0,
         };
         // Those that rename keep the names that they replace.

@@ -2,11 +2,11 @@
 
 use crate::kustomize::config::FieldSpec;
 use crate::kustomize::id::Gvk;
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::problem::Place;
 use crate::kustomize::resource::Resource;
 use crate::kustomize::resources::Resources;
 use crate::kustomize::walk;
+use crate::ledger::{Full, Problems};
 use crate::yaml::{Data, Node};
 
 pub(super) enum Affix<'a> {
@@ -49,11 +49,15 @@ pub(super) fn add(
             if !resource.first_id().gvk.is_selected(field.gvk.borrow()) {
                 continue;
             }
-            if field.path == "metadata/name" {
-                remember(resource, affix);
+            let room = &*problems;
+            if field.path == "metadata/name" && remember(resource, affix, room).is_err() {
+                problems.within();
+                return;
             }
             let set = &mut |node: &mut Node| {
                 let text = node.scalar().unwrap_or_default();
+                let (Affix::Prefix(added) | Affix::Suffix(added)) = affix;
+                room.spend(added.len(), 0)?;
                 let text = match affix {
                     Affix::Prefix(prefix) => format!("{prefix}{text}"),
                     Affix::Suffix(suffix) => format!("{text}{suffix}"),
@@ -67,14 +71,16 @@ pub(super) fn add(
     }
 }
 
-fn remember(resource: &mut Resource, affix: &Affix<'_>) {
+fn remember(resource: &mut Resource, affix: &Affix<'_>, problems: &Problems) -> Result<(), Full> {
     let (list, text) = match affix {
         Affix::Prefix(prefix) => (&mut resource.prefixes, prefix),
         Affix::Suffix(suffix) => (&mut resource.suffixes, suffix),
     };
     if !text.is_empty() {
         // Kustomize keeps these in one text, separated by commas.
+        problems.spend(text.len(), text.split(',').count())?;
         list.extend(text.split(',').map(str::to_owned));
         resource.remember();
     }
+    Ok(())
 }

@@ -1,11 +1,11 @@
 //! The namespace of objects, and of what in them names it.
 
 use crate::kustomize::config::{FieldSpec, NAMESPACE};
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::problem::{Fault, Place};
 use crate::kustomize::resource::Resource;
 use crate::kustomize::resources::Resources;
 use crate::kustomize::walk::{self, Make, Refusal};
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// Which subjects of role bindings get the namespace.
@@ -36,16 +36,20 @@ pub(super) fn set(
     }
     for resource in resources.list_mut() {
         resource.remember();
-        if let Err(fault) = set_one(resource, rule) {
+        if let Err(fault) = set_one(resource, rule, problems) {
             problems.push(place.problem(fault));
         }
     }
     resources.check_unique(problems);
 }
 
-pub(super) fn set_one(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Fault> {
+pub(super) fn set_one(
+    resource: &mut Resource,
+    rule: &Rule<'_>,
+    problems: &Problems,
+) -> Result<(), Fault> {
     let own = &*NAMESPACE;
-    let set = &mut |node: &mut Node| set_text(node, rule);
+    let set = &mut |node: &mut Node| set_text(node, rule, problems);
     let cluster_scoped = resource.is_cluster_scoped();
     let gvk = resource.gvk();
     let core = gvk.group.is_empty() && gvk.version == "v1";
@@ -54,7 +58,7 @@ pub(super) fn set_one(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Fa
         walk::each(resource, own, Some(Make::Scalar), set)?;
     }
     if binding {
-        set_subjects(resource, rule).map_err(|Refusal(message)| Fault::Mismatch {
+        set_subjects(resource, rule, problems).map_err(|Refusal(message)| Fault::Mismatch {
             object: resource.id().to_string(),
             field: "subjects".to_owned(),
             message,
@@ -76,15 +80,20 @@ pub(super) fn set_one(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Fa
     Ok(())
 }
 
-fn set_text(node: &mut Node, rule: &Rule<'_>) -> Result<(), Refusal> {
+fn set_text(node: &mut Node, rule: &Rule<'_>, problems: &Problems) -> Result<(), Refusal> {
     let is_set = !node.is_null() && node.scalar().is_some_and(|text| !text.is_empty());
     if rule.unset_only && is_set {
         return Ok(());
     }
+    problems.spend(rule.namespace.len(), 1)?;
     walk::set_scalar(node, Data::String(rule.namespace.to_owned()))
 }
 
-fn set_subjects(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Refusal> {
+fn set_subjects(
+    resource: &mut Resource,
+    rule: &Rule<'_>,
+    problems: &Problems,
+) -> Result<(), Refusal> {
     let (field, wanted) = match rule.subjects {
         Subjects::None => return Ok(()),
         Subjects::Default => ("name", "default"),
@@ -116,7 +125,7 @@ fn set_subjects(resource: &mut Resource, rule: &Rule<'_>) -> Result<(), Refusal>
             item.insert("namespace", Node::new(line, data));
         }
         if let Some(node) = item.get_mut("namespace") {
-            set_text(node, rule)?;
+            set_text(node, rule, problems)?;
         }
     }
     Ok(())

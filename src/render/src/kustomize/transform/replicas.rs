@@ -5,11 +5,11 @@ use serde_json::Number;
 use crate::kustomize::config::FieldSpec;
 use crate::kustomize::id::{Gvk, Id};
 use crate::kustomize::kustomization::Replica;
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::near;
 use crate::kustomize::problem::{Fault, Place};
 use crate::kustomize::resources::Resources;
 use crate::kustomize::walk::{self, Make};
+use crate::ledger::Problems;
 use crate::yaml::Data;
 
 pub(super) fn set(

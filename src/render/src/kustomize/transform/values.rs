@@ -1,12 +1,12 @@
 //! One value, put into fields of several objects: the `ValueAddTransformer`.
 
 use super::namespace::{self, Rule, Subjects};
-use crate::kustomize::ledger::Problems;
 use crate::kustomize::problem::{Fault, Place};
 use crate::kustomize::replace::{Found, Path, each, set_text};
 use crate::kustomize::resources::Resources;
 use crate::kustomize::select::Selection;
 use crate::kustomize::walk::Refusal;
+use crate::ledger::Problems;
 use crate::yaml::{Data, Node};
 
 /// Where the value goes.
@@ -48,9 +48,12 @@ pub(super) fn set(
                         subjects: Subjects::Default,
                         unset_only: false,
                     },
+                    problems,
                 )
             } else {
+                let room = &*problems;
                 let set = &mut |node: &mut Node, found: Found| {
+                    room.spend(value.len(), 1)?;
                     let text = match (target.position, node.scalar()) {
                         (0, _) => value.to_owned(),
                         (position, Some(path)) => inserted(&path, position - 1, value),
