@@ -303,6 +303,10 @@ fn every_feature_is_drawn_and_converges_alone() {
             .map(|seed| Schedule::draw(seed, level))
             .find(|schedule| schedule.setup.has(feature))
             .expect("400 seeds draw every feature");
+        if level == Level::Wire && !cfg!(feature = "wire") {
+            println!("{feature} is drawn, and not run: this was built without level wire");
+            continue;
+        }
         let mut quiet = drawn;
         quiet.events.clear();
         quiet.setup.features = [feature].into();

@@ -2,7 +2,7 @@
 //! `just saboteurs`.
 
 use stageset_trials::saboteurs::{Saboteur, catch};
-use stageset_trials::schedule::{Level, Schedule, shrink};
+use stageset_trials::schedule::{Level, Schedule, read, shrink};
 use stageset_trials::sweep::{Sweep, run};
 
 fn sweep(level: Level, count: u64) {
@@ -73,4 +73,40 @@ fn a_failing_schedule_is_shrunk_to_the_events_that_matter() {
         short.events
     );
     assert!(run(&short, Level::Core, false).violation.is_none());
+}
+
+/// Seed 4129592, shrunk: an inventory is made, the answer is lost, and before the next try its stage
+/// leaves the spec.
+const LOST_CREATION: &str = "\
+stageset-trials 2
+level core
+seed 4129592
+property L1
+setup stages 2
+setup objects 3
+setup accounts each
+setup one-source false
+setup flavour plain
+setup slow 5
+setup obstinate false
+setup boundaries 40
+setup features none
+at 10 spec reverse
+at 21 source base not-ready
+at 23 lose-answer
+at 28 remove-account deployer
+at 32 lose-answer
+at 37 spec drop 0
+";
+
+#[test]
+fn an_inventory_whose_creation_got_no_answer_goes_with_its_stage() {
+    let (schedule, level, _) = read(LOST_CREATION).expect("a replay file");
+    let outcome = run(&schedule, level, true);
+    let made = |entry: &stageset_trials::log::Entry| {
+        let what = entry.to_string();
+        what.contains("inventory of base: 0 -> 3 objects [no answer] [changed]")
+    };
+    assert!(outcome.log.iter().any(made), "{:?}", outcome.log);
+    assert_eq!(outcome.violation, None);
 }

@@ -144,6 +144,59 @@ async fn one_failed_or_lost_answer_anywhere_is_survived() {
     }
 }
 
+/// Loses the first answer to the creation of an inventory.
+struct LostCreation {
+    hit: Arc<AtomicUsize>,
+}
+
+impl Interceptor for LostCreation {
+    fn before(&mut self, _: &Request) -> Verdict {
+        Verdict::Pass
+    }
+
+    fn after(&mut self, request: &Request, reply: Reply) -> Reply {
+        let creates = of_driver(request)
+            && request.method == http::Method::POST
+            && request.uri.path().ends_with("/stageinventories");
+        if creates && self.hit.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Reply::Response(failing(504));
+        }
+        reply
+    }
+}
+
+/// No watch tells of what we wrote ourselves, so the driver must look for what it may have written.
+#[tokio::test(start_paused = true)]
+async fn d1_an_inventory_whose_creation_got_no_answer_goes_with_its_stage() {
+    let mut world = World::new().await;
+    for name in ["config", "app"] {
+        world.publish(name, "r1", &[("a.yaml", &config_map(name, "one"))]);
+    }
+    world.stage_set("web", &["config"]);
+    world.until_ready("web").await;
+    let hit = Arc::new(AtomicUsize::new(0));
+    let lost = LostCreation {
+        hit: Arc::clone(&hit),
+    };
+    world
+        .cluster
+        .with_server(|server| server.intercept(Box::new(lost)));
+    world.stage_set("web", &["config", "app"]);
+    world.pass("web", Wake::default()).await;
+    assert_eq!(hit.load(Ordering::SeqCst), 1);
+    assert_eq!(world.inventories().len(), 2);
+    assert!(world.config_map("app").is_none());
+    world.stage_set("web", &["config"]);
+    world
+        .run_until("web", Duration::from_secs(900), |world| {
+            let generation = |path| world.object("web")?.pointer(path)?.as_i64();
+            world.ready("web") == "True Succeeded"
+                && generation("/status/observedGeneration") == generation("/metadata/generation")
+        })
+        .await;
+    assert_eq!(world.inventories().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn attack_a28_a_wrong_digest_applies_nothing_and_a_new_revision_heals_it() {
     let mut world = World::new().await;

@@ -344,7 +344,7 @@ impl Session {
                 // Nothing rests on an event: that nobody could be told must not stop a release.
                 Err(_) if is_event(operation) => {}
                 Err(failure) => {
-                    self.record_failed(failure, at);
+                    self.record_failed(record, failure, at);
                     end = Step::Failed;
                 }
             }
@@ -407,10 +407,16 @@ impl Session {
         end
     }
 
-    fn record_failed(&mut self, value: Failure, at: stageset_core::time::Timestamp) {
-        // The view of the StageSet may have been renewed, and inventories may be others' by now.
+    fn record_failed(
+        &mut self,
+        record: &RecordOperation,
+        value: Failure,
+        at: stageset_core::time::Timestamp,
+    ) {
+        // The view of the StageSet may have been renewed, and inventories may be others' by now. A write
+        // of theirs may have taken effect although it got no answer, and no watch tells of our own.
         self.read = None;
-        if value.class == FailureClass::Conflict {
+        if value.class == FailureClass::Conflict || record.is_of_inventories() {
             self.facts.inventories = None;
         }
         if self

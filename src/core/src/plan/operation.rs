@@ -74,6 +74,24 @@ pub enum RecordOperation {
     AnnounceOnLedger(Event),
 }
 
+impl RecordOperation {
+    /// Whether it writes inventories. Whoever performs one and gets no answer knows no inventory any
+    /// more: it may have taken effect.
+    pub const fn is_of_inventories(&self) -> bool {
+        match self {
+            Self::Inventory { .. } | Self::DropInventory { .. } | Self::ReleaseInventories => true,
+            Self::AddFinalizer
+            | Self::RemoveFinalizer
+            | Self::Status(_)
+            | Self::Announce(_)
+            | Self::Action { .. }
+            | Self::CreateLedger
+            | Self::Ledger { .. }
+            | Self::AnnounceOnLedger(_) => false,
+        }
+    }
+}
+
 /// Normal or Warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum EventKind {

@@ -77,6 +77,10 @@ impl Process {
             Ok(_) => {}
             Err(failure) => {
                 self.failed = true;
+                if record.is_of_inventories() {
+                    // It may have taken effect although it got no answer.
+                    self.observation.facts.inventories = None;
+                }
                 if failure.class == FailureClass::Conflict {
                     self.observation.facts.inventories = None;
                     if let Some(stage_set) = &server.stage_set {
