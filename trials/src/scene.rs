@@ -38,6 +38,12 @@ pub trait Scene {
     fn stage_set(&self) -> Option<StageSetSight>;
     /// An object, if it is there.
     fn object(&self, key: &ObjectKey) -> Option<Sight>;
+    /// Whether an object is there and its labels name an owner of whom this is true. [`Self::object`] says
+    /// as much; this one is asked of every object of a release whenever nothing goes on.
+    fn is_owned(&self, key: &ObjectKey, by: &dyn Fn(&str) -> bool) -> bool {
+        let owner = self.object(key).and_then(|object| object.owner);
+        owner.is_some_and(|owner| by(&owner))
+    }
     /// All objects of the trials that are there.
     fn objects(&self) -> Vec<(ObjectKey, Sight)>;
     /// The objects that a stage's inventory holds, by stage name.

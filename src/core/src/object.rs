@@ -125,7 +125,9 @@ pub struct Rendered {
     /// What its annotations ask for.
     wishes: Wishes,
     /// What [`Rendered::placed`] last computed.
-    placed: Placed,
+    placed: Kept<Arc<Desired>>,
+    /// What [`Rendered::renamed`] last computed.
+    renamed: Kept<Arc<Rendered>>,
     /// For a CustomResourceDefinition: the kind it defines and whether that is namespaced. Lets a
     /// release hold a definition and its objects without the definition being installed yet.
     pub defines: Option<DefinedKind>,
@@ -175,8 +177,27 @@ impl Rendered {
             defines,
             wishes: Wishes::of(&body),
             body: Manifest::new(body, json),
-            placed: Placed::default(),
+            placed: Kept::default(),
+            renamed: Kept::default(),
         })
+    }
+
+    /// The same manifest under another name, kept like [`Rendered::placed`]: a running Job has the name
+    /// of its run in every decision. `None` if that leaves nothing that [`Rendered::new`] takes.
+    pub fn renamed(&self, name: &str) -> Option<Arc<Self>> {
+        let make = || {
+            let mut body = self.body.value();
+            *body.pointer_mut("/metadata/name")? = name.into();
+            Self::new(body, self.origin.clone()).map(Arc::new)
+        };
+        match self.renamed.0.get() {
+            Some(kept) if kept.name == name => Some(Arc::clone(kept)),
+            Some(_) => make(),
+            None => {
+                let made = make()?;
+                Some(Arc::clone(self.renamed.0.get_or_init(|| made)))
+            }
+        }
     }
 
     /// The object as the given stage applies it, at the scope that the target gives its kind.
@@ -230,10 +251,16 @@ impl Wishes {
 }
 
 /// Derived from the manifest, so it takes no part in comparing manifests.
-#[derive(Debug, Clone, Default)]
-struct Placed(OnceLock<Arc<Desired>>);
+#[derive(Debug, Clone)]
+struct Kept<T>(OnceLock<T>);
 
-impl PartialEq for Placed {
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> PartialEq for Kept<T> {
     fn eq(&self, _: &Self) -> bool {
         true
     }

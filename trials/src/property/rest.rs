@@ -54,24 +54,22 @@ pub fn excuse(scene: &dyn Scene) -> Option<Excuse> {
     if scene.setup().accounts == Accounts::None {
         return Some(Excuse::NoAccount);
     }
+    let foreign = |owner: &str| !is_ours(Some(owner));
     desired(scene)
         .into_iter()
         .map(|(key, _)| key)
-        .find(|key| {
-            let owner = scene.object(key).and_then(|object| object.owner);
-            owner.is_some() && !is_ours(owner.as_deref())
-        })
-        .map(Excuse::ForeignOwner)
+        .find(|key| scene.is_owned(key, &foreign))
+        .map(|key| Excuse::ForeignOwner(key.clone()))
 }
 
 /// Every object of the release as it should be now, with its content.
-fn desired(scene: &dyn Scene) -> Vec<(ObjectKey, String)> {
+fn desired(scene: &dyn Scene) -> Vec<(&ObjectKey, &String)> {
     let (setup, table) = (scene.setup(), scene.table());
     let mut all = Vec::new();
     for stage in scene.variant().stages(setup) {
         if let Some(revision) = scene.offered(setup.source(stage)) {
             let contents = table.contents(stage, revision, scene.level().unwrap_or(0));
-            all.extend(contents.iter().map(|(k, c)| (k.clone(), c.clone())));
+            all.extend(contents);
         }
     }
     all
@@ -105,7 +103,7 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
     for (key, content) in &desired {
         match scene.object(key) {
             None => return Err(format!("{key} isn't there")),
-            Some(object) if object.content != *content => {
+            Some(object) if object.content != **content => {
                 return Err(format!("{key} is {:?}, not {content:?}", object.content));
             }
             Some(object) if !is_ours(object.owner.as_deref()) => {
@@ -122,7 +120,7 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
         }
     }
     actions_are_done(scene)?;
-    let wanted: BTreeSet<&ObjectKey> = desired.iter().map(|(key, _)| key).collect();
+    let wanted: BTreeSet<&ObjectKey> = desired.iter().map(|(key, _)| *key).collect();
     for (stage, keys) in scene.inventories() {
         if let Some(key) = keys.iter().find(|key| !wanted.contains(key)) {
             return Err(format!("the inventory of {stage} still holds {key}"));

@@ -38,6 +38,9 @@ use tell::{blank, picture};
 const REQUEST: Duration = Duration::from_millis(10);
 /// The first act ends after so much time at the latest.
 const FIRST_ACT: Duration = Duration::from_secs(6 * 3600);
+/// A leader, and one that takes itself for the leader.
+const MOST_PROCESSES: usize = 2;
+
 /// Runs a schedule. With `keep`, the log and the pictures of every step are kept.
 pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
     acts(schedule, keep, None, false)
@@ -145,15 +148,17 @@ impl Run<'_> {
     fn step(&mut self, end: Timestamp) -> Result<bool, Violation> {
         let now = self.server.now;
         let mut first: Option<Timestamp> = None;
-        let mut ready: Vec<usize> = Vec::new();
+        let (mut ready, mut count) = ([0; MOST_PROCESSES], 0);
         for (index, process) in self.processes.iter().enumerate() {
             if let Some(due) = process.as_ref().and_then(|process| process.due(now)) {
                 if due <= now {
-                    ready.push(index);
+                    ready[count] = index;
+                    count += 1;
                 }
                 first = Some(first.map_or(due, |known| known.min(due)));
             }
         }
+        let ready = &ready[..count];
         if ready.is_empty() {
             return match first {
                 Some(due) if due <= end => {
@@ -166,7 +171,7 @@ impl Run<'_> {
         let index = if ready.len() == 1 {
             ready[0]
         } else {
-            *self.order.pick(&ready)
+            *self.order.pick(ready)
         };
         let Some(mut process) = self.processes[index].take() else {
             return Ok(false);

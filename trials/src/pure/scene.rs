@@ -47,6 +47,14 @@ impl Scene for Server {
         self.sight(key)
     }
 
+    fn is_owned(&self, key: &ObjectKey, by: &dyn Fn(&str) -> bool) -> bool {
+        let owner = self
+            .objects
+            .get(key)
+            .and_then(|stored| stored.owner.as_ref());
+        owner.is_some_and(|owner| by(&[&*owner.namespace, "/", &*owner.name].concat()))
+    }
+
     fn objects(&self) -> Vec<(ObjectKey, Sight)> {
         self.objects
             .keys()

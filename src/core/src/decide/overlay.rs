@@ -31,13 +31,14 @@ pub(super) fn gather(
         spec,
         base,
         identity: None,
+        nothing: Arc::default(),
         needs: Vec::new(),
     };
     let mut overlays = Vec::with_capacity(spec.stages.len());
     let mut stop = None;
     for stage in &spec.stages {
         match reader.overlay(stage) {
-            Ok(overlay) => overlays.push(Arc::new(overlay)),
+            Ok(overlay) => overlays.push(overlay),
             // The first stage that can't be read is the one that is told of.
             Err(stopped) => {
                 stop.get_or_insert(stopped);
@@ -59,23 +60,25 @@ struct Reader<'a> {
     base: &'a Base<'a>,
     /// As whom, once it is known.
     identity: Option<Identity>,
+    /// What stages without patches and variables share.
+    nothing: Arc<BuildOverlay>,
     needs: Vec<Need>,
 }
 
 impl Reader<'_> {
-    fn overlay(&mut self, stage: &Stage) -> Result<BuildOverlay, Stop> {
+    fn overlay(&mut self, stage: &Stage) -> Result<Arc<BuildOverlay>, Stop> {
         let Overlay {
             patches,
             variables,
             variables_from,
         } = &stage.overlay;
+        if patches.is_empty() && variables.is_empty() && variables_from.is_empty() {
+            return Ok(Arc::clone(&self.nothing));
+        }
         let mut overlay = BuildOverlay {
             patches: patches.clone(),
             ..BuildOverlay::default()
         };
-        if patches.is_empty() && variables.is_empty() && variables_from.is_empty() {
-            return Ok(overlay);
-        }
         let mut digest = Named::default();
         for patch in patches {
             digest.add(&patch.patch);
@@ -96,7 +99,7 @@ impl Reader<'_> {
             overlay.variables.set(name, value);
         }
         overlay.digest = digest.finish();
-        Ok(overlay)
+        Ok(Arc::new(overlay))
     }
 
     /// Adds the variables of a ConfigMap or Secret; answers with its version. A missing fact is

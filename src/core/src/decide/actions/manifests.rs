@@ -49,9 +49,7 @@ pub(super) fn jobs(this: This<'_>, manifests: &Manifests) -> Result<Vec<Arc<Desi
     }
     let mut jobs = Vec::with_capacity(rendered.len());
     for job in rendered.iter() {
-        let mut body = job.body.value();
-        body["metadata"]["name"] = job_name(&job.name, &suffix(this)).into();
-        let Some(named) = Rendered::new(body, job.origin.clone()) else {
+        let Some(named) = job.renamed(&job_name(&job.name, &suffix(this))) else {
             return Err(terminal(
                 this,
                 format!("{}: the Job has no name", job.origin),
