@@ -154,6 +154,9 @@ async fn k24_a_release_without_a_list_that_gets_one_gives_up_all_else() {
     world.until("it has given up", || claimed() == 1).await;
     sleep(Duration::from_secs(60)).await;
     assert_eq!(claimant(&world, "team-a"), "whole");
+    let of_what_stays = sent(&world, "whole", "team-a", from);
+    let given_up = |(verb, what): &(String, String)| verb == "patch" && what == "stagesets/status";
+    assert!(!of_what_stays.iter().any(given_up), "{of_what_stays:?}");
     assert_eq!(claimant(&world, "team-b"), "");
     assert_eq!(claimant(&world, "team-c"), "other");
     only_what_leaving_takes(&sent(&world, "whole", "team-b", from));

@@ -498,3 +498,34 @@ fn messages_are_bounded_and_plain() {
         "{message}"
     );
 }
+
+/// A delete that meets another object of the name deletes nothing: it says which one it means.
+#[tokio::test]
+async fn attack_a13_a_delete_names_the_object_that_was_seen() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let recorder = Arc::clone(&seen);
+    let connection = Connection::from_service(service_fn(move |request: Request<Body>| {
+        let recorder = Arc::clone(&recorder);
+        async move {
+            let bytes = request.into_body().collect_bytes().await?;
+            recorder.lock().unwrap().push(bytes);
+            Ok::<_, kube::Error>(Response::new(Body::from(b"{}".to_vec())))
+        }
+    }));
+    let budget = Budget::default();
+    let requests = Requests::as_controller(&connection, &budget, "shop");
+    for version in [None, Some("7")] {
+        let deleted = requests.delete(&object(), "uid-1", version).await;
+        assert_eq!(deleted.unwrap(), Deleted::Accepted);
+    }
+    let bodies = seen.lock().unwrap().clone();
+    let preconditions: Vec<Value> = bodies
+        .iter()
+        .map(|bytes| serde_json::from_slice::<Value>(bytes).unwrap()["preconditions"].clone())
+        .collect();
+    let expected = [
+        json!({ "uid": "uid-1" }),
+        json!({ "uid": "uid-1", "resourceVersion": "7" }),
+    ];
+    assert_eq!(preconditions, expected);
+}
