@@ -11,7 +11,7 @@
 //! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
 //! - [`ports`] everything that a session is given from outside, [`observe`] what it tells of itself,
 //!   [`spans`] what a trace shows of it;
-//! - [`pool`] equal values, kept once;
+//! - [`pool`] equal values, kept once; [`stored`] objects between two looks at them;
 //! - [`clock`] the time, real or simulated; [`fairness`] who may send next.
 
 pub mod abandoned;
@@ -31,6 +31,7 @@ pub mod remote;
 pub mod requests;
 pub mod session;
 pub mod spans;
+pub mod stored;
 
 pub use clock::Clock;
 pub use connection::{Connection, RequestIdentity};
@@ -39,3 +40,4 @@ pub use observe::{Observer, Outcome, Silent};
 pub use ports::{Ports, Renderer, Settings, Watched, WatchedObjects};
 pub use remote::Remotes;
 pub use session::{Hint, Interests, Pass, Session, StageSetKey, Wake};
+pub use stored::Stored;

@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value;
 use stageset_core::identity::Identity;
-use stageset_core::object::{GroupVersionKind, Reference};
+use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_core::observation::Config;
 use stageset_core::rights::Rules;
 
@@ -20,6 +19,7 @@ use crate::observe::Observer;
 use crate::pool::Pool;
 use crate::remote::Remotes;
 use crate::session::StageSetKey;
+use crate::stored::Stored;
 
 /// What a session works with. One value serves all sessions of a process.
 #[derive(Clone)]
@@ -92,7 +92,7 @@ pub enum Renderer {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Watched {
     /// A watch covers it and has synced; `None` if there is no such object.
-    Synced(Option<Arc<Value>>),
+    Synced(Option<Stored>),
     /// No watch covers it, or not yet: it has to be read (I5).
     NotWatched,
 }
@@ -101,7 +101,7 @@ pub enum Watched {
 #[derive(Debug, Clone, PartialEq)]
 pub enum WatchedList {
     /// A watch covers all of them and has synced.
-    Synced(Vec<Arc<Value>>),
+    Synced(Vec<Stored>),
     /// They have to be listed.
     NotWatched,
 }
@@ -115,8 +115,8 @@ pub trait WatchedObjects: Send + Sync {
     /// All objects of a kind in a namespace, for producers' ExternalArtifacts.
     fn list(&self, kind: &GroupVersionKind, namespace: &str) -> WatchedList;
 
-    /// Whether a metadata watch as this identity covers an object of the target (K17).
-    fn covers(&self, identity: &Identity, object: &Reference) -> bool;
+    /// Whether a metadata watch as this identity, on this version, covers an object of the target (K17).
+    fn covers(&self, identity: &Identity, object: &ObjectKey, version: &str) -> bool;
 
     /// The names of the inventories whose labels name the StageSet; `None` if no live watch tells of all
     /// of them. What is in one is read; that there is none is believed of a StageSet that nothing was
@@ -139,7 +139,7 @@ impl WatchedObjects for NoWatches {
         WatchedList::NotWatched
     }
 
-    fn covers(&self, _identity: &Identity, _object: &Reference) -> bool {
+    fn covers(&self, _identity: &Identity, _object: &ObjectKey, _version: &str) -> bool {
         false
     }
 }

@@ -142,12 +142,12 @@ async fn at_rest_nothing_is_kept_that_nobody_asks_for() {
             .count()
     };
     assert_eq!((session.facts().objects.len(), tried(session)), (1, 0));
-    session.share(&watched);
+    session.share(&watched.clone().into());
     let known = session.stage_set().unwrap();
     assert!(Arc::ptr_eq(&known, &watched));
     // A state that was overtaken is not taken for the one that is known.
     let mut older = (*watched).clone();
     older["metadata"]["resourceVersion"] = json!("1");
-    session.share(&Arc::new(older));
+    session.share(&older.into());
     assert!(Arc::ptr_eq(&session.stage_set().unwrap(), &watched));
 }

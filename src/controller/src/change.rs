@@ -3,13 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use stageset_api::field::{field, text_field};
+use stageset_api::field::field;
 use stageset_api::names;
-
-/// `metadata.uid`; empty if there is none.
-pub(crate) fn uid(object: &Value) -> &str {
-    text_field(object, "/metadata/uid").unwrap_or_default()
-}
 
 /// What a new version of the same StageSet means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -76,10 +76,10 @@ impl Gate {
             .get()
             .map(|store| store.get(&kind, namespace, stageset));
         let object = match &found {
-            Some(Watched::Synced(Some(object))) => Some(&**object),
+            Some(Watched::Synced(Some(object))) => Some(object.value()),
             Some(Watched::Synced(None) | Watched::NotWatched) | None => None,
         };
-        answer(object, namespace, stageset, stage)
+        answer(object.as_deref(), namespace, stageset, stage)
     }
 
     /// The pages of the gate's address.
@@ -181,7 +181,7 @@ mod tests {
     use serde_json::json;
     use stageset_cluster::ports::WatchedList;
     use stageset_core::identity::Identity;
-    use stageset_core::object::Reference;
+    use stageset_core::object::ObjectKey;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -251,7 +251,7 @@ mod tests {
     impl WatchedObjects for One {
         fn get(&self, _: &GroupVersionKind, namespace: &str, name: &str) -> Watched {
             match (namespace, name) {
-                ("payments", "shop") => Watched::Synced(Some(Arc::new(stage_set()))),
+                ("payments", "shop") => Watched::Synced(Some(stage_set().into())),
                 ("payments", _) => Watched::Synced(None),
                 _ => Watched::NotWatched,
             }
@@ -259,7 +259,7 @@ mod tests {
         fn list(&self, _: &GroupVersionKind, _: &str) -> WatchedList {
             WatchedList::NotWatched
         }
-        fn covers(&self, _: &Identity, _: &Reference) -> bool {
+        fn covers(&self, _: &Identity, _: &ObjectKey, _: &str) -> bool {
             false
         }
     }

@@ -104,7 +104,7 @@ impl Index {
         found.extend(self.sources.get(&direct).into_iter().flatten().cloned());
         // An ExternalArtifact names its producer; the one that it named before may now lack one.
         for object in [&change.old, &change.new].into_iter().flatten() {
-            if let Some(producer) = producer_of(object, &change.namespace) {
+            if let Some(producer) = producer_of(&object.value(), &change.namespace) {
                 found.extend(self.sources.get(&producer).into_iter().flatten().cloned());
             }
         }
@@ -199,8 +199,6 @@ fn producer_of(artifact: &Value, namespace: &str) -> Option<SourceKey> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
     use stageset_core::names::Namespace;
 
@@ -227,8 +225,8 @@ mod tests {
             gvk: GroupVersionKind::from_manifest("source.toolkit.fluxcd.io/v1", kind),
             namespace: "payments".into(),
             name: name.into(),
-            old: old.map(Arc::new),
-            new: new.map(Arc::new),
+            old: old.map(Into::into),
+            new: new.map(Into::into),
         }
     }
 

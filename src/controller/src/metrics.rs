@@ -4,7 +4,7 @@
 //! so that a label set never outlives its object. Counters are exposed with the suffix `_total`,
 //! which the encoder adds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use stageset_core::few::Few;
 
 use crate::queue::Key;
 
@@ -85,10 +87,13 @@ struct OfOutcome {
 /// Which series a StageSet has.
 #[derive(Debug, Default)]
 struct Owned {
-    reasons: BTreeSet<String>,
-    stages: BTreeSet<String>,
-    scopes: BTreeSet<String>,
+    reasons: Names,
+    stages: Names,
+    scopes: Names,
 }
+
+/// A handful of names.
+type Names = Few<Box<str>, ()>;
 
 /// All metrics. Cheap to clone; clones share the numbers.
 #[derive(Debug, Clone)]
@@ -266,14 +271,14 @@ impl Metrics {
 
     /// A pass has ended with this reason of the Ready condition.
     pub fn passed(&self, key: &Key, reason: &str, took: Duration) {
-        self.own(key, |owned| owned.reasons.insert(reason.to_owned()));
+        self.own(key, |owned| owned.reasons.insert(reason.into(), ()));
         self.reconcile.get_or_create(&outcome(key, reason)).inc();
         self.pass_seconds.observe(took.as_secs_f64());
     }
 
     /// A stage was completed for a run.
     pub fn stage_applied(&self, key: &Key, stage: &str) {
-        self.own(key, |owned| owned.stages.insert(stage.to_owned()));
+        self.own(key, |owned| owned.stages.insert(stage.into(), ()));
         self.stage_applied
             .get_or_create(&of_stage(key, stage))
             .inc();
@@ -281,7 +286,7 @@ impl Metrics {
 
     /// So many objects of a stage were changed back.
     pub fn drift_corrected(&self, key: &Key, stage: &str, objects: u64) {
-        self.own(key, |owned| owned.stages.insert(stage.to_owned()));
+        self.own(key, |owned| owned.stages.insert(stage.into(), ()));
         self.drift_corrected
             .get_or_create(&of_stage(key, stage))
             .inc_by(objects);
@@ -289,7 +294,7 @@ impl Metrics {
 
     /// An action before or after a stage was begun.
     pub fn action_ran(&self, key: &Key, scope: &str) {
-        self.own(key, |owned| owned.scopes.insert(scope.to_owned()));
+        self.own(key, |owned| owned.scopes.insert(scope.into(), ()));
         self.action_runs.get_or_create(&of_scope(key, scope)).inc();
     }
 
@@ -317,7 +322,7 @@ impl Metrics {
     /// A finalizer was removed although objects remained: `timed_out`, `permanent` or
     /// `unauthorized`.
     pub fn teardown_forced(&self, key: &Key, reason: &str) {
-        self.own(key, |owned| owned.reasons.insert(reason.to_owned()));
+        self.own(key, |owned| owned.reasons.insert(reason.into(), ()));
         self.teardown_force_drop
             .get_or_create(&outcome(key, reason))
             .inc();
@@ -325,7 +330,7 @@ impl Metrics {
 
     /// So many entries of a stage's inventory could not be read.
     pub fn inventory_entries_skipped(&self, key: &Key, stage: &str, entries: u64) {
-        self.own(key, |owned| owned.stages.insert(stage.to_owned()));
+        self.own(key, |owned| owned.stages.insert(stage.into(), ()));
         self.inventory_skipped_entries
             .get_or_create(&of_stage_set(key, stage))
             .inc_by(entries);
@@ -333,16 +338,20 @@ impl Metrics {
 
     /// The stages as the status has them now; gauges of stages that are gone are dropped.
     pub fn stages<'a>(&self, key: &Key, stages: impl IntoIterator<Item = (&'a str, bool)>) {
-        let mut present = BTreeSet::new();
+        let mut present = Names::default();
         for (stage, ready) in stages {
-            present.insert(stage.to_owned());
+            present.insert(stage.into(), ());
             self.stage_ready
                 .get_or_create(&of_stage_set(key, stage))
                 .set(i64::from(ready));
         }
         let mut gone = Vec::new();
         self.own(key, |owned| {
-            gone.extend(owned.stages.difference(&present).cloned());
+            let gone_by_now = owned
+                .stages
+                .keys()
+                .filter(|stage| present.get(*stage).is_none());
+            gone.extend(gone_by_now.cloned());
             owned.stages = present;
         });
         for stage in gone {
@@ -358,14 +367,14 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key);
         let Some(owned) = owned else { return };
-        for reason in &owned.reasons {
+        for reason in owned.reasons.keys() {
             self.reconcile.remove(&outcome(key, reason));
             self.teardown_force_drop.remove(&outcome(key, reason));
         }
-        for stage in &owned.stages {
+        for stage in owned.stages.keys() {
             self.drop_stage(key, stage);
         }
-        for scope in &owned.scopes {
+        for scope in owned.scopes.keys() {
             self.action_runs.remove(&of_scope(key, scope));
         }
         self.ledger_adoptions.remove(&of(key));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stageset_cluster::{Observer, Outcome, Pass};
 use stageset_core::Lacking;
+use stageset_core::few::Few;
 use stageset_core::observation::{ControllerRelease, Phase, Question, Status};
 use stageset_core::plan::{
     ActionStep, ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
@@ -32,7 +33,7 @@ struct Told {
     /// Status, reason and message of the Ready condition.
     ready: Option<(String, String, String)>,
     /// Phase and run of each stage.
-    stages: BTreeMap<String, (String, Option<String>)>,
+    stages: Few<String, (String, Option<String>)>,
     /// Whether it was us who recorded `ready` since this process started.
     ours: bool,
     /// Operations since the last pass ended.
@@ -92,28 +93,29 @@ impl Report {
     pub fn handled_elsewhere(&self, key: &Key, other: Option<ControllerRelease>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = told.entry(key.clone()).or_default();
-        if entry.elsewhere != other {
-            let (namespace, name) = (&key.namespace, &key.name);
-            if let Some(release) = &other {
-                warn!(
-                    namespace,
-                    name,
-                    %release,
-                    "another release of the controller handles this StageSet; doing nothing. Let the \
-                     lists of --watch-namespaces not overlap. If that release is to give it up, name \
-                     this namespace in its --leave-namespaces; if it is gone, run: kubectl patch \
-                     stageset {name} --namespace {namespace} --subresource status --type merge \
-                     --patch '{{\"status\":{{\"handledBy\":null}}}}', or start this one with \
-                     --take-over"
-                );
-            } else {
-                info!(
-                    namespace,
-                    name, "no other release handles this StageSet any more"
-                );
-            }
-            entry.elsewhere = other;
+        if entry.elsewhere == other {
+            return;
         }
+        let (namespace, name) = (&key.namespace, &key.name);
+        if let Some(release) = &other {
+            warn!(
+                namespace,
+                name,
+                %release,
+                "another release of the controller handles this StageSet; doing nothing. Let the \
+                 lists of --watch-namespaces not overlap. If that release is to give it up, name \
+                 this namespace in its --leave-namespaces; if it is gone, run: kubectl patch \
+                 stageset {name} --namespace {namespace} --subresource status --type merge \
+                 --patch '{{\"status\":{{\"handledBy\":null}}}}', or start this one with \
+                 --take-over"
+            );
+        } else {
+            info!(
+                namespace,
+                name, "no other release handles this StageSet any more"
+            );
+        }
+        entry.elsewhere = other;
         let count = told
             .values()
             .filter(|told| told.elsewhere.is_some())
@@ -178,7 +180,7 @@ impl Report {
                 condition.message.clone(),
             )
         });
-        let stages: BTreeMap<_, _> = status
+        let stages: Few<_, _> = status
             .stages
             .iter()
             .map(|stage| {
@@ -339,7 +341,7 @@ fn ready_of(object: &Value) -> Option<(String, String, String)> {
     Some((text("status"), text("reason"), text("message")))
 }
 
-fn stages_of(object: &Value) -> BTreeMap<String, (String, Option<String>)> {
+fn stages_of(object: &Value) -> Few<String, (String, Option<String>)> {
     let stages = object.pointer("/status/stages").and_then(Value::as_array);
     stages
         .into_iter()

@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 use serde_json::Value;
 use stageset_cluster::gather::dependency_state;
 use stageset_cluster::records::stage_set;
-use stageset_cluster::{Hint, Pass, Ports, Session, Wake};
+use stageset_cluster::{Hint, Pass, Ports, Session, Stored, Wake};
 use stageset_core::judge::health::can_regress;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::plan::Next;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tracing::{debug, error};
 
 use crate::abandoned::Abandoned;
-use crate::change::{Changed, uid};
+use crate::change::Changed;
 use crate::interests::{Index, Kinds};
 use crate::metrics::Metrics;
 use crate::queue::{Key, Lane, Queue};
@@ -47,7 +47,7 @@ const HINTS: usize = 1_000;
 #[derive(Debug)]
 struct Entry {
     /// As last seen.
-    object: Arc<Value>,
+    object: Stored,
     /// Its memory; away while a pass runs.
     session: Option<Box<Session>>,
     /// What its next pass is told.
@@ -59,7 +59,7 @@ struct Entry {
 /// What a pass leaves behind.
 struct Finished {
     key: Key,
-    uid: String,
+    uid: Option<String>,
     took: Duration,
     /// `None` if it failed by a defect of ours; the memory is lost with it.
     outcome: Option<(Box<Session>, Pass)>,
@@ -128,7 +128,7 @@ impl Work {
         let entries = &self.entries;
         self.abandoned.start(&self.ports, |held| {
             let entry = entries.get(&held.key);
-            entry.is_some_and(|entry| uid(&entry.object) == held.owner)
+            entry.is_some_and(|entry| entry.object.uid() == Some(&*held.owner))
         });
     }
 
@@ -184,12 +184,12 @@ impl Work {
             .session
             .take()
             .unwrap_or_else(|| Box::new(Session::new(key.clone())));
-        let object = Arc::clone(&entry.object);
+        let object = entry.object.clone();
         let wake = std::mem::take(&mut entry.wake);
         if wake.refresh {
             entry.refresh_at = None;
         }
-        let uid = uid(&object).to_owned();
+        let uid = object.uid().map(str::to_owned);
         let ports = self.ports.clone();
         self.passes.spawn(async move {
             let begun = Instant::now();
@@ -227,17 +227,16 @@ impl Work {
             self.queue.wake_at(&key, now + DEFECT);
             return;
         };
-        if uid(&entry.object) != uid_then {
+        if entry.object.uid() != uid_then.as_deref() {
             // It was replaced by another of its name meanwhile, which is due already.
             return;
         }
         self.report.passed(&key, &pass, took);
-        let claimed = session
-            .stage_set()
-            .and_then(|object| stage_set::handled_elsewhere(&object, &self.ports.config));
+        let claimed = session.handled_elsewhere(&self.ports.config);
         self.report.handled_elsewhere(&key, claimed);
         let interests = session.interests();
         session.share(&entry.object);
+        session.rest();
         entry.session = Some(session);
         match &pass.next {
             Next::Hold { until, refresh, .. } => {
@@ -291,12 +290,15 @@ impl Work {
             self.engage(&kinds);
             return;
         };
-        self.assign(&key, &object);
+        let shown = object.value();
+        self.assign(&key, &shown);
         match self.entries.get_mut(&key) {
-            Some(entry) if uid(&entry.object) == uid(&object) => {
-                let claim = |object| stage_set::handled_elsewhere(object, &self.ports.config);
-                let let_go = claim(&entry.object).is_some() && claim(&object).is_none();
-                let news = Changed::between(&entry.object, &object);
+            Some(entry) if entry.object.uid() == object.uid() => {
+                let before = entry.object.value();
+                let claim =
+                    |object: &Value| stage_set::handled_elsewhere(object, &self.ports.config);
+                let let_go = claim(&before).is_some() && claim(&shown).is_none();
+                let news = Changed::between(&before, &shown);
                 entry.object = object;
                 if let Some(session) = &mut entry.session {
                     session.share(&entry.object);
@@ -308,9 +310,7 @@ impl Work {
                     }
                     Changed::Record if let_go => self.queue.wake(&key),
                     Changed::Record => {
-                        if !self.queue.is_running(&key)
-                            && self.report.disagrees(&key, &entry.object)
-                        {
+                        if !self.queue.is_running(&key) && self.report.disagrees(&key, &shown) {
                             self.queue.wake_by(&key, Instant::now() + DISPUTED);
                         }
                     }
@@ -318,7 +318,7 @@ impl Work {
             }
             _ => {
                 self.report.forget(&key);
-                self.report.seen(&key, &object);
+                self.report.seen(&key, &shown);
                 let wake = Wake {
                     refresh: true,
                     hints: Vec::new(),
@@ -341,7 +341,10 @@ impl Work {
         if dependents.is_empty() {
             return;
         }
-        let state = |object: &Option<Arc<Value>>| object.as_deref().map(dependency_state);
+        let state = |object: &Option<Stored>| {
+            let object = object.as_ref();
+            object.map(|object| dependency_state(&object.value()))
+        };
         if state(&change.old) == state(&change.new) {
             return;
         }
@@ -351,8 +354,10 @@ impl Work {
     }
 
     fn account_changed(&mut self, change: &Change) {
-        let identity =
-            |object: &Option<Arc<Value>>| object.as_ref().map(|object| uid(object).to_owned());
+        let identity = |object: &Option<Stored>| {
+            let object = object.as_ref();
+            object.map(|object| object.uid().map(str::to_owned))
+        };
         if identity(&change.old) == identity(&change.new) {
             return;
         }
@@ -365,7 +370,8 @@ impl Work {
     }
 
     fn source_changed(&mut self, change: &Change) {
-        if let (Some(old), Some(new)) = (&change.old, &change.new)
+        let values = |object: &Option<Stored>| object.as_ref().map(Stored::value);
+        if let (Some(old), Some(new)) = (values(&change.old), values(&change.new))
             && ["/spec", "/status", "/metadata/generation", "/metadata/uid"]
                 .iter()
                 .all(|pointer| old.pointer(pointer) == new.pointer(pointer))

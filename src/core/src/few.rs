@@ -132,6 +132,16 @@ impl<K, V> Few<K, V> {
     }
 }
 
+impl<K: Ord, V> FromIterator<(K, V)> for Few<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut few = Self::default();
+        for (key, value) in entries {
+            few.insert(key, value);
+        }
+        few
+    }
+}
+
 type Pair<'a, K, V> = fn(&'a (K, V)) -> (&'a K, &'a V);
 type PairMut<'a, K, V> = fn(&'a mut (K, V)) -> (&'a K, &'a mut V);
 

@@ -27,6 +27,15 @@ impl Manifest {
         })
     }
 
+    /// Keeps an object that was read from JSON.
+    pub fn of(value: Value) -> Self {
+        Self(if reads_as_itself(&value, 0) {
+            Form::Text(value.to_string().into())
+        } else {
+            Form::Tree(Arc::new(value))
+        })
+    }
+
     /// The manifest.
     pub fn value(&self) -> Value {
         match &self.0 {
@@ -35,6 +44,21 @@ impl Manifest {
             Form::Tree(value) => (**value).clone(),
         }
     }
+}
+
+/// So deep a tree is read by `serde_json`; a deeper one isn't.
+const DEPTH: usize = 100;
+
+/// Whether a tree's text reads as the same tree: only a float may not, and what nobody reads.
+fn reads_as_itself(value: &Value, depth: usize) -> bool {
+    let below = |value: &Value| reads_as_itself(value, depth + 1);
+    depth < DEPTH
+        && match value {
+            Value::Number(number) => !number.is_f64(),
+            Value::Array(values) => values.iter().all(below),
+            Value::Object(fields) => fields.values().all(below),
+            Value::Null | Value::Bool(_) | Value::String(_) => true,
+        }
 }
 
 #[cfg(test)]
@@ -53,7 +77,14 @@ mod tests {
         for value in values {
             let kept = Manifest::new(value.clone(), value.to_string());
             assert_eq!(kept.value(), value);
+            assert_eq!(Manifest::of(value.clone()).value(), value);
         }
+        let mut deep = json!("deep");
+        for _ in 0..200 {
+            deep = json!({ "a": [deep] });
+        }
+        assert_eq!(Manifest::of(deep.clone()).value(), deep);
+        assert!(matches!(Manifest::of(json!({ "a": 1 })).0, Form::Text(_)));
     }
 
     #[test]

@@ -228,6 +228,13 @@ impl Rendered {
     }
 }
 
+impl Rendered {
+    /// Drops what [`Rendered::placed`] keeps, which is as large as the manifest: nobody will ask for it soon.
+    pub fn forget_placed(&mut self) {
+        self.placed = Placed::default();
+    }
+}
+
 /// What the annotations of a manifest ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wishes {

@@ -188,7 +188,7 @@ fn answer_from_others(observation: &Observation, plan: &mut Plan) {
 
 fn retry_denied(observation: &Observation, controller: &Identity, plan: &mut Plan) {
     let denied = observation.facts.objects.iter().find(|(_, _, facts)| {
-        facts.dry_run.as_ref().is_some_and(|(_, fact)| {
+        facts.dry_run.as_deref().is_some_and(|(_, fact)| {
             matches!(&fact.value, DryRun::Refused(failure) if failure.class == FailureClass::Denied)
         })
     });

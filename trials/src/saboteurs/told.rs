@@ -131,7 +131,7 @@ impl Saboteur {
         match self {
             Self::HotRetry => {
                 let long_ago = Timestamp::from_millis(0);
-                if let Some((_, fact)) = &mut facts.dry_run
+                if let Some((_, fact)) = facts.dry_run.as_deref_mut()
                     && matches!(fact.value, DryRun::Refused(_))
                 {
                     fact.at = long_ago;
@@ -157,7 +157,7 @@ impl Saboteur {
             }
             Self::WriteEveryTime => facts.settled = None,
             Self::SkipTakeover => {
-                if let Some((_, fact)) = &mut facts.dry_run
+                if let Some((_, fact)) = facts.dry_run.as_deref_mut()
                     && let DryRun::Change { takeover, .. } = &mut fact.value
                 {
                     *takeover = None;
@@ -167,7 +167,7 @@ impl Saboteur {
                 if let Some(live) = live(&mut facts.live) {
                     self.bend_live(live);
                 }
-                if let Some((_, fact)) = &mut facts.dry_run
+                if let Some((_, fact)) = facts.dry_run.as_deref_mut()
                     && let DryRun::Unchanged { live } | DryRun::Change { live, .. } =
                         &mut fact.value
                 {

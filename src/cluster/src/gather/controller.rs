@@ -15,13 +15,14 @@ use super::{Found, Gather, text};
 use crate::ports::{Watched, WatchedList};
 use crate::records::inventory::{Inventories, Skipped};
 use crate::requests::{Requests, Target};
+use crate::stored::Stored;
 
 /// As the controller (K02), from the watch if there is one.
 pub(super) async fn account(gather: Gather<'_>, name: &ServiceAccountName) -> Found {
     let namespace = &gather.key.namespace;
     let kind = GroupVersionKind::from_manifest("v1", "ServiceAccount");
     let found = match gather.ports.watched.get(&kind, namespace, name.as_str()) {
-        Watched::Synced(object) => Ok(object.as_deref().cloned()),
+        Watched::Synced(object) => Ok(object.map(|object| Arc::unwrap_or_clone(object.value()))),
         Watched::NotWatched => {
             let target = Target::collection("v1", "serviceaccounts", Some(namespace));
             gather
@@ -65,7 +66,8 @@ pub(super) async fn inventories(gather: Gather<'_>) -> Found {
     if !gather.deleting
         && let WatchedList::Synced(objects) = gather.ports.watched.list(&kind, namespace)
     {
-        let objects = objects.iter().map(std::convert::AsRef::as_ref);
+        let objects: Vec<_> = objects.iter().map(Stored::value).collect();
+        let objects = objects.iter().map(AsRef::as_ref);
         return Found::Inventories(Ok(Inventories::read(objects, gather.owner())));
     }
     if gather.unrecorded

@@ -11,6 +11,7 @@ use stageset_core::spec::{References, StageSetReference, references};
 use super::{Found, Gather};
 use crate::ports::{Ports, Watched};
 use crate::requests::Target;
+use crate::stored::Stored;
 
 /// As the controller.
 pub(super) async fn dependency(gather: Gather<'_>, stage_set: &StageSetReference) -> Found {
@@ -33,11 +34,10 @@ pub(crate) fn watched(ports: &Ports, stage_set: &StageSetReference) -> Option<De
     let kind = GroupVersionKind::from_manifest(API_VERSION, KIND_STAGE_SET);
     let namespace = stage_set.namespace.as_str();
     match ports.watched.get(&kind, namespace, &stage_set.name) {
-        Watched::Synced(object) => Some(
-            object
-                .as_deref()
-                .map_or(DependencyState::Absent, dependency_state),
-        ),
+        Watched::Synced(object) => {
+            let state = |object: Stored| dependency_state(&object.value());
+            Some(object.map_or(DependencyState::Absent, state))
+        }
         Watched::NotWatched => None,
     }
 }

@@ -155,7 +155,7 @@ impl Found {
                 state,
             } => {
                 let object = facts.objects.entry(&identity, &key);
-                let before = object.dry_run.as_ref().map(|(_, fact)| fact);
+                let before = object.dry_run.as_deref().map(|(_, fact)| fact);
                 let failures = in_a_row(before, seen.failed);
                 let live = match &state {
                     DryRun::Create => Some(LiveState::Absent),
@@ -177,14 +177,12 @@ impl Found {
                 if let DryRun::Unchanged { live } = &state {
                     object.settled = Some(settled(&digest, live, at));
                 }
-                object.dry_run = Some((
-                    digest,
-                    Fact {
-                        value: state,
-                        at,
-                        failures,
-                    },
-                ));
+                let fact = Fact {
+                    value: state,
+                    at,
+                    failures,
+                };
+                object.dry_run = Some(Box::new((digest, fact)));
             }
             Self::Labelled(identity, search, value) => {
                 let asked = (identity, search);

@@ -25,7 +25,11 @@ pub(super) async fn dry_run(
         identity: identity.clone(),
         key: object.reference.key.clone(),
         digest: object.digest.clone(),
-        covered: gather.ports.watched.covers(identity, &object.reference),
+        covered: gather.ports.watched.covers(
+            identity,
+            &object.reference.key,
+            &object.reference.version,
+        ),
         state,
     }
 }
@@ -77,7 +81,10 @@ fn covered(gather: Gather<'_>, identity: &Identity, object: &Reference, state: &
             .is_some_and(|owner| owner.namespace == gather.key.namespace),
         LiveState::Absent | LiveState::Unreadable(_) => false,
     };
-    ours && gather.ports.watched.covers(identity, object)
+    ours && gather
+        .ports
+        .watched
+        .covers(identity, &object.key, &object.version)
 }
 
 async fn try_apply(

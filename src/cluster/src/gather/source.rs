@@ -11,6 +11,7 @@ use stageset_core::spec::SourceReference;
 use super::{Found, Gather, text};
 use crate::ports::{Ports, Watched, WatchedList};
 use crate::requests::{Target, clean};
+use crate::stored::Stored;
 
 /// As the controller, from the watch if there is one.
 pub(super) async fn source(gather: Gather<'_>, source: &SourceReference) -> Found {
@@ -35,17 +36,18 @@ pub(crate) fn watched(ports: &Ports, source: &SourceReference) -> Option<SourceS
         let kind = GroupVersionKind::from_manifest(&source.api_version, &source.kind);
         return match ports.watched.get(&kind, namespace, &source.name) {
             Watched::Synced(object) => {
-                Some(object.as_deref().map_or(SourceState::Absent, state_of))
+                let state = |object: Stored| state_of(&object.value());
+                Some(object.map_or(SourceState::Absent, state))
             }
             Watched::NotWatched => None,
         };
     }
     let kind = GroupVersionKind::from_manifest(DEFAULT_SOURCE_API_VERSION, DEFAULT_SOURCE_KIND);
     match ports.watched.list(&kind, namespace) {
-        WatchedList::Synced(objects) => Some(of_producer(
-            source,
-            objects.iter().map(std::convert::AsRef::as_ref),
-        )),
+        WatchedList::Synced(objects) => {
+            let objects: Vec<_> = objects.iter().map(Stored::value).collect();
+            Some(of_producer(source, objects.iter().map(AsRef::as_ref)))
+        }
         WatchedList::NotWatched => None,
     }
 }

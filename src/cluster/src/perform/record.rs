@@ -1,7 +1,5 @@
 //! Writes to the controller's own records: finalizer, status, inventories, events.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use stageset_api::names::FINALIZER;
 use stageset_core::failure::{Failure, FailureClass};
@@ -14,12 +12,13 @@ use super::{Perform, event, ledger};
 use crate::records::inventory::{Inventories, Shard, ShardWrite, created, released, replaced};
 use crate::records::status;
 use crate::requests::{Deleted, Target};
+use crate::stored::Stored;
 
 /// The session's view of its own records, with the versions that preconditions need.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     /// The StageSet.
-    pub object: Arc<Value>,
+    pub object: Stored,
     /// Its inventories.
     pub inventories: Inventories,
     /// Its ledger, if there is one.
@@ -53,7 +52,7 @@ pub(crate) async fn record(
 ) -> Result<Recorded, Failure> {
     match operation {
         RecordOperation::AddFinalizer => {
-            let mut finalizers = finalizers(&known.object);
+            let mut finalizers = finalizers(&known.object.value());
             finalizers.push(FINALIZER.into());
             stage_set(
                 perform,
@@ -64,7 +63,7 @@ pub(crate) async fn record(
             .await
         }
         RecordOperation::RemoveFinalizer => {
-            let mut finalizers = finalizers(&known.object);
+            let mut finalizers = finalizers(&known.object.value());
             finalizers.retain(|finalizer| finalizer != FINALIZER);
             stage_set(
                 perform,
@@ -146,16 +145,19 @@ async fn stage_set(
         whole.clone()
     };
     let requests = perform.as_controller();
-    match requests.merge_patch(&target, &patch(&known.object)).await {
+    match requests
+        .merge_patch(&target, &patch(&known.object.value()))
+        .await
+    {
         Ok(object) => {
-            known.object = Arc::new(without_managed_fields(object));
+            known.object = without_managed_fields(object).into();
             Ok(Recorded::StageSet)
         }
         Err(failure) if whole.is_missing_itself(&failure) => Ok(Recorded::Gone),
         Err(failure) => {
             if failure.class == FailureClass::Conflict {
                 match requests.get(&whole).await {
-                    Ok(Some(object)) => known.object = Arc::new(without_managed_fields(object)),
+                    Ok(Some(object)) => known.object = without_managed_fields(object).into(),
                     Ok(None) => return Ok(Recorded::Gone),
                     // The conflict is what counts; the next try meets it again.
                     Err(_) => {}

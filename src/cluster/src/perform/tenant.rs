@@ -87,7 +87,11 @@ pub(crate) async fn tenant(perform: Perform<'_>, operation: &TenantOperation) ->
                 object: object.reference.clone(),
                 digest: object.digest.clone(),
                 corrected,
-                covered: ports.watched.covers(identity, &object.reference),
+                covered: ports.watched.covers(
+                    identity,
+                    &object.reference.key,
+                    &object.reference.version,
+                ),
                 result,
             }
         }

@@ -15,6 +15,7 @@ use stageset_api::names::{
     ANNOTATION_KUBECONFIG, API_VERSION, FINALIZER, KIND_STAGE_INVENTORY, KIND_STAGE_SET,
     LABEL_SHARD, LABEL_STAGE, LABEL_STAGE_SET,
 };
+use stageset_core::few::Few;
 use stageset_core::identity::KubeconfigReference;
 use stageset_core::names::{SecretName, ServiceAccountName, StageName};
 use stageset_core::object::ObjectKey;
@@ -44,7 +45,7 @@ pub struct Shard {
 /// All inventories of one StageSet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventories {
-    shards: BTreeMap<StageName, Vec<Shard>>,
+    shards: Few<StageName, Vec<Shard>>,
     /// Nobody listed them: a watch showed none.
     unlisted: bool,
 }
@@ -151,7 +152,7 @@ impl Inventories {
                 *skipped.entry(stage.clone()).or_default() += unreadable;
             }
             let shard = shard_of(wire, owner, &stage);
-            inventories.shards.entry(stage).or_default().push(shard);
+            inventories.shards.or_default(&stage).push(shard);
         }
         for shards in inventories.shards.values_mut() {
             shards.sort_by(|a, b| {
@@ -159,6 +160,16 @@ impl Inventories {
             });
         }
         (inventories, skipped)
+    }
+
+    /// Gives back the room that nothing stands in.
+    pub(crate) fn shrink(&mut self) {
+        for shards in self.shards.values_mut() {
+            shards.shrink_to_fit();
+            for shard in shards {
+                shard.spec.entries.shrink_to_fit();
+            }
+        }
     }
 
     /// The records as the core sees them.
@@ -311,7 +322,7 @@ impl Inventories {
     /// Takes over what a write's answer shows.
     pub fn written(&mut self, owner: Owner<'_>, stage: &StageName, object: &Value) {
         let shard = shard_of(WireInventory::read(object), owner, stage);
-        let shards = self.shards.entry(stage.clone()).or_default();
+        let shards = self.shards.or_default(stage);
         shards.retain(|known| known.name != shard.name);
         shards.push(shard);
         shards.sort_by_key(|shard| (shard.index.is_none(), shard.index));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stageset_api::field::{field, text_field};
+use stageset_api::field::field;
 use stageset_api::names::{ANNOTATION_RECONCILE_STAGE, ANNOTATION_REQUESTED_AT, FINALIZER};
 use stageset_api::object_meta::ObjectMeta;
 use stageset_api::status::StageSetStatus;
@@ -14,6 +14,7 @@ use stageset_core::spec::{Problem, Spec};
 use stageset_core::time::Timestamp;
 
 use super::status;
+use crate::stored::Stored;
 
 /// The spec of a StageSet as it was parsed, for as long as it stays what it is.
 #[derive(Debug, Clone)]
@@ -97,28 +98,15 @@ pub fn handled_elsewhere(object: &Value, config: &Config) -> Option<ControllerRe
 
 /// Whether `candidate` shows a later state of the same StageSet than `known`, or another one of the
 /// same name.
-pub fn supersedes(candidate: &Value, known: &Value) -> bool {
-    if uid(candidate) != uid(known) {
+pub fn supersedes(candidate: &Stored, known: &Stored) -> bool {
+    if candidate.uid() != known.uid() {
         return true;
     }
     let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
-    let (theirs, ours) = (version(candidate), version(known));
+    let (theirs, ours) = (candidate.version(), known.version());
     match (number(theirs), number(ours)) {
         (Some(theirs), Some(ours)) => theirs > ours,
         // Versions that can't be compared: the newest word counts.
         _ => theirs != ours,
     }
-}
-
-/// Whether both show one state of one StageSet.
-pub fn is_same_state(a: &Value, b: &Value) -> bool {
-    version(a).is_some() && version(a) == version(b) && uid(a) == uid(b)
-}
-
-pub(crate) fn uid(object: &Value) -> Option<&Value> {
-    field(object, "/metadata/uid")
-}
-
-fn version(object: &Value) -> Option<&str> {
-    text_field(object, "/metadata/resourceVersion")
 }

@@ -48,13 +48,9 @@ impl Session {
         interests
             .dependencies
             .extend(self.facts.dependencies.keys().cloned());
-        for (identity, references) in &self.references {
-            for (key, reference) in references {
-                if self.facts.objects.get(identity, key).is_some() {
-                    interests
-                        .objects
-                        .insert((identity.clone(), (**reference).clone()));
-                }
+        for (identity, reference) in self.references.iter() {
+            if self.facts.objects.get(identity, &reference.key).is_some() {
+                interests.objects.insert((identity.clone(), reference));
             }
         }
         interests

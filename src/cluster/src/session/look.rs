@@ -1,9 +1,6 @@
 //! What the watches' stores tell between turns, at no request: a newer StageSet, news of its
 //! sources, and which objects are still watched.
 
-use std::sync::Arc;
-
-use serde_json::Value;
 use stageset_api::field::field;
 use stageset_api::names::{API_VERSION, KIND_STAGE_SET};
 use stageset_core::failure::Fact;
@@ -16,6 +13,7 @@ use crate::perform::{Known, Told};
 use crate::ports::{Ports, Watched};
 use crate::records::inventory::Inventories;
 use crate::records::stage_set;
+use crate::stored::Stored;
 
 #[derive(PartialEq, Eq)]
 pub(super) enum Look {
@@ -28,7 +26,7 @@ pub(super) enum Look {
 
 impl Session {
     /// Takes over a StageSet object if it is newer than the one known.
-    pub(super) fn adopt(&mut self, object: Arc<Value>) -> bool {
+    pub(super) fn adopt(&mut self, object: Stored) -> bool {
         match &mut self.known {
             None => {
                 self.known = Some(Known {
@@ -55,25 +53,23 @@ impl Session {
         {
             Watched::Synced(None) => return Look::Gone,
             Watched::Synced(Some(object)) => {
-                let same = self
-                    .known
-                    .as_ref()
-                    .is_none_or(|known| stage_set::uid(&known.object) == stage_set::uid(&object));
-                if !same {
+                let known = self.known.as_ref().map(|known| &known.object);
+                if known.is_some_and(|known| known.uid() != object.uid()) {
                     // Another StageSet of the same name: nothing that was seen for the first holds.
                     *self = Self::new(self.key.clone());
                     self.adopt(object);
                     return Look::News;
                 }
-                let known = self.known.as_ref().map(|known| &*known.object);
-                news |= decides_anew(known, &object);
-                let deletion = "/metadata/deletionTimestamp";
-                if known.is_some_and(|known| field(known, deletion) != field(&object, deletion)) {
-                    // What is torn down rests on what the inventories hold now: another replica may
-                    // have written to them since we looked.
-                    self.facts.inventories = None;
+                if !known.is_some_and(|known| known.is_same_state(&object)) {
+                    let Differs { decision, deletion } = differs(known, &object);
+                    news |= decision;
+                    if deletion {
+                        // What is torn down rests on what the inventories hold now: another replica
+                        // may have written to them since we looked.
+                        self.facts.inventories = None;
+                    }
+                    self.adopt(object);
                 }
-                self.adopt(object);
             }
             Watched::NotWatched => {}
         }
@@ -114,9 +110,9 @@ impl Session {
     pub(super) fn renew_tracking(&mut self, ports: &Ports) {
         let references = &self.references;
         for (identity, key, facts) in self.facts.objects.iter_mut() {
-            let reference = references.get(identity).and_then(|known| known.get(key));
+            let version = references.version(identity, key);
             let covered =
-                reference.is_some_and(|reference| ports.watched.covers(identity, reference));
+                version.is_some_and(|version| ports.watched.covers(identity, key, version));
             if !covered {
                 facts.tracking = Tracking::Polled;
             }
@@ -124,16 +120,29 @@ impl Session {
     }
 }
 
-/// Whether a newer object asks for another decision than the known one: spec, deletion, or an
-/// annotation. Our own status writes don't.
-fn decides_anew(known: Option<&Value>, newer: &Value) -> bool {
-    let Some(known) = known else { return true };
-    stage_set::supersedes(newer, known)
-        && [
-            "/metadata/generation",
-            "/metadata/deletionTimestamp",
-            "/metadata/annotations",
-        ]
-        .iter()
-        .any(|path| field(known, path) != field(newer, path))
+/// What an object that isn't the known one means.
+struct Differs {
+    /// It is newer and asks for another decision: spec, deletion, or an annotation. Our own status
+    /// writes don't.
+    decision: bool,
+    /// One of the two is being deleted.
+    deletion: bool,
+}
+
+fn differs(known: Option<&Stored>, object: &Stored) -> Differs {
+    const DELETION: &str = "/metadata/deletionTimestamp";
+    let Some(known) = known else {
+        return Differs {
+            decision: true,
+            deletion: false,
+        };
+    };
+    let newer = stage_set::supersedes(object, known);
+    let (known, object) = (known.value(), object.value());
+    let differs = |path: &&str| field(&known, path) != field(&object, path);
+    let decides = ["/metadata/generation", DELETION, "/metadata/annotations"];
+    Differs {
+        decision: newer && decides.iter().any(differs),
+        deletion: differs(&DELETION),
+    }
 }

@@ -88,7 +88,7 @@ impl Session {
             let now = ports.clock.now();
             objects.retain(|_, key, facts| {
                 let seen = facts.live.as_ref().map(|fact| fact.at);
-                let tried = facts.dry_run.as_ref().map(|(_, fact)| fact.at);
+                let tried = facts.dry_run.as_ref().map(|tried| tried.1.at);
                 seen.max(tried)
                     .is_some_and(|at| now.since(at) < KEEP_STRAYS)
                     || inventories
@@ -99,12 +99,9 @@ impl Session {
         for (_, _, facts) in objects.iter_mut() {
             facts.settle();
         }
-        for (identity, references) in &mut self.references {
-            references.retain(|key, _| objects.get(identity, key).is_some());
-        }
-        self.references
-            .retain(|_, references| !references.is_empty());
+        self.references.retain_known(objects);
     }
+
     /// Keeps the StageSets that the spec leads to, and no others.
     fn forget_dependencies(&mut self) {
         if self.facts.dependencies.is_empty() {

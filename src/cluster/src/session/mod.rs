@@ -3,7 +3,8 @@
 //! - [`mod@pass`] the loop;
 //! - [`hints`] what news from watches drop from memory;
 //! - [`look`] what the watches' stores tell between turns;
-//! - [`interests`] what a rest depends on; [`memory`] what isn't kept.
+//! - [`interests`] what a rest depends on, [`references`] how its objects are reached;
+//! - [`memory`] what isn't kept, [`rest`] what is put away while nothing happens.
 //!
 //! Nothing here decides: what to ask for and what to do is the core's word, turn by turn.
 
@@ -12,24 +13,26 @@ mod interests;
 mod look;
 mod memory;
 mod pass;
+mod references;
+mod rest;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 use stageset_core::identity::Identity;
 use stageset_core::names::ServiceAccountName;
-use stageset_core::object::{ObjectKey, Reference};
-use stageset_core::observation::{Facts, ReconcileStage, StageSet};
+use stageset_core::object::ObjectKey;
+use stageset_core::observation::{Config, ControllerRelease, Facts, ReconcileStage, StageSet};
 use stageset_core::plan::Next;
 use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
 
 pub use interests::Interests;
 
+use self::references::References;
 use crate::perform::Known;
-use crate::records::stage_set::{self, Parsed};
+use crate::records::stage_set::Parsed;
 
 /// Which StageSet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,7 +115,9 @@ pub struct Session {
     /// The spec of it, which outlives our own writes.
     parsed: Option<Parsed>,
     /// How the objects among the facts are reached, for watches.
-    references: BTreeMap<Identity, BTreeMap<ObjectKey, Box<Reference>>>,
+    references: References,
+    /// When the inventories were seen, while their facts are put away ([`rest`]).
+    inventories_seen: Option<Timestamp>,
 }
 
 impl Session {
@@ -128,33 +133,14 @@ impl Session {
             known: None,
             read: None,
             parsed: None,
-            references: BTreeMap::new(),
+            references: References::default(),
+            inventories_seen: None,
         }
     }
 
     /// Which StageSet.
     pub fn key(&self) -> &StageSetKey {
         &self.key
-    }
-
-    /// Remembers how an object is reached.
-    fn refer(&mut self, identity: &Identity, object: &Reference) {
-        let known = self.references.entry(identity.clone()).or_default();
-        if known
-            .get(&object.key)
-            .is_none_or(|known| **known != *object)
-        {
-            known.insert(object.key.clone(), Box::new(object.clone()));
-        }
-    }
-
-    /// The watch shows what is known already: one copy of it is enough.
-    pub fn share(&mut self, object: &Arc<Value>) {
-        if let Some(known) = &mut self.known
-            && stage_set::is_same_state(object, &known.object)
-        {
-            known.object = Arc::clone(object);
-        }
     }
 
     /// What is remembered of the cluster.
@@ -164,6 +150,14 @@ impl Session {
 
     /// The StageSet as this session saw it last, its own writes included.
     pub fn stage_set(&self) -> Option<Arc<Value>> {
-        self.known.as_ref().map(|known| Arc::clone(&known.object))
+        self.known.as_ref().map(|known| known.object.value())
+    }
+
+    /// The other release of the controller that handles the StageSet, if one does (K24), as of the last
+    /// pass.
+    pub fn handled_elsewhere(&self, config: &Config) -> Option<ControllerRelease> {
+        config
+            .handled_elsewhere(&self.read.as_ref()?.status)
+            .cloned()
     }
 }

@@ -27,6 +27,7 @@ use crate::ports::Ports;
 use crate::records::stage_set::{self, Parsed};
 use crate::requests::clean;
 use crate::spans::{self, Stages};
+use crate::stored::Stored;
 
 /// After a defect of ours the object is looked at again then (G17).
 const AFTER_DEFECT: Duration = Duration::from_secs(60);
@@ -39,16 +40,20 @@ impl Session {
     /// news of its sources, so that a deletion, a new spec or a new revision ends the run where it
     /// stands (K07). Never panics because of a StageSet's content: a decision that does is caught,
     /// nothing of it is performed, and this one object is looked at again a minute later.
-    pub async fn pass(&mut self, ports: &Ports, object: Arc<Value>, wake: Wake) -> Pass {
+    pub async fn pass(&mut self, ports: &Ports, object: impl Into<Stored>, wake: Wake) -> Pass {
         let span = spans::pass(&self.key);
-        let pass = self.run(ports, object, wake).instrument(span.clone()).await;
+        let pass = self
+            .run(ports, object.into(), wake)
+            .instrument(span.clone())
+            .await;
         spans::passed(&span, pass.turns, &pass.next);
         pass
     }
 
-    async fn run(&mut self, ports: &Ports, object: Arc<Value>, wake: Wake) -> Pass {
+    async fn run(&mut self, ports: &Ports, object: Stored, wake: Wake) -> Pass {
+        self.rouse();
         if let Some(known) = &self.known
-            && stage_set::uid(&known.object) != stage_set::uid(&object)
+            && known.object.uid() != object.uid()
         {
             // Another StageSet of the same name: nothing that was seen for the first holds.
             *self = Self::new(self.key.clone());
@@ -109,8 +114,13 @@ impl Session {
 
     /// Gathers and decides as a pass does, and performs nothing: what the next write would be, or why
     /// there is none, and what accounts lack for it.
-    pub async fn inspect(&mut self, ports: &Ports, object: Arc<Value>) -> (Plan, Vec<Lacking>) {
-        self.adopt(object);
+    pub async fn inspect(
+        &mut self,
+        ports: &Ports,
+        object: impl Into<Stored>,
+    ) -> (Plan, Vec<Lacking>) {
+        self.rouse();
+        self.adopt(object.into());
         let mut plan = Plan::ask(Vec::new());
         for _ in 0..ports.settings.max_turns {
             match self.decide(ports) {
@@ -162,7 +172,7 @@ impl Session {
     fn observed(&mut self) -> Result<&StageSet, String> {
         if self.read.is_none() {
             let known = self.known.as_ref().ok_or("no StageSet was seen yet")?;
-            let read = stage_set::read_again(&known.object, self.parsed.as_ref());
+            let read = stage_set::read_again(&known.object.value(), self.parsed.as_ref());
             let read = read.map_err(|error| error.to_string())?;
             self.parsed = Some(Parsed::of(&read));
             self.read = Some(read);
@@ -254,13 +264,15 @@ impl Session {
                         identity,
                         &object.reference,
                     );
-                    self.refer(identity, &object.reference);
+                    self.references
+                        .insert(identity, &object.reference, &self.facts.objects);
                 }
                 Need::Read {
                     identity, object, ..
                 } => {
                     after(&outcome, &mut self.facts, ports, identity, object);
-                    self.refer(identity, object);
+                    self.references
+                        .insert(identity, object, &self.facts.objects);
                 }
                 _ => {}
             }
@@ -316,7 +328,8 @@ impl Session {
                         RecordOperation::Status(_) => self.facts.status_recorded = Some(at),
                         RecordOperation::Action { step, .. } => {
                             self.facts.status_recorded = Some(at);
-                            let generation = known.object.pointer("/metadata/generation");
+                            let object = known.object.value();
+                            let generation = field(&object, "/metadata/generation");
                             let generation = generation.and_then(Value::as_i64).unwrap_or(0);
                             self.facts.actions.recorded(step, generation, at);
                         }
@@ -400,7 +413,8 @@ impl Session {
                     ask_again_whether_served(&mut self.facts, ports, identity, reference);
                 }
                 self.facts.objects.written(identity, &reference.key);
-                self.refer(identity, reference);
+                self.references
+                    .insert(identity, reference, &self.facts.objects);
             }
             done.record(&mut self.facts, at);
         }
@@ -462,17 +476,14 @@ impl Session {
     }
 
     fn is_deleting(&self) -> bool {
-        self.known
-            .as_ref()
-            .is_some_and(|known| field(&known.object, "/metadata/deletionTimestamp").is_some())
+        let read = self.read.as_ref();
+        read.is_some_and(|stage_set| stage_set.deletion_timestamp.is_some())
     }
 
     fn uid(&self) -> String {
-        let uid = self
-            .known
-            .as_ref()
-            .and_then(|known| stage_set::uid(&known.object));
-        uid.and_then(Value::as_str).unwrap_or_default().to_owned()
+        let known = self.known.as_ref();
+        let uid = known.and_then(|known| known.object.uid());
+        uid.unwrap_or_default().to_owned()
     }
 }
 

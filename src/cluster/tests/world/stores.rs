@@ -8,7 +8,7 @@ use stageset_api::names::{API_VERSION, KIND_STAGE_INVENTORY, LABEL_STAGE_SET};
 use stageset_cluster::StageSetKey;
 use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
 use stageset_core::identity::Identity;
-use stageset_core::object::{GroupVersionKind, Reference};
+use stageset_core::object::{GroupVersionKind, ObjectKey};
 use stageset_sim::SimulatedCluster;
 
 pub(crate) struct Stores {
@@ -24,7 +24,7 @@ impl WatchedObjects for Stores {
         let object = self
             .cluster
             .get(&kind.api_version(), &kind.kind, namespace, name);
-        Watched::Synced(object.map(Arc::new))
+        Watched::Synced(object.map(Into::into))
     }
 
     fn list(&self, kind: &GroupVersionKind, namespace: &str) -> WatchedList {
@@ -35,10 +35,10 @@ impl WatchedObjects for Stores {
         let objects = self
             .cluster
             .list(&kind.api_version(), &kind.kind, namespace);
-        WatchedList::Synced(objects.into_iter().map(Arc::new).collect())
+        WatchedList::Synced(objects.into_iter().map(Into::into).collect())
     }
 
-    fn covers(&self, _identity: &Identity, _object: &Reference) -> bool {
+    fn covers(&self, _identity: &Identity, _object: &ObjectKey, _version: &str) -> bool {
         self.covers
     }
 

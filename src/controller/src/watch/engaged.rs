@@ -227,7 +227,7 @@ impl Stored {
 }
 
 impl Sink for Stored {
-    type Item = Arc<Value>;
+    type Item = store::Item;
 
     fn reduce(&self, object: Value) -> Option<Self::Item> {
         match self.keep {
@@ -240,7 +240,7 @@ impl Sink for Stored {
         match news {
             News::Listed(objects) => self.tell(self.stores.replace(&self.on, objects)),
             News::Changed(object) => self.tell(self.stores.upsert(&self.on.resource, object)),
-            News::Deleted(object) => self.tell(self.stores.remove(&self.on.resource, &object)),
+            News::Deleted(object) => self.tell(self.stores.remove(&self.on.resource, object)),
             News::Live => {
                 self.stores.set_live(&self.on, true, &self.ended);
                 self.standing.live();

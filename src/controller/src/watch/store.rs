@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
-use stageset_api::field::{field, text_field};
-use stageset_cluster::StageSetKey;
 use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
+use stageset_cluster::{StageSetKey, Stored};
 use stageset_core::identity::Identity;
-use stageset_core::object::{GroupVersionKind, Reference};
+use stageset_core::object::{GroupVersionKind, ObjectKey};
 
 use super::inventories::Inventoried;
 use super::resource::{Resource, WatchOn};
@@ -25,16 +24,16 @@ pub struct Change {
     /// Its name.
     pub name: String,
     /// As it was, if it was known.
-    pub old: Option<Arc<Value>>,
+    pub old: Option<Stored>,
     /// As it is, if it still is.
-    pub new: Option<Arc<Value>>,
+    pub new: Option<Stored>,
 }
 
 /// What is kept of one kind.
 #[derive(Debug, Default)]
 struct Kind {
     /// Objects by namespace and name.
-    objects: BTreeMap<String, BTreeMap<String, Arc<Value>>>,
+    objects: BTreeMap<String, BTreeMap<String, Stored>>,
     /// The scopes (one namespace, or all) that a live watch covers.
     live: BTreeSet<Option<String>>,
 }
@@ -53,7 +52,7 @@ impl Kind {
 /// Answers whether a watch as a tenant covers an object.
 pub trait Coverage: Send + Sync {
     /// Whether a live watch as this identity covers the object.
-    fn covers(&self, identity: &Identity, object: &Reference) -> bool;
+    fn covers(&self, identity: &Identity, object: &ObjectKey, version: &str) -> bool;
 }
 
 /// All stores of a process.
@@ -86,12 +85,12 @@ impl Stores {
     }
 
     /// Replaces everything in a watch's scope by what was listed; returns what differs, in order.
-    pub fn replace(&self, on: &WatchOn, objects: Vec<Arc<Value>>) -> Vec<Change> {
+    pub fn replace(&self, on: &WatchOn, objects: Vec<Item>) -> Vec<Change> {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(on.resource.gvk.clone()).or_default();
-        let mut listed: BTreeMap<(String, String), Arc<Value>> = objects
+        let mut listed: BTreeMap<(String, String), Stored> = objects
             .into_iter()
-            .map(|object| (place(&object), object))
+            .map(|item| ((item.namespace, item.name), item.object))
             .collect();
         let mut changes = Vec::new();
         let gone: Vec<(String, String)> = kind
@@ -115,17 +114,19 @@ impl Stores {
     }
 
     /// An object has changed; `None` if that was known.
-    pub fn upsert(&self, resource: &Resource, object: Arc<Value>) -> Option<Change> {
+    pub fn upsert(&self, resource: &Resource, item: Item) -> Option<Change> {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(resource.gvk.clone()).or_default();
-        set(kind, &resource.gvk, place(&object), Some(object))
+        let place = (item.namespace, item.name);
+        set(kind, &resource.gvk, place, Some(item.object))
     }
 
     /// An object is gone; `None` if that was known.
-    pub fn remove(&self, resource: &Resource, object: &Value) -> Option<Change> {
+    pub fn remove(&self, resource: &Resource, item: Item) -> Option<Change> {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(resource.gvk.clone()).or_default();
-        set(kind, &resource.gvk, place(object), None)
+        let place = (item.namespace, item.name);
+        set(kind, &resource.gvk, place, None)
     }
 
     /// Whether a watch stands; only then its scope answers. One that was ended says nothing more:
@@ -148,12 +149,7 @@ impl Stores {
     }
 
     /// An object as last seen, whether or not its watch stands.
-    pub fn last_seen(
-        &self,
-        gvk: &GroupVersionKind,
-        namespace: &str,
-        name: &str,
-    ) -> Option<Arc<Value>> {
+    pub fn last_seen(&self, gvk: &GroupVersionKind, namespace: &str, name: &str) -> Option<Stored> {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         kinds.get(gvk)?.objects.get(namespace)?.get(name).cloned()
     }
@@ -188,10 +184,10 @@ impl WatchedObjects for Stores {
         }
     }
 
-    fn covers(&self, identity: &Identity, object: &Reference) -> bool {
+    fn covers(&self, identity: &Identity, object: &ObjectKey, version: &str) -> bool {
         self.tenants
             .as_ref()
-            .is_some_and(|tenants| tenants.covers(identity, object))
+            .is_some_and(|tenants| tenants.covers(identity, object, version))
     }
 
     fn inventories(&self, stage_set: &StageSetKey) -> Option<BTreeSet<String>> {
@@ -204,11 +200,11 @@ fn set(
     kind: &mut Kind,
     gvk: &GroupVersionKind,
     (namespace, name): (String, String),
-    new: Option<Arc<Value>>,
+    new: Option<Stored>,
 ) -> Option<Change> {
     let old = if let Some(object) = &new {
         let names = kind.objects.entry(namespace.clone()).or_default();
-        names.insert(name.clone(), Arc::clone(object))
+        names.insert(name.clone(), object.clone())
     } else {
         let names = kind.objects.get_mut(&namespace)?;
         let old = names.remove(&name);
@@ -217,10 +213,9 @@ fn set(
         }
         old
     };
-    let version = |object: &Option<Arc<Value>>| {
-        object
-            .as_ref()
-            .map(|object| field(object, "/metadata/resourceVersion").cloned())
+    let version = |object: &Option<Stored>| {
+        let object = object.as_ref();
+        object.map(|object| object.version().map(str::to_owned))
     };
     if version(&old) == version(&new) {
         return None;
@@ -234,16 +229,31 @@ fn set(
     })
 }
 
-/// Namespace and name.
-fn place(object: &Value) -> (String, String) {
-    let text = |path: &str| text_field(object, path).unwrap_or_default().to_owned();
-    (text("/metadata/namespace"), text("/metadata/name"))
+/// An object on its way into a store, or out of it.
+#[derive(Debug, Clone)]
+pub struct Item {
+    namespace: String,
+    name: String,
+    object: Stored,
+}
+
+impl Item {
+    fn of(metadata: &Value, object: Stored) -> Option<Self> {
+        let text = |key: &str| Some(metadata.get(key)?.as_str()?.to_owned());
+        Some(Self {
+            name: text("name")?,
+            namespace: text("namespace").unwrap_or_default(),
+            object,
+        })
+    }
 }
 
 /// A whole object as it is kept: with its kind, which lists leave out, and without managed fields,
 /// which are most of its size. `None` if it has no name.
-pub fn whole(resource: &Resource, mut object: Value) -> Option<Arc<Value>> {
-    text_field(&object, "/metadata/name")?;
+///
+/// Sources are looked at before each step of a pass; there are many more StageSets, each looked at when it has
+/// moved.
+pub fn whole(resource: &Resource, mut object: Value) -> Option<Item> {
     let fields = object.as_object_mut()?;
     fields.insert("apiVersion".to_owned(), resource.gvk.api_version().into());
     fields.insert("kind".to_owned(), resource.gvk.kind.clone().into());
@@ -251,14 +261,19 @@ pub fn whole(resource: &Resource, mut object: Value) -> Option<Arc<Value>> {
         .get_mut("metadata")?
         .as_object_mut()?
         .remove("managedFields");
-    Some(Arc::new(object))
+    let metadata = object.get("metadata")?.clone();
+    let object = if *resource == Resource::stage_sets() {
+        Stored::packed(object)
+    } else {
+        object.into()
+    };
+    Item::of(&metadata, object)
 }
 
 /// What is kept of an object of which only the existence matters: name, uid and version. `None` if
 /// it has no name.
-pub fn bare(resource: &Resource, object: &Value) -> Option<Arc<Value>> {
+pub fn bare(resource: &Resource, object: &Value) -> Option<Item> {
     let metadata = object.get("metadata")?;
-    metadata.get("name")?.as_str()?;
     let mut kept = serde_json::Map::new();
     for key in [
         "name",
@@ -271,21 +286,23 @@ pub fn bare(resource: &Resource, object: &Value) -> Option<Arc<Value>> {
             kept.insert(key.to_owned(), value.clone());
         }
     }
-    Some(Arc::new(json!({
+    let object = json!({
         "apiVersion": resource.gvk.api_version(),
         "kind": resource.gvk.kind,
         "metadata": kept,
-    })))
+    });
+    Item::of(metadata, Stored::packed(object))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn object(namespace: &str, name: &str, version: &str) -> Arc<Value> {
-        Arc::new(json!({ "metadata": {
+    fn object(namespace: &str, name: &str, version: &str) -> Item {
+        let object = json!({ "metadata": {
             "namespace": namespace, "name": name, "resourceVersion": version,
-        }}))
+        }});
+        Item::of(&object["metadata"], object.clone().into()).unwrap()
     }
 
     fn names(changes: &[Change]) -> Vec<String> {
@@ -313,7 +330,7 @@ mod tests {
         stores.set_live(&on, true, &running);
         assert_eq!(
             stores.get(&resource.gvk, "a", "x"),
-            Watched::Synced(Some(object("a", "x", "1")))
+            Watched::Synced(Some(object("a", "x", "1").object))
         );
         assert_eq!(stores.get(&resource.gvk, "a", "y"), Watched::Synced(None));
         assert_eq!(
@@ -323,7 +340,7 @@ mod tests {
         );
         assert_eq!(
             stores.list(&resource.gvk, "a"),
-            WatchedList::Synced(vec![object("a", "x", "1")])
+            WatchedList::Synced(vec![object("a", "x", "1").object])
         );
         stores.set_live(&on, false, &running);
         assert_eq!(stores.get(&resource.gvk, "a", "x"), Watched::NotWatched);
@@ -356,11 +373,11 @@ mod tests {
             "known already"
         );
         assert!(
-            stores.remove(&resource, &object("a", "q", "2")).is_none(),
+            stores.remove(&resource, object("a", "q", "2")).is_none(),
             "never known"
         );
         assert_eq!(
-            names(&[stores.remove(&resource, &object("b", "z", "1")).unwrap()]),
+            names(&[stores.remove(&resource, object("b", "z", "1")).unwrap()]),
             ["-b/z"]
         );
     }
@@ -371,7 +388,7 @@ mod tests {
         let raw = json!({ "metadata": { "name": "x", "managedFields": [1] }, "spec": null });
         let kept = whole(&resource, raw).unwrap();
         assert_eq!(
-            *kept,
+            *kept.object.value(),
             json!({ "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
                     "metadata": { "name": "x" }, "spec": null })
         );

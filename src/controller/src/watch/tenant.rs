@@ -110,14 +110,12 @@ impl Covered {
 }
 
 impl Coverage for Covered {
-    fn covers(&self, identity: &Identity, object: &Reference) -> bool {
+    fn covers(&self, identity: &Identity, object: &ObjectKey, version: &str) -> bool {
         let all = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let namespace = object.key.namespace.as_deref().unwrap_or_default();
+        let namespace = object.namespace.as_deref().unwrap_or_default();
         let kinds = all.get(identity).and_then(|all| all.get(namespace));
         kinds.into_iter().flatten().any(|kind| {
-            kind.kind == object.key.kind
-                && kind.group == object.key.group
-                && kind.version == object.version
+            kind.kind == object.kind && kind.group == object.group && kind.version == version
         })
     }
 }
@@ -260,14 +258,29 @@ impl Drop for Tenants {
     }
 }
 
-/// What is kept of an object.
+/// What an event or a list shows of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     namespace: Option<String>,
     name: String,
-    version: String,
-    entry: Option<String>,
+    kept: Kept,
+}
+
+/// What is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    version: Box<str>,
+    entry: Option<Box<str>>,
     owner: Option<Key>,
+}
+
+impl Seen {
+    fn place(&self) -> (Option<Box<str>>, Box<str>) {
+        (
+            self.namespace.as_deref().map(Into::into),
+            (*self.name).into(),
+        )
+    }
 }
 
 /// Turns news of objects into hints for their owners.
@@ -279,31 +292,32 @@ struct Tenant {
     ended: Arc<AtomicBool>,
     signals: mpsc::UnboundedSender<Signal>,
     /// Boxed: most watches see few objects, and a node of such a tree has room for eleven.
-    known: BTreeMap<(Option<String>, String), Box<Seen>>,
+    known: BTreeMap<(Option<Box<str>>, Box<str>), Box<Kept>>,
 }
 
 impl Tenant {
     fn changed(&mut self, seen: &Seen) {
-        let place = (seen.namespace.clone(), seen.name.clone());
-        let before = self.known.insert(place, Box::new(seen.clone()));
+        let now = &seen.kept;
+        let before = self.known.insert(seen.place(), Box::new(now.clone()));
         if before
             .as_ref()
-            .is_some_and(|before| before.version == seen.version)
+            .is_some_and(|before| before.version == now.version)
         {
             return;
         }
         let touched = before
             .as_ref()
-            .is_none_or(|before| before.entry != seen.entry || before.owner != seen.owner);
-        let owners = [before.and_then(|before| before.owner), seen.owner.clone()];
+            .is_none_or(|before| before.entry != now.entry || before.owner != now.owner);
+        let owners = [before.and_then(|before| before.owner), now.owner.clone()];
         self.tell(owners, seen, touched, false);
     }
 
     fn deleted(&mut self, seen: &Seen) {
-        let before = self
-            .known
-            .remove(&(seen.namespace.clone(), seen.name.clone()));
-        let owners = [before.and_then(|before| before.owner), seen.owner.clone()];
+        let before = self.known.remove(&seen.place());
+        let owners = [
+            before.and_then(|before| before.owner),
+            seen.kept.owner.clone(),
+        ];
         self.tell(owners, seen, true, true);
     }
 
@@ -320,8 +334,8 @@ impl Tenant {
                 namespace: seen.namespace.clone(),
                 name: seen.name.clone(),
             },
-            entry: seen.entry.clone(),
-            resource_version: seen.version.clone(),
+            entry: seen.kept.entry.as_deref().map(str::to_owned),
+            resource_version: seen.kept.version.to_string(),
             deleted,
         };
         // Nobody listens any more only when the process ends.
@@ -349,24 +363,27 @@ impl Sink for Tenant {
         Some(Seen {
             namespace: text("namespace").map(str::to_owned),
             name: text("name")?.to_owned(),
-            version: text("resourceVersion").unwrap_or_default().to_owned(),
-            entry: entry_of_metadata(metadata, names::FIELD_MANAGER),
-            owner,
+            kept: Kept {
+                version: text("resourceVersion").unwrap_or_default().into(),
+                entry: entry_of_metadata(metadata, names::FIELD_MANAGER).map(Into::into),
+                owner,
+            },
         })
     }
 
     fn take(&mut self, news: News<Self::Item>) {
         match news {
             News::Listed(objects) => {
-                let listed: BTreeSet<_> = objects
-                    .iter()
-                    .map(|seen| (seen.namespace.clone(), seen.name.clone()))
-                    .collect();
+                let listed: BTreeSet<_> = objects.iter().map(Seen::place).collect();
                 let gone: Vec<Seen> = self
                     .known
                     .iter()
                     .filter(|(place, _)| !listed.contains(*place))
-                    .map(|(_, seen)| (**seen).clone())
+                    .map(|((namespace, name), kept)| Seen {
+                        namespace: namespace.as_deref().map(str::to_owned),
+                        name: name.to_string(),
+                        kept: (**kept).clone(),
+                    })
                     .collect();
                 for seen in &gone {
                     self.deleted(seen);

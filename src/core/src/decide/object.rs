@@ -115,7 +115,7 @@ pub(super) fn step<'a>(
         }
         Standing::Unsettled => {}
     }
-    match &facts.dry_run {
+    match facts.dry_run.as_deref() {
         Some((digest, fact)) if *digest == object.digest => {
             let tried = (&fact.value, fact.at, fact.failures);
             judge_dry_run(delivery, object, facts, tried)

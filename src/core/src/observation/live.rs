@@ -168,7 +168,7 @@ pub struct ObjectFacts {
     /// The last read, dry run or apply response.
     pub live: Option<Fact<LiveState>>,
     /// The last dry run and the digest that it tried.
-    pub dry_run: Option<(String, Fact<DryRun>)>,
+    pub dry_run: Option<Box<(String, Fact<DryRun>)>>,
     /// When it last agreed with what is desired.
     pub settled: Option<Settled>,
     /// The last failure of a write, and the digest that it tried (empty for a delete).
@@ -188,7 +188,8 @@ impl ObjectFacts {
     /// back, or the server refuses now) is waited on.
     pub fn settle(&mut self) {
         let settled = self.settled.as_ref();
-        self.dry_run.take_if(|(digest, fact)| {
+        self.dry_run.take_if(|tried| {
+            let (digest, fact) = &**tried;
             settled.is_some_and(|settled| settled.digest == *digest && fact.at <= settled.since)
         });
     }
@@ -213,7 +214,7 @@ mod tests {
         let tried = |digest: &str, at: i64| {
             let failure = Failure::new(FailureClass::Denied, "no");
             let fact = Fact::seen(DryRun::Refused(failure), Timestamp::from_millis(at));
-            Some((digest.to_owned(), fact))
+            Some(Box::new((digest.to_owned(), fact)))
         };
         let kept = |dry_run, settled: Option<i64>| {
             let settled = settled.map(|since| Settled {

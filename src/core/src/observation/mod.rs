@@ -268,7 +268,17 @@ impl BuildState {
                 &b.gvk.group,
             ))
         });
+        objects.shrink_to_fit();
         Self::Built(Arc::new(objects))
+    }
+
+    /// Drops what decisions made of the objects.
+    pub fn rest(&mut self) {
+        if let Self::Built(objects) = self
+            && let Some(objects) = Arc::get_mut(objects)
+        {
+            objects.iter_mut().for_each(Rendered::forget_placed);
+        }
     }
 }
 

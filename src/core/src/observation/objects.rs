@@ -1,8 +1,10 @@
 //! What is known of the target's objects, by who saw it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::failure::{Failure, FailureClass};
+use crate::few::Few;
 use crate::identity::Identity;
 use crate::object::ObjectKey;
 
@@ -11,11 +13,11 @@ use super::live::{DryRun, LiveState, ObjectFacts};
 /// Facts of objects, each as the identity that saw it: what one identity may see answers no other
 /// (A07).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Objects(BTreeMap<Identity, Known>);
+pub struct Objects(Few<Identity, Known>);
 
-/// What one identity knows. Boxed: nodes of such a tree are half empty, and what is known of an object is
-/// large.
-pub type Known = BTreeMap<ObjectKey, Box<ObjectFacts>>;
+/// What one identity knows. Boxed: nodes of such a tree are half empty, and keys and what is known of an
+/// object are large.
+pub type Known = BTreeMap<Arc<ObjectKey>, Box<ObjectFacts>>;
 
 impl Objects {
     /// Everything that this identity knows.
@@ -35,11 +37,17 @@ impl Objects {
 
     /// What this identity knows of the object, made empty if it knows nothing yet.
     pub fn entry(&mut self, identity: &Identity, key: &ObjectKey) -> &mut ObjectFacts {
-        self.0
-            .entry(identity.clone())
-            .or_default()
-            .entry(key.clone())
-            .or_default()
+        let known = self.0.or_default(identity);
+        let key = match known.get_key_value(key) {
+            Some((key, _)) => Arc::clone(key),
+            None => Arc::new(key.clone()),
+        };
+        known.entry(key).or_default()
+    }
+
+    /// The key of an object that this identity knows, to be shared.
+    pub fn key(&self, identity: &Identity, key: &ObjectKey) -> Option<&Arc<ObjectKey>> {
+        Some(self.0.get(identity)?.get_key_value(key)?.0)
     }
 
     /// This identity has written the object, or may have: what others saw of it is of before. That one
@@ -55,7 +63,7 @@ impl Objects {
                 |fact| !matches!(&fact.value, LiveState::Unreadable(failure) if denied(failure)),
             );
             facts.dry_run.take_if(
-                |(_, fact)| !matches!(&fact.value, DryRun::Refused(failure) if denied(failure)),
+                |tried| !matches!(&tried.1.value, DryRun::Refused(failure) if denied(failure)),
             );
         }
     }
@@ -70,7 +78,7 @@ impl Objects {
         self.0.iter().flat_map(|(identity, objects)| {
             objects
                 .iter()
-                .map(move |(key, facts)| (identity, key, &**facts))
+                .map(move |(key, facts)| (identity, &**key, &**facts))
         })
     }
 
@@ -79,7 +87,7 @@ impl Objects {
         self.0.iter_mut().flat_map(|(identity, objects)| {
             objects
                 .iter_mut()
-                .map(move |(key, facts)| (identity, key, &mut **facts))
+                .map(move |(key, facts)| (identity, &**key, &mut **facts))
         })
     }
 

@@ -264,7 +264,7 @@ impl World {
                 };
                 let facts = self.entry(identity, key);
                 let failures = failures_after(
-                    facts.dry_run.as_ref().map(|(_, fact)| fact),
+                    facts.dry_run.as_deref().map(|(_, fact)| fact),
                     matches!(value, DryRun::Refused(_)),
                 );
                 match &value {
@@ -287,14 +287,12 @@ impl World {
                     DryRun::Create => facts.live = Some(Fact::seen(LiveState::Absent, at)),
                     DryRun::Refused(_) => {}
                 }
-                facts.dry_run = Some((
-                    object.digest.clone(),
-                    Fact {
-                        value,
-                        at,
-                        failures,
-                    },
-                ));
+                let fact = Fact {
+                    value,
+                    at,
+                    failures,
+                };
+                facts.dry_run = Some(Box::new((object.digest.clone(), fact)));
             }
             Need::Labelled { identity, search } => {
                 let asked = (identity.clone(), search.clone());

@@ -162,7 +162,7 @@ impl Process {
                 };
                 unserved(facts, identity, &value, &object.reference);
                 let object_facts = facts.objects.entry(identity, &object.reference.key);
-                let before = object_facts.dry_run.as_ref().map(|(_, fact)| fact);
+                let before = object_facts.dry_run.as_deref().map(|(_, fact)| fact);
                 let failures = in_a_row(before, failed);
                 match &value {
                     DryRun::Create => object_facts.live = Some(Fact::seen(LiveState::Absent, at)),
@@ -174,14 +174,12 @@ impl Process {
                 if let DryRun::Unchanged { live } = &value {
                     object_facts.settled = Some(settled(&object.digest, live, at));
                 }
-                object_facts.dry_run = Some((
-                    object.digest.clone(),
-                    Fact {
-                        value,
-                        at,
-                        failures,
-                    },
-                ));
+                let fact = Fact {
+                    value,
+                    at,
+                    failures,
+                };
+                object_facts.dry_run = Some(Box::new((object.digest.clone(), fact)));
             }
             Need::Read {
                 identity, object, ..

@@ -35,12 +35,14 @@ fn seen(version: &str, entry: &str, owner: &str) -> Seen {
     Seen {
         namespace: Some("payments".into()),
         name: "settings".into(),
-        version: version.into(),
-        entry: Some(entry.into()),
-        owner: Some(Key {
-            namespace: "payments".into(),
-            name: owner.into(),
-        }),
+        kept: Kept {
+            version: version.into(),
+            entry: Some(entry.into()),
+            owner: Some(Key {
+                namespace: "payments".into(),
+                name: owner.into(),
+            }),
+        },
     }
 }
 
@@ -124,16 +126,20 @@ fn a_watch_covers_its_own_identity_kind_and_namespace_only() {
     };
     let identity = sink.id.identity.clone();
     let covered = Arc::clone(&sink.covered);
-    assert!(!covered.covers(&identity, &object("payments")));
+    assert!(!covers(&covered, &identity, &object("payments")));
     sink.take(News::Live);
-    assert!(covered.covers(&identity, &object("payments")));
-    assert!(!covered.covers(&identity, &object("other")));
+    assert!(covers(&covered, &identity, &object("payments")));
+    assert!(!covers(&covered, &identity, &object("other")));
     let error = super::super::reflector::WatchError::Silent;
     sink.take(News::Broken {
         error,
         pause: Duration::ZERO,
     });
-    assert!(!covered.covers(&identity, &object("payments")));
+    assert!(!covers(&covered, &identity, &object("payments")));
+}
+
+fn covers(covered: &Covered, identity: &Identity, object: &Reference) -> bool {
+    covered.covers(identity, &object.key, &object.version)
 }
 
 fn reference(kind: &str, namespace: &str) -> Reference {
@@ -154,13 +160,13 @@ fn a_watch_covers_its_kind_in_its_namespace_for_its_identity_while_it_stands() {
     let (tenant, _received) = sink();
     let (id, covered) = (&tenant.id, &tenant.covered);
     let object = reference("ConfigMap", "payments");
-    let covers = |object: &Reference| covered.covers(&id.identity, object);
-    assert!(!covers(&object));
+    let of = |object: &Reference| covers(&covered, &id.identity, object);
+    assert!(!of(&object));
     covered.set(id, true, &tenant.ended);
     covered.set(id, true, &tenant.ended);
-    assert!(covers(&object));
-    assert!(!covers(&reference("Secret", "payments")));
-    assert!(!covers(&reference("ConfigMap", "other")));
+    assert!(of(&object));
+    assert!(!of(&reference("Secret", "payments")));
+    assert!(!of(&reference("ConfigMap", "other")));
     let (namespace, other) = ("payments", "another");
     let another = Identity::resolve(
         Tenancy::Multi,
@@ -168,13 +174,13 @@ fn a_watch_covers_its_kind_in_its_namespace_for_its_identity_while_it_stands() {
         Some(&ServiceAccountName::new(other).unwrap()),
         &Target::Local,
     );
-    assert!(!covered.covers(&another.unwrap(), &object));
+    assert!(!covers(&covered, &another.unwrap(), &object));
     covered.set(id, false, &tenant.ended);
-    assert!(!covers(&object));
+    assert!(!of(&object));
     assert!(covered.live.read().unwrap().is_empty());
     tenant.ended.store(true, Ordering::SeqCst);
     covered.set(id, true, &tenant.ended);
-    assert!(!covers(&object), "one that was ended vouches for nothing");
+    assert!(!of(&object), "one that was ended vouches for nothing");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ fn goes_away(stage: &StageView<'_>, failure: &ObjectFailure<'_>) -> bool {
         return false;
     };
     let facts = stage.facts(&failure.object.reference.key);
-    let tried = facts.and_then(|facts| facts.dry_run.as_ref().map(|(_, fact)| fact.failures));
+    let tried = facts.and_then(|facts| facts.dry_run.as_deref().map(|(_, fact)| fact.failures));
     let written =
         facts.and_then(|facts| facts.write_failure.as_ref().map(|(_, fact)| fact.failures));
     matches!(

@@ -1,0 +1,44 @@
+//! What is put away while nothing happens. Ten thousand StageSets that wait are ten thousand of these.
+
+use stageset_core::failure::Fact;
+
+use super::Session;
+use crate::stored::Stored;
+
+impl Session {
+    /// The watch shows what is known already: one copy of it is enough.
+    pub fn share(&mut self, object: &Stored) {
+        if let Some(known) = &mut self.known
+            && object.is_same_state(&known.object)
+        {
+            known.object = object.clone();
+        }
+    }
+
+    /// A pass has ended: puts away what the next one makes anew without a request.
+    pub fn rest(&mut self) {
+        self.read = None;
+        for build in self.facts.builds.values_mut() {
+            build.value.rest();
+        }
+        if let Some(known) = &mut self.known {
+            known.inventories.shrink();
+        }
+        if let (Some(known), Some(fact)) = (&self.known, &self.facts.inventories)
+            && let Ok(inventories) = &fact.value
+            // They are what the shards hold, or they stay.
+            && known.inventories.observed() == *inventories
+        {
+            self.inventories_seen = Some(fact.at);
+            self.facts.inventories = None;
+        }
+    }
+
+    /// The next one begins.
+    pub(super) fn rouse(&mut self) {
+        if let (Some(known), Some(at)) = (&self.known, self.inventories_seen.take()) {
+            let inventories = Ok(known.inventories.observed());
+            self.facts.inventories = Some(Fact::seen(inventories, at));
+        }
+    }
+}
