@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::json;
 use stageset_cluster::artifacts::ArtifactSource;
-use stageset_cluster::{Clock, Observer, Outcome, Session, StageSetKey};
+use stageset_cluster::{Clock, Hint, Observer, Outcome, Session, StageSetKey, Wake};
 use stageset_core::failure::Failure;
 use stageset_core::plan::Need;
 use stageset_core::time::Timestamp;
@@ -150,4 +150,31 @@ async fn at_rest_nothing_is_kept_that_nobody_asks_for() {
     older["metadata"]["resourceVersion"] = json!("1");
     session.share(&older.into());
     assert!(Arc::ptr_eq(&session.stage_set().unwrap(), &watched));
+}
+
+/// Inventories are put away at rest, and are what they were, seen when they were, once something happens;
+/// unless somebody else has written to them meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_was_put_away_comes_back_and_nothing_that_is_out_of_date() {
+    let mut world = World::new().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    let seen = |world: &World| world.sessions["web"].facts().inventories.clone();
+    let before = seen(&world).unwrap();
+    world.sessions.get_mut("web").unwrap().rest();
+    assert_eq!(seen(&world), None);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.pass("web", Wake::default()).await;
+    assert_eq!(seen(&world), Some(before.clone()));
+
+    world.sessions.get_mut("web").unwrap().rest();
+    let told = Wake {
+        hints: vec![Hint::Inventories],
+        ..Wake::default()
+    };
+    world.pass("web", told).await;
+    let after = seen(&world).unwrap();
+    assert_eq!(after.value, before.value);
+    assert!(after.at > before.at, "listed anew");
 }
