@@ -229,9 +229,10 @@ impl Rendered {
 }
 
 impl Rendered {
-    /// Drops what [`Rendered::placed`] keeps, which is as large as the manifest: nobody will ask for it soon.
-    pub fn forget_placed(&mut self) {
-        self.placed = Placed::default();
+    /// Drops what decisions made of it, which is as large as the manifest: nobody will ask for it soon.
+    pub fn rest(&mut self) {
+        self.placed = Kept::default();
+        self.renamed = Kept::default();
     }
 }
 

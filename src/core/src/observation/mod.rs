@@ -277,7 +277,7 @@ impl BuildState {
         if let Self::Built(objects) = self
             && let Some(objects) = Arc::get_mut(objects)
         {
-            objects.iter_mut().for_each(Rendered::forget_placed);
+            objects.iter_mut().for_each(Rendered::rest);
         }
     }
 }
