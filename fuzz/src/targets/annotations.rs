@@ -1,6 +1,7 @@
 //! A StageSet object whatever anybody wrote into it: metadata, annotations, status (A23).
 
 use serde_json::Value;
+use stageset_cluster::Stored;
 use stageset_cluster::records::stage_set;
 
 use super::{Target, sight};
@@ -31,8 +32,12 @@ fn run(input: &[u8]) -> Result<Vec<u64>, String> {
     let Ok(object) = serde_json::from_slice::<Value>(input) else {
         return Ok(vec![0]);
     };
+    let kept = Stored::packed(object.clone());
+    if *kept.value() != object {
+        return Err("kept as text it is another object".to_owned());
+    }
     // Never older or newer than itself.
-    if stage_set::supersedes(&object, &object) {
+    if stage_set::supersedes(&kept, &Stored::from(object.clone())) {
         return Err("an object supersedes itself".to_owned());
     }
     match stage_set::read(&object) {
