@@ -136,7 +136,7 @@ impl<'a> Build<'a> {
         } else {
             Vec::new()
         };
-        if self.problems.is_empty() {
+        if self.problems.within() && self.problems.is_empty() {
             Ok(objects)
         } else {
             Err(self.problems.take())

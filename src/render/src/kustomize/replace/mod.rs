@@ -283,6 +283,7 @@ impl Target {
         let source = source.map(std::ptr::from_ref);
         let mut current = value.clone();
         let room = &*problems;
+        let limits = room.file_limits();
         let set = &mut |node: &mut Node, found: Found| {
             let (nodes, bytes) = weight(&current);
             room.spend(bytes, nodes)?;
@@ -292,7 +293,7 @@ impl Target {
             }
             Ok(())
         };
-        if structured::set(&mut resource.node, path, &self.options, value, set) {
+        if structured::set(&mut resource.node, path, &self.options, value, &limits, set) {
             return;
         }
         let make = self.options.create.then_some(value);

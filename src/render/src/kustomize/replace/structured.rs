@@ -8,13 +8,14 @@ use crate::kustomize::walk::Refusal;
 use crate::kustomize::write;
 use crate::yaml::{Data, Node, yaml_nodes};
 
-/// Sets the value in a text on the way of the path. Tells whether there was one, and a field in
+/// Sets the value in a text on the way of the path, read within limits. Tells whether there was one, and a field in
 /// it.
 pub(super) fn set(
     node: &mut Node,
     path: &Path,
     options: &FieldOptions,
     value: &Node,
+    limits: &Limits,
     set: &mut dyn FnMut(&mut Node, Found) -> Result<(), Refusal>,
 ) -> bool {
     let parts = path.parts();
@@ -24,7 +25,7 @@ pub(super) fn set(
     let Data::String(text) = &place.data else {
         return false;
     };
-    let Some(mut inner) = parsed(text) else {
+    let Some(mut inner) = parsed(text, limits) else {
         return false;
     };
     let make = options.create.then_some(value);
@@ -85,8 +86,8 @@ fn text_on_the_way<'n, 'p>(
 }
 
 /// The first document of a text that is a mapping or list.
-fn parsed(text: &str) -> Option<Node> {
-    let documents = yaml_nodes(text.as_bytes(), &Limits::default()).ok()?;
+fn parsed(text: &str, limits: &Limits) -> Option<Node> {
+    let documents = yaml_nodes(text.as_bytes(), limits).ok()?;
     let (_, node) = documents.into_iter().next()?;
     matches!(node.data, Data::Mapping(_) | Data::Sequence(_)).then_some(node)
 }
