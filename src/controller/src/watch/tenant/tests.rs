@@ -160,7 +160,7 @@ fn a_watch_covers_its_kind_in_its_namespace_for_its_identity_while_it_stands() {
     let (tenant, _received) = sink();
     let (id, covered) = (&tenant.id, &tenant.covered);
     let object = reference("ConfigMap", "payments");
-    let of = |object: &Reference| covers(&covered, &id.identity, object);
+    let of = |object: &Reference| covers(covered, &id.identity, object);
     assert!(!of(&object));
     covered.set(id, true, &tenant.ended);
     covered.set(id, true, &tenant.ended);
@@ -174,7 +174,7 @@ fn a_watch_covers_its_kind_in_its_namespace_for_its_identity_while_it_stands() {
         Some(&ServiceAccountName::new(other).unwrap()),
         &Target::Local,
     );
-    assert!(!covers(&covered, &another.unwrap(), &object));
+    assert!(!covers(covered, &another.unwrap(), &object));
     covered.set(id, false, &tenant.ended);
     assert!(!of(&object));
     assert!(covered.live.read().unwrap().is_empty());
