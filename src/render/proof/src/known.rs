@@ -59,12 +59,14 @@ pub const KNOWN: &[Known] = &[
                  word; ours says where",
         input: "",
         is: |ours, _| {
-            // What the same replacements couldn't do after it may follow from it.
-            every_problem(ours, |text| text.contains("replacements"))
-                && first_problem(ours, |text| {
-                    text.contains("but a scalar stands here")
-                        || text.contains("a text as the source, since there is a delimiter")
-                })
+            // What the same replacements couldn't do after it may follow from it. In a file of their own
+            // only the field tells them.
+            every_problem(ours, |text| {
+                text.contains("replacements") || text.contains("targets[")
+            }) && first_problem(ours, |text| {
+                text.contains("but a scalar stands here")
+                    || text.contains("a text as the source, since there is a delimiter")
+            })
         },
     },
     Known {
