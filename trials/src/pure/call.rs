@@ -71,8 +71,8 @@ pub(super) enum Call {
     /// As the controller, with the version that it rests on.
     DropInventory(StageName, Option<u64>),
     /// As the controller: our finalizers on inventories go. They stand until then in this world, so
-    /// whoever deletes an inventory only marks it.
-    ReleaseInventories,
+    /// whoever deletes an inventory only marks it. With the versions on which that rests.
+    ReleaseInventories(BTreeMap<StageName, u64>),
     /// As the controller.
     Announce(String, String),
 }

@@ -1,5 +1,6 @@
 //! The controller's own records on the pure server: StageSet, inventories, events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stageset_core::failure::FailureClass;
@@ -27,10 +28,7 @@ impl Server {
                 self.inventory_write(stage, Some(inventory), *based)
             }
             Call::DropInventory(stage, based) => self.inventory_write(stage, None, *based),
-            Call::ReleaseInventories => {
-                let what = What::Inventory("every stage".into(), Vec::new(), Vec::new());
-                (Ok(Answer::Written(0)), trace(what, 200, false, None))
-            }
+            Call::ReleaseInventories(based) => self.release_inventories(based),
             Call::CreateLedger => self.create_ledger(),
             Call::WriteLedger(completed, valid, based) => {
                 self.write_ledger(completed, valid.as_ref(), *based)
@@ -45,6 +43,23 @@ impl Server {
                 trace(What::Other("no record".into()), 500, false, None),
             ),
         }
+    }
+
+    /// Another's write in between shows: what it recorded may be there.
+    fn release_inventories(
+        &mut self,
+        based: &BTreeMap<StageName, u64>,
+    ) -> (Result<Answer, Refusal>, Trace) {
+        let what = What::Inventory("every stage".into(), Vec::new(), Vec::new());
+        let moved = |(stage, version): (&StageName, &u64)| {
+            let stands = self.inventories.get(stage);
+            stands.is_some_and(|(stands, _)| stands != version)
+        };
+        if based.iter().any(moved) {
+            let refusal = Refusal::new(409, FailureClass::Conflict, "an inventory has changed");
+            return (Err(refusal), trace(what, 409, false, None));
+        }
+        (Ok(Answer::Written(0)), trace(what, 200, false, None))
     }
 
     /// One that is there already serves as well.

@@ -68,7 +68,7 @@ pub(super) fn blank(call: &Call) -> Trace {
         ),
         Call::Finalizer(add, _) => (Who::Controller, What::Finalizer(*add)),
         Call::Status(..) => (Who::Controller, What::Status(String::new())),
-        Call::ReleaseInventories => (
+        Call::ReleaseInventories(_) => (
             Who::Controller,
             What::Inventory("every stage".into(), Vec::new(), Vec::new()),
         ),

@@ -119,7 +119,11 @@ impl Process {
                 stage.clone(),
                 self.shelf.get(stage).map(|(version, _)| *version),
             ),
-            RecordOperation::ReleaseInventories => Call::ReleaseInventories,
+            RecordOperation::ReleaseInventories => {
+                let based = self.shelf.iter();
+                let based = based.map(|(stage, (version, _))| (stage.clone(), *version));
+                Call::ReleaseInventories(based.collect())
+            }
             RecordOperation::Announce(event) | RecordOperation::AnnounceOnLedger(event) => {
                 Call::Announce(event.reason.clone(), event.message.clone())
             }

@@ -263,7 +263,7 @@ impl Server {
             | Call::Status(..)
             | Call::Inventory(..)
             | Call::DropInventory(..)
-            | Call::ReleaseInventories
+            | Call::ReleaseInventories(_)
             | Call::Announce(..) => self.record(call),
             _ => self.read(call, stale),
         }
