@@ -164,6 +164,7 @@ async fn what_was_put_away_comes_back_and_nothing_that_is_out_of_date() {
     let before = seen(&world).unwrap();
     world.sessions.get_mut("web").unwrap().rest();
     assert_eq!(seen(&world), None);
+    // Virtual time: inventories that were read anew would have been seen later than before.
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.pass("web", Wake::default()).await;
     assert_eq!(seen(&world), Some(before.clone()));

@@ -88,6 +88,17 @@ impl Replica {
 }
 
 impl World {
+    /// A world with one StageSet, `shop`, in each namespace.
+    pub(crate) async fn with_shops(namespaces: &[&str]) -> Self {
+        let world = Self::new().await;
+        for namespace in namespaces {
+            world.tenant(namespace, &["*"]);
+            world.source(namespace, "app", &[("a.yaml", &config_map("a", "1"))]);
+            world.stage_set(namespace, "shop", &["app"]);
+        }
+        world
+    }
+
     /// A cluster without any definitions.
     pub(crate) fn bare() -> Self {
         let start: jiff::Timestamp = START.parse().unwrap();

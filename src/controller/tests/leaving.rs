@@ -31,17 +31,6 @@ fn release(world: &World, name: &str, watched: &[&str], leave: Leave) -> Replica
     world.replica(options(name, watched, leave), replica_user(name), None)
 }
 
-/// One StageSet a namespace.
-async fn world(namespaces: &[&str]) -> World {
-    let world = World::new().await;
-    for namespace in namespaces {
-        world.tenant(namespace, &["*"]);
-        world.source(namespace, "app", &[("a.yaml", &config_map("a", "1"))]);
-        world.stage_set(namespace, "shop", &["app"]);
-    }
-    world
-}
-
 /// Name of the release that claims a namespace's StageSet; empty = nobody.
 fn claimant(world: &World, namespace: &str) -> String {
     let object = world.get_stage_set(namespace, "shop").unwrap_or_default();
@@ -86,7 +75,7 @@ fn only_what_leaving_takes(sent: &[(String, String)]) {
 /// the first one stopped.
 #[tokio::test(start_paused = true)]
 async fn k24_a_namespace_that_leaves_the_list_is_the_next_releases() {
-    let world = world(&["team-a", "team-b"]).await;
+    let world = World::with_shops(&["team-a", "team-b"]).await;
     let first = release(&world, "first", &["team-a", "team-b"], Leave::Nothing);
     for namespace in ["team-a", "team-b"] {
         world
@@ -130,7 +119,7 @@ async fn k24_a_namespace_that_leaves_the_list_is_the_next_releases() {
 /// own, in pages, and leaves the claims of others alone.
 #[tokio::test(start_paused = true)]
 async fn k24_a_release_without_a_list_that_gets_one_gives_up_all_else() {
-    let world = world(&["team-a", "team-b", "team-c"]).await;
+    let world = World::with_shops(&["team-a", "team-b", "team-c"]).await;
     for index in 0..450 {
         let mut object = crate::harness::stage_set("team-b", &format!("s-{index:03}"), &["app"]);
         object["spec"]["suspend"] = true.into();
@@ -171,7 +160,7 @@ async fn k24_a_release_without_a_list_that_gets_one_gives_up_all_else() {
 /// Not while a replica with the longer list may lead: it would claim anew what was given up.
 #[tokio::test(start_paused = true)]
 async fn k24_claims_are_given_up_by_the_leader_alone() {
-    let world = world(&["team-a", "team-b"]).await;
+    let world = World::with_shops(&["team-a", "team-b"]).await;
     let elects = |leave, watched: &[&str]| Options {
         leader_elect: true,
         ..options("first", watched, leave)
@@ -201,7 +190,7 @@ async fn k24_claims_are_given_up_by_the_leader_alone() {
 /// Without the right to do it, the claim stands and others are served; a grant heals it.
 #[tokio::test(start_paused = true)]
 async fn k24_a_release_that_may_not_give_up_tries_until_it_may() {
-    let world = world(&["team-a", "team-b", "team-c"]).await;
+    let world = World::with_shops(&["team-a", "team-b", "team-c"]).await;
     let all = ["team-a", "team-b", "team-c"];
     let first = release(&world, "first", &all, Leave::Nothing);
     for namespace in all {
@@ -241,7 +230,7 @@ async fn k24_a_release_that_may_not_give_up_tries_until_it_may() {
 /// Between the look and the write somebody else claims it: that claim stays.
 #[tokio::test(start_paused = true)]
 async fn k24_a_claim_that_changed_since_it_was_seen_is_not_taken_away() {
-    let mut world = world(&["team-a", "team-b"]).await;
+    let mut world = World::with_shops(&["team-a", "team-b"]).await;
     let first = release(&world, "first", &["team-a", "team-b"], Leave::Nothing);
     until_claimed(&world, "team-b", "first").await;
     first.stop().await.unwrap();

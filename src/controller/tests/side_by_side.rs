@@ -22,17 +22,6 @@ fn release(world: &World, name: &str, list: &[&str], take_over: bool) -> Replica
     world.replica(options, replica_user(name), None)
 }
 
-/// One StageSet a namespace.
-async fn world(namespaces: &[&str]) -> World {
-    let world = World::new().await;
-    for namespace in namespaces {
-        world.tenant(namespace, &["*"]);
-        world.source(namespace, "app", &[("a.yaml", &config_map("a", "1"))]);
-        world.stage_set(namespace, "shop", &["app"]);
-    }
-    world
-}
-
 /// Which releases have written in a namespace, as themselves or as its tenant; refused writes of the
 /// race for a claim (409) change nothing.
 fn writers(world: &World, namespace: &str) -> BTreeSet<String> {
@@ -76,7 +65,7 @@ async fn s21_two_and_three_releases_with_disjoint_lists_never_meet() {
             .iter()
             .flat_map(|(_, list)| list.iter().copied())
             .collect();
-        let world = world(&all).await;
+        let world = World::with_shops(&all).await;
         let replicas: Vec<Replica> = lists
             .iter()
             .map(|(name, list)| release(&world, name, list, false))
@@ -126,7 +115,7 @@ async fn s21_two_and_three_releases_with_disjoint_lists_never_meet() {
 #[tokio::test(start_paused = true)]
 async fn s17_s18_s19_a_list_bounds_what_is_reconciled_and_cached() {
     let all = ["team-a", "team-b", "team-c"];
-    let outside = world(&all).await;
+    let outside = World::with_shops(&all).await;
     let whole = release(&outside, "whole", &[], false);
     for namespace in all {
         outside
@@ -135,7 +124,7 @@ async fn s17_s18_s19_a_list_bounds_what_is_reconciled_and_cached() {
     }
     whole.stop().await.unwrap();
 
-    let outside = world(&all).await;
+    let outside = World::with_shops(&all).await;
     let listed = release(&outside, "listed", &["team-a", "team-b"], false);
     for namespace in ["team-a", "team-b"] {
         outside
@@ -162,7 +151,7 @@ async fn s17_s18_s19_a_list_bounds_what_is_reconciled_and_cached() {
 /// Overlapping lists, both begun in one moment: one of them writes, the other says so.
 #[tokio::test(start_paused = true)]
 async fn k24_overlapping_lists_are_said_and_have_one_writer() {
-    let world = world(&["team-a", "team-b", "team-c"]).await;
+    let world = World::with_shops(&["team-a", "team-b", "team-c"]).await;
     let one = release(&world, "one", &["team-a", "team-b"], false);
     let two = release(&world, "two", &["team-b", "team-c"], false);
     for namespace in ["team-a", "team-b", "team-c"] {
@@ -207,7 +196,7 @@ async fn k24_overlapping_lists_are_said_and_have_one_writer() {
 /// the other one takes it over only when it is told to.
 #[tokio::test(start_paused = true)]
 async fn k24_the_default_release_stands_beside_a_listed_one() {
-    let world = world(&["team-a", "team-b"]).await;
+    let world = World::with_shops(&["team-a", "team-b"]).await;
     let listed = release(&world, "listed", &["team-b"], false);
     world
         .until_ready_says("team-b", "shop", "True Succeeded")
@@ -249,7 +238,7 @@ async fn k24_the_default_release_stands_beside_a_listed_one() {
 /// A cleared `status.handledBy` is free for whoever sees it first.
 #[tokio::test(start_paused = true)]
 async fn k24_a_cleared_claim_is_taken_by_the_release_that_waits() {
-    let world = world(&["team-a"]).await;
+    let world = World::with_shops(&["team-a"]).await;
     let first = release(&world, "first", &["team-a"], false);
     world
         .until_ready_says("team-a", "shop", "True Succeeded")

@@ -260,7 +260,8 @@ impl<'a> Build<'a> {
         for mut object in objects {
             self.meet(&mut object);
             if finish::mark_file(&mut object, context, path, &self.problems).is_err() {
-                all.complete = self.problems.within();
+                self.problems.within();
+                all.complete = false;
                 return;
             }
             all.resources.append(object, &mut self.problems);

@@ -100,7 +100,7 @@ impl ReplacementRule {
                     continue;
                 }
                 for path in &target.paths {
-                    if !problems.nodes(&value, 1) || !problems.steps(structured::cost(resource)) {
+                    if !problems.within() || !problems.steps(structured::cost(resource)) {
                         return;
                     }
                     let own = origin.filter(|(own, _)| *own == at).map(|(_, field)| field);

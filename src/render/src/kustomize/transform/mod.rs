@@ -57,13 +57,9 @@ pub(super) enum Action {
 }
 
 impl Transformer {
-    /// Whether the build's bounds have room for it; what it takes is counted.
+    /// Whether the build's bounds have room for going over everything and keeping what it replaces. What it
+    /// writes is counted where it is written.
     pub(super) fn fits(&self, resources: &Resources, problems: &mut Problems) -> bool {
-        let written = match &self.action {
-            Action::Namespace { namespace, .. } => namespace.len(),
-            Action::Prefix(text, _) | Action::Suffix(text, _) => text.len(),
-            _ => 0,
-        };
         // Those that rename keep the names that they replace.
         let names: usize = match &self.action {
             Action::Entries(..) | Action::Image(..) | Action::Replica(..) => 0,
@@ -73,10 +69,7 @@ impl Transformer {
                 .map(|resource| resource.name().len() + resource.namespace().len())
                 .sum(),
         };
-        let bytes = written
-            .saturating_mul(resources.len())
-            .saturating_add(names);
-        problems.pass() && problems.bytes(bytes)
+        problems.pass() && problems.bytes(names)
     }
 
     /// Runs it over all objects. Problems with several objects are all reported.

@@ -36,7 +36,7 @@ pub(super) fn set(
             {
                 continue;
             }
-            if !problems.nodes(&make, 1) {
+            if !problems.within() {
                 return;
             }
             let done = if target.path.text() == "metadata/namespace" {
