@@ -56,6 +56,26 @@ fn a_long_wait_costs_few_requests() {
     );
 }
 
+/// A wait that is over and then isn't is a decision about nothing.
+#[test]
+fn when_a_wait_is_over_there_is_something_to_do() {
+    let mut world = shop();
+    world.slow.insert("Deployment".into(), HOUR);
+    world.settle(Duration::from_secs(30));
+    for _ in 0..50 {
+        let next = world.pass();
+        let Next::Hold { until, refresh, .. } = next else {
+            panic!("it rests for good: {next:?}");
+        };
+        world.now = until;
+        if refresh {
+            world.refresh_before = until;
+        }
+        let plan = world.turn();
+        assert!(!plan.is_idle(), "nothing to do at {until}:\n{plan}");
+    }
+}
+
 #[test]
 fn the_bound_survives_a_crash() {
     let mut world = shop();

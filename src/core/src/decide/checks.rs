@@ -7,7 +7,7 @@ use crate::plan::{Need, Purpose};
 use crate::spec::Check;
 use crate::time::Timestamp;
 
-use super::freshness::{object_is_fresh, poll_pause, retry_at};
+use super::freshness::{object_is_fresh, poll_at, retry_at};
 use super::release::{Release, StageView};
 use super::report::DENIED_RETRY;
 use super::verify::{Tally, last_written};
@@ -17,7 +17,7 @@ pub(super) fn tally(
     tally: &mut Tally,
     release: &Release<'_>,
     stage: &StageView<'_>,
-    waited: std::time::Duration,
+    since: Timestamp,
 ) {
     if stage.spec.checks.is_empty() {
         return;
@@ -27,7 +27,7 @@ pub(super) fn tally(
     for check in &stage.spec.checks {
         tally.total += 1;
         if let Some(reference) = placed(tally, release, check) {
-            look(tally, release, stage, &reference, not_before, waited);
+            look(tally, release, stage, &reference, not_before, since);
         }
     }
 }
@@ -105,7 +105,7 @@ fn look(
     stage: &StageView<'_>,
     reference: &Reference,
     not_before: Timestamp,
-    waited: std::time::Duration,
+    since: Timestamp,
 ) {
     let observation = release.observation;
     let ask = || Need::Read {
@@ -131,7 +131,7 @@ fn look(
     }
     let due = match facts.tracking {
         Tracking::Watched => None,
-        Tracking::Moved | Tracking::Polled => Some(seen.at.plus(poll_pause(waited))),
+        Tracking::Moved | Tracking::Polled => Some(poll_at(seen.at, since)),
     };
     let unready = |tally: &mut Tally, said: String| match due {
         Some(due) if due <= observation.now => tally.needs.push(ask()),

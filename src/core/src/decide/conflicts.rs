@@ -15,7 +15,7 @@ use crate::plan::{DeleteReason, Need, Operation, Purpose, TenantOperation};
 use crate::spec::ConflictAnswer;
 use crate::time::Timestamp;
 
-use super::freshness::{poll_pause, retry_at};
+use super::freshness::{poll_at, retry_at};
 use super::object::{Cause, Delivery, ObjectFailure, Step, ask_dry_run, foreign};
 use super::verify::in_words;
 
@@ -155,7 +155,7 @@ fn going<'a>(
     let now = delivery.observation.now;
     let since = live.deletion_timestamp.unwrap_or(seen);
     let waited = now.since(since);
-    let due = seen.plus(poll_pause(waited));
+    let due = poll_at(seen, since);
     if now >= due {
         return read(delivery, object);
     }

@@ -1,7 +1,5 @@
 //! The door: own records usable, finalizer, suspend, valid spec.
 
-use std::time::Duration;
-
 use stageset_api::reason::Reason;
 
 use crate::failure::Failure;
@@ -104,7 +102,7 @@ pub(super) fn spec_is_valid(observation: &Observation) -> Result<&Spec, Stop> {
                 observation,
                 Reason::InvalidSpec,
                 list.join("; "),
-                Wait::For(Duration::from_secs(60)),
+                Wait::Tick,
             )
             .into())
         }

@@ -53,10 +53,14 @@ pub(super) fn object_is_fresh(
     facts.tracking == Tracking::Watched || at >= observation.refresh_before
 }
 
-/// The pause between two looks at something that nobody watches: short at first, a tenth of the wait
-/// so far later, so that a long wait costs few requests.
-pub(super) fn poll_pause(waited: Duration) -> Duration {
-    (waited / 10).clamp(Duration::from_secs(2), Duration::from_secs(15))
+/// When something that nobody watches, and that is waited for since `since`, is looked at after it was
+/// seen: soon at first, a tenth of the wait so far later, so that a long wait costs few requests.
+///
+/// The wait counts up to that look. Counted up to now, the pause would grow while it is waited out, and
+/// each time it seems to be over would be one more decision about nothing.
+pub(super) fn poll_at(seen: Timestamp, since: Timestamp) -> Timestamp {
+    let pause = seen.since(since) / 10;
+    seen.plus(pause.clamp(Duration::from_secs(2), Duration::from_secs(15)))
 }
 
 /// The pause with up to 5 % added or taken, fixed by `key`, so that StageSets of one interval don't

@@ -1,8 +1,6 @@
 //! Whose release this is: the identity of every stage, settled before the first request to the
 //! tenant's world.
 
-use std::time::Duration;
-
 use stageset_api::reason::Reason;
 
 use crate::identity::{Identity, Target};
@@ -29,7 +27,8 @@ pub(super) fn resolve(
                     observation,
                     Reason::RBACDenied,
                     format!("stage {}: {refusal}", stage.name),
-                    Wait::For(Duration::from_secs(60)),
+                    // Only a spec that names one helps, and that is news.
+                    Wait::Tick,
                 )
                 .into()
             })

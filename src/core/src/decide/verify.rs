@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 use super::Stop;
 use super::checks;
 use super::expressions::{self, Said};
-use super::freshness::{jittered, poll_pause};
+use super::freshness::{jittered, poll_at};
 use super::release::{Release, StageView};
 use super::report::{Report, Wait, retry_interval};
 use super::stage::DEFAULT_TIMEOUT;
@@ -105,8 +105,8 @@ pub(super) fn ready(
     let since = since(release, stage, applied);
     let waited = observation.now.since(since);
     let mut tally = Tally::new();
-    tally_applied(&mut tally, release, stage, settled, waited);
-    checks::tally(&mut tally, release, stage, waited);
+    tally_applied(&mut tally, release, stage, settled, since);
+    checks::tally(&mut tally, release, stage, since);
     let Tally {
         needs,
         total,
@@ -245,7 +245,7 @@ fn tally_applied(
     release: &Release<'_>,
     stage: &StageView<'_>,
     settled: &[(&ObjectKey, &Live)],
-    waited: Duration,
+    since: Timestamp,
 ) {
     let now = release.observation.now;
     for (key, live) in settled {
@@ -256,8 +256,8 @@ fn tally_applied(
         let verdict = verdict(stage, key, live);
         let due = match verdict {
             Verdict::Unread => Some(now),
-            Verdict::Ready => due(release, stage, key, true, waited),
-            Verdict::Slow(_) | Verdict::Failed(_) => due(release, stage, key, false, waited),
+            Verdict::Ready => due(release, stage, key, true, since),
+            Verdict::Slow(_) | Verdict::Failed(_) => due(release, stage, key, false, since),
         };
         if due.is_some_and(|due| due <= now) {
             tally.needs.extend(read(stage, key));
@@ -278,7 +278,7 @@ fn due(
     stage: &StageView<'_>,
     key: &ObjectKey,
     ready: bool,
-    waited: Duration,
+    since: Timestamp,
 ) -> Option<Timestamp> {
     let observation = release.observation;
     let facts = stage.facts(key);
@@ -291,9 +291,7 @@ fn due(
         }
         (true, _) | (_, Tracking::Watched) => None,
         (false, Tracking::Moved) => Some(observation.now),
-        (false, Tracking::Polled) => {
-            Some(at.map_or(observation.now, |at| at.plus(poll_pause(waited))))
-        }
+        (false, Tracking::Polled) => Some(at.map_or(observation.now, |at| poll_at(at, since))),
     }
 }
 
@@ -313,13 +311,13 @@ pub(super) fn look_again<'a>(
     release: &Release<'_>,
     stage: &StageView<'_>,
     unready: impl Iterator<Item = &'a ObjectKey>,
-    waited: Duration,
+    since: Timestamp,
 ) -> Result<Timestamp, Stop> {
     let observation = release.observation;
     let mut needs = Vec::new();
     let mut next = observation.now.plus(observation.config.default_interval);
     for key in unready {
-        match due(release, stage, key, false, waited) {
+        match due(release, stage, key, false, since) {
             None => {}
             Some(due) if due <= observation.now => needs.extend(read(stage, key)),
             Some(due) => next = next.min(due),

@@ -21,7 +21,8 @@ impl Server {
         object: &Arc<Desired>,
     ) -> (Result<Answer, Refusal>, Trace) {
         let key = &object.reference.key;
-        let result = self.try_apply(identity, object, None).map(|()| {
+        let tried = self.try_apply(identity, object, None);
+        let result = tried.and_then(|()| self.compared(identity, key)).map(|()| {
             Answer::DryRun(match self.objects.get(key) {
                 None => DryRun::Create,
                 Some(stored) => {
@@ -48,6 +49,13 @@ impl Server {
         let what = What::DryRun(key.clone(), self.sight(key));
         let trace = tenant_trace(identity, what, &result, false);
         (result, trace)
+    }
+
+    /// What a dry run would leave is set beside what stands, and so the driver reads that too.
+    fn compared(&self, identity: &Identity, key: &ObjectKey) -> Result<(), Refusal> {
+        let stands = self.objects.contains_key(key);
+        let refusal = stands.then(|| self.refused(identity, &["get"], key));
+        refusal.flatten().map_or(Ok(()), Err)
     }
 
     fn try_apply(

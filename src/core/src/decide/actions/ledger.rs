@@ -225,13 +225,7 @@ pub(super) fn is_done(this: This<'_>) -> Result<bool, Stop> {
     };
     let seen = target::witness(this, &witness.anchor).and_then(|object| {
         let after = observation.refresh_before;
-        look::one(
-            this,
-            &object,
-            &Question::Exists,
-            after,
-            Duration::from_secs(60),
-        )
+        look::one(this, &object, &Question::Exists, after, after)
     });
     let gone = match seen {
         Err(Go::Stop(stop)) => return Err(stop),
@@ -277,7 +271,7 @@ pub(super) fn complete(this: This<'_>, attempt: Attempt) -> Stop {
                 .started()
                 .map_or(observation.now, |started| started.since);
             let seen = target::witness(this, anchor).and_then(|object| {
-                look::one(this, &object, &Question::Exists, after, Duration::ZERO)
+                look::one(this, &object, &Question::Exists, after, observation.now)
             });
             let (said, until) = match seen {
                 Ok((answer, until)) => match (answer.uid(), answer) {

@@ -8,7 +8,7 @@ use crate::plan::Need;
 use crate::time::Timestamp;
 
 use super::super::Stop;
-use super::super::freshness::{poll_pause, retry_at};
+use super::super::freshness::{poll_at, retry_at};
 use super::attempt::This;
 use super::verbs::Go;
 
@@ -33,7 +33,7 @@ impl<'a> Looks<'a> {
     }
 
     /// The answer as it was seen after `after`; `None` until it is there. One that may change is
-    /// looked for again, less often the longer the wait.
+    /// looked for again, less often the longer it has been waited for, since `since`.
     ///
     /// A point that is still to come was recorded by another process whose clock is ahead of ours:
     /// what this one has seen, it has seen since, and asking again would never make it newer.
@@ -42,7 +42,7 @@ impl<'a> Looks<'a> {
         object: &Reference,
         question: &Question,
         after: Timestamp,
-        waited: Duration,
+        since: Timestamp,
     ) -> Option<&'a Answer> {
         let observation = self.this.run.release.observation;
         let identity = self.this.run.stage.identity;
@@ -61,7 +61,7 @@ impl<'a> Looks<'a> {
                 Some(retry_at(fact.at, failure, fact.failures))
             }
             Some((fact, Answer::Absent | Answer::No { .. } | Answer::Going)) => {
-                Some(fact.at.plus(poll_pause(waited)))
+                Some(poll_at(fact.at, since))
             }
         };
         match due {
@@ -100,10 +100,10 @@ pub(super) fn one<'a>(
     object: &Reference,
     question: &Question,
     after: Timestamp,
-    waited: Duration,
+    since: Timestamp,
 ) -> Result<(&'a Answer, Timestamp), Go> {
     let mut looks = Looks::new(this);
-    let answer = looks.see(object, question, after, waited);
+    let answer = looks.see(object, question, after, since);
     let next = looks.ask()?;
     match answer {
         Some(answer) => Ok((answer, next)),

@@ -217,8 +217,9 @@ fn wave_is_ready(
     if unready.is_empty() {
         return Ok(());
     }
-    let waited = observation.now.since(since.unwrap_or(observation.now));
-    let look = verify::look_again(release, stage, unready.iter().map(|(key, _)| *key), waited)?;
+    let since = since.unwrap_or(observation.now);
+    let waited = observation.now.since(since);
+    let look = verify::look_again(release, stage, unready.iter().map(|(key, _)| *key), since)?;
     let list: Vec<String> = unready
         .iter()
         .map(|(key, said)| format!("{key} ({said})"))

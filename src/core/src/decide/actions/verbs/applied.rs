@@ -20,14 +20,13 @@ pub(super) fn apply(
         Some((Progress::Ended(Ok(())), at)) if wait => at,
         _ => return Ok(once(this, started, || Deed::Apply { objects })),
     };
-    let waited = this.now().since(ended);
     let mut looks = Looks::new(this);
     let mut unready = Vec::new();
     let mut blind = None;
     let mut failed = Vec::new();
     for object in &objects {
         let key = &object.reference.key;
-        match looks.see(&object.reference, &Question::Ready, started.since, waited) {
+        match looks.see(&object.reference, &Question::Ready, started.since, ended) {
             None | Some(Answer::Yes { .. }) => {}
             Some(Answer::Never { said, .. }) => failed.push(format!("{key} ({said})")),
             Some(Answer::No { said, .. }) => unready.push(format!("{key} ({said})")),

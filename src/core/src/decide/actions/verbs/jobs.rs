@@ -1,7 +1,6 @@
 //! `job`: the Jobs of a folder, by the name of this run of the action; and what is left of them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::object::{Desired, Reference};
 use crate::observation::{Answer, Progress, Question, Started};
@@ -21,7 +20,6 @@ pub(super) fn job(this: This<'_>, started: &Started, found: &Manifests) -> Resul
         return Ok(Go::Failed(failure.clone(), at));
     }
     let created = matches!(progress, Some((Progress::Ended(Ok(())), _)));
-    let waited = this.now().since(started.since);
     let mut looks = Looks::new(this);
     let mut missing = Vec::new();
     let mut running = Vec::new();
@@ -29,7 +27,12 @@ pub(super) fn job(this: This<'_>, started: &Started, found: &Manifests) -> Resul
     let mut blind = None;
     for job in &jobs {
         let key = &job.reference.key;
-        match looks.see(&job.reference, &Question::Finished, started.since, waited) {
+        match looks.see(
+            &job.reference,
+            &Question::Finished,
+            started.since,
+            started.since,
+        ) {
             None | Some(Answer::Yes { .. }) => {}
             Some(Answer::Absent) => missing.push(Arc::clone(job)),
             Some(Answer::No { said, .. }) => running.push(format!("{key} ({said})")),
@@ -91,7 +94,7 @@ fn left(this: This<'_>, found: &Manifests) -> Result<Vec<(Reference, String)>, G
     let mut left = Vec::new();
     for job in &jobs {
         // Asked as for its end: only a Job of ours answers with a uid.
-        let answer = looks.see(&job.reference, &Question::Finished, since, Duration::ZERO);
+        let answer = looks.see(&job.reference, &Question::Finished, since, this.now());
         if let Some(uid) = answer.and_then(Answer::uid) {
             left.push((job.reference.clone(), uid.to_owned()));
         }

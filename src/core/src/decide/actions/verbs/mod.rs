@@ -105,7 +105,7 @@ pub(super) fn prepare(this: This<'_>) -> Result<Prepared, Go> {
         Verb::Delete(delete) => {
             let object = target::object(this, &delete.target)?;
             let since = earlier(this.now(), JUST_NOW);
-            match look::one(this, &object, &Question::Exists, since, Duration::ZERO)? {
+            match look::one(this, &object, &Question::Exists, since, this.now())? {
                 (Answer::Unreadable(failure), until) => Err(unreadable(failure, until, this.now())),
                 (answer, _) => Ok(match answer.uid() {
                     Some(uid) => Prepared::Ready {
@@ -163,8 +163,7 @@ fn pause(this: This<'_>, started: &Started, span: Duration) -> Go {
 fn until(this: This<'_>, started: &Started, until: &Until) -> Result<Go, Go> {
     let object = target::object(this, &until.target)?;
     let question = Question::Holds(until.expression.clone());
-    let waited = this.now().since(started.since);
-    let (answer, next) = look::one(this, &object, &question, started.since, waited)?;
+    let (answer, next) = look::one(this, &object, &question, started.since, started.since)?;
     let said = match answer {
         Answer::Yes { .. } => return Ok(Go::Done),
         Answer::Unreadable(failure) => return Err(unreadable(failure, next, started.since)),
@@ -234,7 +233,8 @@ fn delete(this: This<'_>, started: &Started, delete: &Delete) -> Result<Go, Go> 
     let progress = this.progress(started);
     if !matches!(progress, Some((Progress::Intended | Progress::Ended(_), _))) {
         // Somebody else may have carried it out.
-        let (answer, next) = look::one(this, &object, &Question::Exists, started.since, JUST_NOW)?;
+        let (answer, next) =
+            look::one(this, &object, &Question::Exists, started.since, this.now())?;
         match answer {
             Answer::Unreadable(failure) => return Err(unreadable(failure, next, started.since)),
             answer if answer.uid() != Some(uid.as_str()) => return Ok(Go::Done),
