@@ -11,6 +11,10 @@ use stageset_trials::saboteurs::{Saboteur, catch};
 use stageset_trials::schedule::{Level, Schedule, read, shrink, write};
 use stageset_trials::sweep::{Sweep, Swept, run};
 
+/// A run makes and drops thousands of small texts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(about = "The operator against everything that can go wrong, from a seed")]
 struct Arguments {

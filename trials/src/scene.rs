@@ -4,6 +4,7 @@ use stageset_core::object::ObjectKey;
 use stageset_core::time::Timestamp;
 
 use crate::log::Sight;
+use crate::property::is_ours;
 use crate::setup::{Setup, Step, Variant};
 use crate::table::Table;
 
@@ -38,11 +39,11 @@ pub trait Scene {
     fn stage_set(&self) -> Option<StageSetSight>;
     /// An object, if it is there.
     fn object(&self, key: &ObjectKey) -> Option<Sight>;
-    /// Whether an object is there and its labels name an owner of whom this is true. [`Self::object`] says
-    /// as much; this one is asked of every object of a release whenever nothing goes on.
-    fn is_owned(&self, key: &ObjectKey, by: &dyn Fn(&str) -> bool) -> bool {
+    /// Whether an object is there and its labels name another StageSet. [`Self::object`] says as much; this
+    /// one is asked of every object of a release whenever nothing goes on.
+    fn is_anothers(&self, key: &ObjectKey) -> bool {
         let owner = self.object(key).and_then(|object| object.owner);
-        owner.is_some_and(|owner| by(&owner))
+        owner.is_some_and(|owner| !is_ours(Some(&owner)))
     }
     /// All objects of the trials that are there.
     fn objects(&self) -> Vec<(ObjectKey, Sight)>;

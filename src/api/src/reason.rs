@@ -101,7 +101,7 @@ reasons! {
 impl Reason {
     /// The runbook's address.
     pub fn runbook(self) -> String {
-        format!("{RUNBOOKS}{}/", self.as_str().to_lowercase())
+        [RUNBOOKS, &self.as_str().to_ascii_lowercase(), "/"].concat()
     }
 
     /// The message with the pointer to the runbook, which every reason but `Succeeded` and
@@ -109,7 +109,7 @@ impl Reason {
     pub fn with_runbook(self, message: &str) -> String {
         match self {
             Self::Succeeded | Self::Suspended => message.to_owned(),
-            _ => format!("{message} (runbook: {})", self.runbook()),
+            _ => [message, " (runbook: ", &self.runbook(), ")"].concat(),
         }
     }
 }

@@ -78,6 +78,6 @@ pub fn all(level: Level) -> Vec<Box<dyn Property>> {
 }
 
 /// Whether an owner label names the StageSet of the trials.
-fn is_ours(owner: Option<&str>) -> bool {
+pub(crate) fn is_ours(owner: Option<&str>) -> bool {
     owner == Some(concat!("payments", "/", "shop"))
 }

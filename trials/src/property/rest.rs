@@ -54,11 +54,10 @@ pub fn excuse(scene: &dyn Scene) -> Option<Excuse> {
     if scene.setup().accounts == Accounts::None {
         return Some(Excuse::NoAccount);
     }
-    let foreign = |owner: &str| !is_ours(Some(owner));
     desired(scene)
         .into_iter()
         .map(|(key, _)| key)
-        .find(|key| scene.is_owned(key, &foreign))
+        .find(|key| scene.is_anothers(key))
         .map(|key| Excuse::ForeignOwner(key.clone()))
 }
 

@@ -15,11 +15,13 @@ use crate::setup::{
 
 type Parsed = Result<Arc<Spec>, Vec<Problem>>;
 type Shape = (usize, u8, u8, bool, bool, BTreeSet<Feature>);
+/// What of a setup its manifests depend on: stages, objects, one source, flavour, and two features.
+type Contents = (usize, u8, bool, bool, bool, bool);
 
 thread_local! {
     static SPECS: RefCell<BTreeMap<Shape, BTreeMap<Variant, Parsed>>> =
         const { RefCell::new(BTreeMap::new()) };
-    static BUILDS: RefCell<BTreeMap<Shape, BTreeMap<(Folder, usize, u8, u8), BuildState>>> =
+    static BUILDS: RefCell<BTreeMap<Contents, BTreeMap<(Folder, usize, u8, u8), BuildState>>> =
         const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -64,6 +66,17 @@ fn shape(setup: &Setup) -> Shape {
     )
 }
 
+fn contents(setup: &Setup) -> Contents {
+    (
+        setup.stages,
+        setup.objects,
+        setup.one_source,
+        setup.flavour == Flavour::Platform,
+        setup.has(Feature::Variables),
+        setup.has(Feature::Recreate),
+    )
+}
+
 /// The spec as the production parser reads it.
 pub(super) fn spec(setup: &Setup, variant: &Variant) -> Parsed {
     SPECS.with_borrow_mut(|specs| {
@@ -84,8 +97,8 @@ pub(super) fn build(
     level: u8,
 ) -> BuildState {
     BUILDS.with_borrow_mut(|builds| {
-        let of_shape = builds.entry(shape(setup)).or_default();
-        of_shape
+        let of_contents = builds.entry(contents(setup)).or_default();
+        of_contents
             .entry((folder, stage, revision, level))
             .or_insert_with(|| BuildState::built(rendered(setup, folder, stage, revision, level)))
             .clone()

@@ -8,7 +8,7 @@ use super::server::Server;
 use crate::event::Offer;
 use crate::log::Sight;
 use crate::scene::{Scene, StageSetSight};
-use crate::setup::{STAGES, Setup, Step, Variant};
+use crate::setup::{NAME, NAMESPACE, STAGES, Setup, Step, Variant};
 use crate::table::Table;
 
 impl Scene for Server {
@@ -37,7 +37,7 @@ impl Scene for Server {
             generation: stage_set.generation,
             observed_generation: stage_set.status.observed_generation,
             ready: ready.map_or_else(String::new, |ready| {
-                format!("{} {}", ready.status.as_str(), ready.reason)
+                [ready.status.as_str(), " ", &ready.reason].concat()
             }),
             message: ready.map_or_else(String::new, |ready| ready.message.clone()),
         })
@@ -47,12 +47,10 @@ impl Scene for Server {
         self.sight(key)
     }
 
-    fn is_owned(&self, key: &ObjectKey, by: &dyn Fn(&str) -> bool) -> bool {
-        let owner = self
-            .objects
-            .get(key)
-            .and_then(|stored| stored.owner.as_ref());
-        owner.is_some_and(|owner| by(&[&*owner.namespace, "/", &*owner.name].concat()))
+    fn is_anothers(&self, key: &ObjectKey) -> bool {
+        let stored = self.objects.get(key);
+        let owner = stored.and_then(|stored| stored.owner.as_ref());
+        owner.is_some_and(|owner| owner.namespace != NAMESPACE || owner.name != NAME)
     }
 
     fn objects(&self) -> Vec<(ObjectKey, Sight)> {
@@ -93,7 +91,9 @@ impl Scene for Server {
                 .is_some_and(|(_, ledger)| ledger.completion(STAGES[stage], step.name).is_some());
         }
         self.actions_of(stage).is_some_and(|record| {
-            record.revision.as_deref() == Some(&*format!("r{revision}"))
+            let recorded = record.revision.as_deref();
+            let recorded = recorded.and_then(|recorded| recorded.strip_prefix('r'));
+            recorded.and_then(|number| number.parse().ok()) == Some(revision)
                 && record.executed.iter().any(|name| name == step.name)
         })
     }

@@ -22,7 +22,7 @@ use super::sources::{self, Pins};
 /// The ground that a pass stands on.
 pub(super) struct Base<'a> {
     /// The pinned artifact of each stage's source (K07).
-    pub pins: Pins,
+    pub pins: Pins<'a>,
     /// What each stage is answerable for, as recorded.
     pub inventories: &'a BTreeMap<StageName, StageInventory>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Base<'a> {
 /// back, if anything: dependencies that aren't ready.
 pub(super) fn gather<'a>(
     observation: &'a Observation,
-    spec: &Spec,
+    spec: &'a Spec,
     target: &Target,
     identities: &[Identity],
 ) -> Result<(Base<'a>, Option<Box<Report>>), Stop> {
@@ -47,7 +47,7 @@ pub(super) fn gather<'a>(
         return Err(Stop::Ask(needs));
     }
     let gate = dependencies::unmet(observation, spec, pins.as_ref().ok())?;
-    let begun = |pins: &Pins| {
+    let begun = |pins: &Pins<'_>| {
         let run = run_of(spec, target, pins);
         let stages = &observation.stage_set.status.stages;
         // A run with patches or variables has a longer name.

@@ -29,28 +29,27 @@ pub(super) fn build<'a>(
         let Some(artifact) = base.pins.get(&stage.source) else {
             continue;
         };
-        let key = BuildKey {
-            digest: artifact.digest.clone(),
-            path: stage.path.clone(),
-            overlay: overlay.digest.clone(),
-        };
-        let need = |key| Need::Build {
-            key,
-            artifact: artifact.clone(),
+        let need = || Need::Build {
+            key: BuildKey {
+                digest: artifact.digest.clone(),
+                path: stage.path.clone(),
+                overlay: overlay.digest.clone(),
+            },
+            artifact: (*artifact).clone(),
             overlay: Arc::clone(overlay),
         };
-        match observation
-            .facts
-            .builds
-            .get(&key)
-            .map(|fact| (&fact.value, fact))
-        {
-            None => needs.push(need(key)),
+        // A key of its own would be three texts made for nothing.
+        let mut builds = observation.facts.builds.iter();
+        let known = builds.find(|(key, _)| {
+            key.digest == artifact.digest && key.path == stage.path && key.overlay == overlay.digest
+        });
+        match known.map(|(_, fact)| (&fact.value, fact)) {
+            None => needs.push(need()),
             Some((BuildState::Built(objects), _)) => built.push(objects),
             Some((BuildState::Failed(failure), fact)) => {
                 let until = retry_at(fact.at, failure, fact.failures);
                 if observation.now >= until {
-                    needs.push(need(key));
+                    needs.push(need());
                 } else if failed.is_none() {
                     failed = Some((index, failure, until));
                 }

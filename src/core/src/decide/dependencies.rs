@@ -161,7 +161,7 @@ fn unreadable(state: &DependencyState) -> Option<&Failure> {
 pub(super) fn unmet(
     observation: &Observation,
     spec: &Spec,
-    pins: Option<&Pins>,
+    pins: Option<&Pins<'_>>,
 ) -> Result<Option<Box<Report>>, Stop> {
     let mut said = Vec::new();
     let mut seen = BTreeSet::new();
@@ -219,7 +219,7 @@ pub(super) fn unmet(
 }
 
 /// Why a dependency isn't good enough, in words that follow its name.
-fn obstacle(state: &DependencyState, pins: Option<&Pins>) -> Option<String> {
+fn obstacle(state: &DependencyState, pins: Option<&Pins<'_>>) -> Option<String> {
     let found = match state {
         DependencyState::Found(found) => found,
         DependencyState::Absent => {
@@ -242,9 +242,9 @@ fn obstacle(state: &DependencyState, pins: Option<&Pins>) -> Option<String> {
 }
 
 /// A source that both deliver, and that the dependency has delivered at another revision (K08).
-fn other_revision(found: &Dependency, pins: &Pins) -> Option<String> {
+fn other_revision(found: &Dependency, pins: &Pins<'_>) -> Option<String> {
     pins.iter()
-        .filter(|(source, _)| found.sources.contains(source))
+        .filter(|(source, _)| found.sources.contains(**source))
         .find_map(|(source, pin)| {
             let applied = found.applied.get(&pin_key(source));
             (applied != Some(&pin.revision)).then(|| {

@@ -11,6 +11,7 @@ use stageset_api::reason::Reason;
 
 use crate::failure::{Failure, FailureClass};
 use crate::identity::{Identity, Target, Tenancy};
+use crate::object::hex;
 use crate::observation::{BuildOverlay, Observation, VariableState};
 use crate::plan::Need;
 use crate::spec::{Overlay, Spec, Stage, VariableReference, VariableSource};
@@ -237,12 +238,6 @@ impl Named {
     }
 
     fn finish(self) -> String {
-        use std::fmt::Write as _;
-        let mut text = String::new();
-        for byte in self.0.finalize() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        hex(&self.0.finalize())
     }
 }

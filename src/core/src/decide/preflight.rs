@@ -172,11 +172,11 @@ impl<'a> Review<'a> {
             if for_all.get(&kind) == Some(&true) {
                 continue;
             }
-            let right = needed.right();
-            let namespace = review_namespace(observation, &right);
+            let namespace = review_namespace(observation, needed.key.namespace.as_ref());
             let Some(rules) = self.rules(identity, namespace, &mut needs) else {
                 continue;
             };
+            let right = needed.right();
             unbound &= rules.are_nobodys() && rules.complete;
             for_all
                 .entry(kind)
@@ -266,7 +266,7 @@ impl<'a> Review<'a> {
 /// When the older of the reviews that speak of this right was made.
 fn last_asked(observation: &Observation, identity: &Identity, right: &Right) -> Option<Timestamp> {
     let reviews = &observation.facts.reviews;
-    let namespace = review_namespace(observation, right);
+    let namespace = review_namespace(observation, right.namespace.as_ref());
     let rules = reviews.rules(identity, namespace).map(|fact| fact.at);
     let access = reviews.access(identity, &right.of_any_name());
     rules.into_iter().chain(access.map(|fact| fact.at)).min()
@@ -285,18 +285,15 @@ fn reviews(observation: &Observation, identity: &Identity, rights: &[Right]) -> 
         }
         needs.push(Need::Rules {
             identity: identity.clone(),
-            namespace: review_namespace(observation, right).to_owned(),
+            namespace: review_namespace(observation, right.namespace.as_ref()).to_owned(),
         });
     }
     needs
 }
 
 /// Rights to cluster-scoped objects stand in the review of any namespace.
-fn review_namespace<'r>(observation: &'r Observation, right: &'r Right) -> &'r str {
-    match &right.namespace {
-        Some(namespace) => namespace,
-        None => observation.stage_set.namespace.as_str(),
-    }
+fn review_namespace<'r>(observation: &'r Observation, namespace: Option<&'r String>) -> &'r str {
+    namespace.map_or(observation.stage_set.namespace.as_str(), String::as_str)
 }
 
 /// One verb on one object.

@@ -30,7 +30,7 @@ pub(super) struct Release<'a> {
     pub observation: &'a Observation,
     pub spec: &'a Spec,
     pub target: &'a Target,
-    pub pins: &'a Pins,
+    pub pins: &'a Pins<'a>,
     pub inventories: &'a BTreeMap<StageName, StageInventory>,
     /// Names this run: changes with the content and what shapes it, and with nothing else (K07).
     pub run: String,
@@ -304,7 +304,7 @@ fn in_both<'a>(a: &'a [Arc<Desired>], b: &'a [Arc<Desired>]) -> Vec<(&'a Desired
 
 /// The run's name: what is delivered, and everything that shapes it. Intervals and time-outs are left
 /// out, so that changing them doesn't begin the release anew.
-pub(super) fn run_of(spec: &Spec, target: &Target, pins: &Pins) -> String {
+pub(super) fn run_of(spec: &Spec, target: &Target, pins: &Pins<'_>) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         // Length first, so that no two lists of texts run together to one.

@@ -1,10 +1,9 @@
 //! Resolving and pinning: every stage's source, before anything else happens.
 
-use std::collections::BTreeMap;
-
 use stageset_api::reason::Reason;
 
 use crate::failure::{Failure, FailureClass};
+use crate::few::Few;
 use crate::names::ServiceAccountName;
 use crate::observation::{Artifact, Observation, SourceState};
 use crate::plan::Need;
@@ -17,30 +16,30 @@ use super::freshness::{Use, jittered, judge};
 use super::report::{Report, Wait, retry_interval};
 
 /// The artifact that each source is pinned to in this pass.
-pub(super) type Pins = BTreeMap<SourceReference, Artifact>;
+pub(super) type Pins<'a> = Few<&'a SourceReference, &'a Artifact>;
 
 /// Pins every source, or says which one can't be.
 ///
 /// A foreign source is refused unread under `--no-cross-namespace-refs` (S31, S33). Sources that
 /// aren't usable are looked at again after the retry interval, or at once when a watch tells of them.
-pub(super) fn pin(
-    observation: &Observation,
-    spec: &Spec,
+pub(super) fn pin<'a>(
+    observation: &'a Observation,
+    spec: &'a Spec,
     needs: &mut Vec<Need>,
-) -> Result<Pins, Stop> {
+) -> Result<Pins<'a>, Stop> {
     foreign::sources_are_allowed(observation, spec)?;
-    let mut pins = Pins::new();
+    let mut pins = Pins::default();
     let mut stop = None;
     for stage in &spec.stages {
         let source = &stage.source;
-        if pins.contains_key(source) {
+        if pins.get(source).is_some() {
             continue;
         }
         let account = stage.account(spec);
         let pinned = pin_one(observation, spec, account, source, needs);
         match pinned {
             Ok(Some(artifact)) => {
-                pins.insert(source.clone(), artifact);
+                pins.insert(source, artifact);
             }
             Ok(None) => {}
             Err(report) => {
@@ -55,13 +54,13 @@ pub(super) fn pin(
 }
 
 /// One source, for this account; `None` while facts are missing.
-pub(super) fn pin_one(
-    observation: &Observation,
+pub(super) fn pin_one<'a>(
+    observation: &'a Observation,
     spec: &Spec,
     account: Option<&ServiceAccountName>,
     source: &SourceReference,
     needs: &mut Vec<Need>,
-) -> Result<Option<Artifact>, Box<Report>> {
+) -> Result<Option<&'a Artifact>, Box<Report>> {
     match foreign::may_read(observation, spec, account, Named::Source(source), needs) {
         Reading::Allowed => {}
         Reading::Asked => return Ok(None),
@@ -87,12 +86,12 @@ pub(super) fn pin_one(
         Use::Rely(state) => state,
     };
     let (reason, message) = match state {
-        SourceState::Ready(artifact) => return Ok(Some(artifact.clone())),
+        SourceState::Ready(artifact) => return Ok(Some(artifact)),
         SourceState::NotReady {
             artifact: Some(artifact),
             ..
         } if pinned_before(observation, source, artifact) => {
-            return Ok(Some(artifact.clone()));
+            return Ok(Some(artifact));
         }
         SourceState::NotReady { message, .. } => (
             Reason::SourceNotReady,

@@ -10,7 +10,7 @@ use stageset_api::reason::Reason;
 
 use crate::judge::health::can_regress;
 use crate::object::ObjectKey;
-use crate::observation::{Health, Live, Phase, Tracking};
+use crate::observation::{Health, Live, ObjectFacts, Phase, Tracking};
 use crate::plan::{Need, Purpose};
 use crate::time::Timestamp;
 
@@ -32,6 +32,14 @@ const UNSAID: Duration = Duration::from_secs(1);
 /// An object that was ready and has moved is looked at again at once, but not more often than this:
 /// some write their status all the time.
 const SECOND_LOOK: Duration = Duration::from_secs(10);
+
+/// An object as it was seen, with all that is known of it.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub key: &'a ObjectKey,
+    pub live: &'a Live,
+    pub facts: Option<&'a ObjectFacts>,
+}
 
 /// What is in the way of a stage, added up.
 pub(super) struct Tally {
@@ -99,7 +107,7 @@ pub(super) fn ready(
     release: &Release<'_>,
     stage: &StageView<'_>,
     applied: bool,
-    settled: &[(&ObjectKey, &Live)],
+    settled: &[Seen<'_>],
 ) -> Result<Option<Timestamp>, Stop> {
     let observation = release.observation;
     let since = since(release, stage, applied);
@@ -244,11 +252,12 @@ fn tally_applied(
     tally: &mut Tally,
     release: &Release<'_>,
     stage: &StageView<'_>,
-    settled: &[(&ObjectKey, &Live)],
+    settled: &[Seen<'_>],
     since: Timestamp,
 ) {
     let now = release.observation.now;
-    for (key, live) in settled {
+    for seen in settled {
+        let Seen { key, live, .. } = *seen;
         if stage.spec.disable_wait && expressions::about(stage.spec, key).next().is_none() {
             continue;
         }
@@ -256,8 +265,8 @@ fn tally_applied(
         let verdict = verdict(stage, key, live);
         let due = match verdict {
             Verdict::Unread => Some(now),
-            Verdict::Ready => due(release, stage, key, true, since),
-            Verdict::Slow(_) | Verdict::Failed(_) => due(release, stage, key, false, since),
+            Verdict::Ready => due(release, stage, seen, true, since),
+            Verdict::Slow(_) | Verdict::Failed(_) => due(release, stage, seen, false, since),
         };
         if due.is_some_and(|due| due <= now) {
             tally.needs.extend(read(stage, key));
@@ -276,17 +285,16 @@ fn tally_applied(
 fn due(
     release: &Release<'_>,
     stage: &StageView<'_>,
-    key: &ObjectKey,
+    seen: &Seen<'_>,
     ready: bool,
     since: Timestamp,
 ) -> Option<Timestamp> {
     let observation = release.observation;
-    let facts = stage.facts(key);
-    let tracking = facts.map_or(Tracking::Polled, |facts| facts.tracking);
-    let at = facts.and_then(|facts| Some(facts.live.as_ref()?.at));
-    let judged = || expressions::about(stage.spec, key).next().is_some();
+    let tracking = seen.facts.map_or(Tracking::Polled, |facts| facts.tracking);
+    let at = seen.facts.and_then(|facts| Some(facts.live.as_ref()?.at));
+    let judged = || expressions::about(stage.spec, seen.key).next().is_some();
     match (ready, tracking) {
-        (true, Tracking::Moved) if can_regress(key) || judged() => {
+        (true, Tracking::Moved) if can_regress(seen.key) || judged() => {
             Some(at.map_or(observation.now, |at| at.plus(SECOND_LOOK)))
         }
         (true, _) | (_, Tracking::Watched) => None,
@@ -310,16 +318,16 @@ fn read(stage: &StageView<'_>, key: &ObjectKey) -> Option<Need> {
 pub(super) fn look_again<'a>(
     release: &Release<'_>,
     stage: &StageView<'_>,
-    unready: impl Iterator<Item = &'a ObjectKey>,
+    unready: impl Iterator<Item = Seen<'a>>,
     since: Timestamp,
 ) -> Result<Timestamp, Stop> {
     let observation = release.observation;
     let mut needs = Vec::new();
     let mut next = observation.now.plus(observation.config.default_interval);
-    for key in unready {
-        match due(release, stage, key, false, since) {
+    for seen in unready {
+        match due(release, stage, &seen, false, since) {
             None => {}
-            Some(due) if due <= observation.now => needs.extend(read(stage, key)),
+            Some(due) if due <= observation.now => needs.extend(read(stage, seen.key)),
             Some(due) => next = next.min(due),
         }
     }

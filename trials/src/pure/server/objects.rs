@@ -1,5 +1,7 @@
 //! Objects of the tenant's world: tried, read, written, deleted.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +97,7 @@ impl Server {
             ));
         }
         if let Some(fixed) = stored.and_then(|stored| stored.fixed.as_ref())
-            && *fixed != annotation(object, CONTENT)
+            && *fixed != said(object).0
         {
             return Err(Refusal::new(
                 422,
@@ -215,8 +217,7 @@ impl Server {
     /// Writes an object as an apply does; whether that changed anything.
     fn write(&mut self, object: &Desired) -> bool {
         let key = &object.reference.key;
-        let content = annotation(object, CONTENT);
-        let keep = annotation(object, "stages.metio.wtf/prune") == "disabled";
+        let (content, keep) = said(object);
         if let Some(stored) = self.objects.get(key)
             && stored.digest.as_ref() == Some(&object.digest)
             && stored.owner.as_ref() == Some(&object.owner)
@@ -416,9 +417,25 @@ impl Server {
     }
 }
 
-fn annotation(object: &Desired, name: &str) -> String {
-    object.body.value()["metadata"]["annotations"][name]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+thread_local! {
+    /// By digest: taking a manifest apart takes longer than all the rest of a write.
+    static SAID: RefCell<BTreeMap<String, (String, bool)>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// What the annotations of an object say: its content, and whether it is to be kept.
+fn said(object: &Desired) -> (String, bool) {
+    SAID.with_borrow_mut(|known| {
+        if let Some(said) = known.get(&object.digest) {
+            return said.clone();
+        }
+        let manifest = object.body.value();
+        let annotation = |name: &str| manifest["metadata"]["annotations"][name].as_str();
+        let content = annotation(CONTENT).unwrap_or_default().to_owned();
+        let said = (
+            content,
+            annotation("stages.metio.wtf/prune") == Some("disabled"),
+        );
+        known.insert(object.digest.clone(), said.clone());
+        said
+    })
 }

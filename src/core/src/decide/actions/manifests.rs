@@ -145,7 +145,7 @@ fn artifact(this: This<'_>, manifests: &Manifests) -> Result<Artifact, Go> {
         &mut needs,
     ) {
         _ if !needs.is_empty() => Err(Go::Stop(Stop::Ask(needs))),
-        Ok(Some(artifact)) => Ok(artifact),
+        Ok(Some(artifact)) => Ok(artifact.clone()),
         Ok(None) => Err(Go::Stop(Stop::Ask(Vec::new()))),
         Err(report) => {
             let until = report.until(release.observation);

@@ -151,7 +151,7 @@ impl Report {
     }
 
     /// Records the pins that this run works with.
-    pub(super) fn attempting(mut self, pins: &Pins) -> Self {
+    pub(super) fn attempting(mut self, pins: &Pins<'_>) -> Self {
         self.attempted = Some(revisions(pins));
         self
     }
@@ -305,7 +305,7 @@ pub(super) fn retry_interval(observation: &Observation, spec: &Spec) -> Duration
         .unwrap_or_else(|| spec.interval.unwrap_or(observation.config.default_interval))
 }
 
-fn revisions(pins: &Pins) -> BTreeMap<String, String> {
+fn revisions(pins: &Pins<'_>) -> BTreeMap<String, String> {
     pins.iter()
         .map(|(source, pin)| (pin_key(source), pin.revision.clone()))
         .collect()

@@ -22,11 +22,34 @@ impl Report {
     /// The status with this report in it.
     pub(in super::super) fn status(&self, observation: &Observation) -> Status {
         let stage_set = &observation.stage_set;
-        let mut status = stage_set.status.clone();
-        if let Some(ours) = &observation.config.release {
+        let recorded = &stage_set.status;
+        let mut status = Status {
+            observed_generation: recorded.observed_generation,
+            last_handled_reconcile_at: recorded.last_handled_reconcile_at.clone(),
+            conditions: self.conditions(observation),
+            last_attempted_revisions: self
+                .attempted
+                .as_ref()
+                .unwrap_or(&recorded.last_attempted_revisions)
+                .clone(),
+            last_applied_revisions: self
+                .applied
+                .as_ref()
+                .unwrap_or(&recorded.last_applied_revisions)
+                .clone(),
+            stages: match &stage_set.spec {
+                Ok(spec) => self.stages_of(observation, spec),
+                Err(_) => recorded.stages.clone(),
+            },
+            action_failures: recorded.action_failures,
             // Whoever reports handles it (K24).
-            status.handled_by = Some(ours.clone());
-        }
+            handled_by: observation
+                .config
+                .release
+                .as_ref()
+                .or(recorded.handled_by.as_ref())
+                .cloned(),
+        };
         if self.reason != Reason::Suspended {
             status.observed_generation = stage_set.generation;
             if stage_set.requested_at.is_some() {
@@ -35,22 +58,12 @@ impl Report {
                     .clone_from(&stage_set.requested_at);
             }
         }
-        if let Some(attempted) = &self.attempted {
-            status.last_attempted_revisions.clone_from(attempted);
-        }
-        if let Some(applied) = &self.applied {
-            status.last_applied_revisions.clone_from(applied);
-        }
-        if let Ok(spec) = &stage_set.spec {
-            status.stages = self.stages_of(observation, spec);
-        }
         if self.applied.is_some() {
             status.action_failures = 0;
         }
         if self.reason != Reason::Suspended {
             actions::forgive(observation, &mut status);
         }
-        status.conditions = self.conditions(observation);
         status
     }
 
@@ -74,7 +87,9 @@ impl Report {
         for (_, note) in actions::notes(observation) {
             message = format!("{message}; {note}");
         }
-        let message = cut(&message);
+        if message.len() > MESSAGE_MAX {
+            message = cut(&message);
+        }
         let mut conditions = vec![condition(
             observation,
             "Ready",

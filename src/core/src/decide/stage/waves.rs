@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use stageset_api::reason::Reason;
 
-use crate::object::{Desired, ObjectKey};
-use crate::observation::{Health, Live};
+use crate::object::Desired;
+use crate::observation::Health;
 use crate::plan::{EventKind, Operation, TenantOperation};
 use crate::time::Timestamp;
 use crate::waves::{Wave, apply_order};
@@ -15,13 +15,13 @@ use super::super::object::{self, Delivery, ObjectFailure, Step};
 use super::super::preflight::Foresight;
 use super::super::release::{Release, StageView};
 use super::super::report::{self, Report, Wait};
-use super::super::verify;
+use super::super::verify::{self, Seen};
 use super::failure::refused;
 use super::record::{Ahead, announce};
 
 /// What was written of a stage, or stands as it should.
 pub(super) struct Written<'a> {
-    pub live: Vec<(&'a ObjectKey, &'a Live)>,
+    pub live: Vec<Seen<'a>>,
     /// Objects that are left as they are for now, since somebody else keeps changing them.
     pub contested: Vec<ObjectFailure<'a>>,
 }
@@ -77,9 +77,10 @@ fn one_wave<'a>(
     let mut waits: Option<(Vec<String>, Timestamp)> = None;
     let mut failures = Vec::new();
     for object in in_wave(stage, wave) {
-        let facts = stage.facts(&object.reference.key);
+        let key = &object.reference.key;
+        let facts = stage.facts(key);
         match object::step(&delivery, object, facts) {
-            Step::Settled(live) => written.live.push((&object.reference.key, live)),
+            Step::Settled(live) => written.live.push(Seen { key, live, facts }),
             Step::Ask(need) => needs.push(need),
             Step::Write(operation) => writes.push((apply_order(&object.reference), operation)),
             Step::TakeOver(operation) => takeovers.push(operation),
@@ -98,7 +99,7 @@ fn one_wave<'a>(
             }
             Step::Fail(failure) => failures.push(failure),
             Step::Contested(live, failure) => {
-                written.live.push((&object.reference.key, live));
+                written.live.push(Seen { key, live, facts });
                 written.contested.push(failure);
             }
         }
@@ -189,7 +190,7 @@ fn wave_is_ready(
     release: &Release<'_>,
     stage: &StageView<'_>,
     wave: Wave,
-    settled: &[(&ObjectKey, &Live)],
+    settled: &[Seen<'_>],
 ) -> Result<(), Stop> {
     let observation = release.observation;
     let Some(bound) = wave.must_be_ready() else {
@@ -197,32 +198,34 @@ fn wave_is_ready(
     };
     let mut unready = Vec::new();
     let mut since: Option<Timestamp> = None;
-    for (key, live) in settled {
-        let said = match &live.health {
+    for seen in settled {
+        let said = match &seen.live.health {
             Health::Current => continue,
             Health::InProgress(said) => said.clone(),
             Health::Failed(said) => format!("failed: {said}"),
             Health::Terminating => "it is being deleted".to_owned(),
         };
-        let seen = stage
-            .facts(key)
-            .and_then(|facts| facts.settled.as_ref())
-            .map(|settled| settled.since);
-        since = match (since, seen) {
+        let settled = seen.facts.and_then(|facts| facts.settled.as_ref());
+        since = match (since, settled.map(|settled| settled.since)) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        unready.push((*key, said));
+        unready.push((seen, said));
     }
     if unready.is_empty() {
         return Ok(());
     }
     let since = since.unwrap_or(observation.now);
     let waited = observation.now.since(since);
-    let look = verify::look_again(release, stage, unready.iter().map(|(key, _)| *key), since)?;
+    let look = verify::look_again(
+        release,
+        stage,
+        unready.iter().map(|(seen, _)| **seen),
+        since,
+    )?;
     let list: Vec<String> = unready
         .iter()
-        .map(|(key, said)| format!("{key} ({said})"))
+        .map(|(seen, said)| format!("{} ({said})", seen.key))
         .collect();
     let late = if waited >= bound {
         format!(", for more than {} s now", bound.as_secs())
