@@ -20,10 +20,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // The loop is one task; another thread keeps probes and lease alive beside a long decision.
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
+    // Probes, metrics, gates, webhook and lease; the loop has a thread of its own.
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match builder.worker_threads(threads).enable_all().build() {
+    let runtime = match builder.worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("no runtime: {error}");

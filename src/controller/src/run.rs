@@ -11,6 +11,7 @@ use stageset_api::names;
 use stageset_cluster::connection::Count;
 use stageset_cluster::{Connection, Ports, RequestIdentity};
 use stageset_core::observation::{Config, ControllerRelease};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
@@ -37,6 +38,18 @@ pub struct Candidate {
     pub namespace: String,
     /// A name that no other replica has.
     pub identity: String,
+    /// To the Lease's API server.
+    pub connection: Connection,
+    /// Where the campaign runs. In production neither this nor the connection is the loop's, so that
+    /// the lease is renewed beside a decision that takes long.
+    pub runtime: Handle,
+}
+
+impl Candidate {
+    fn counted(mut self, count: &Count) -> Self {
+        self.connection = self.connection.counted(count);
+        self
+    }
 }
 
 /// What the process around the loop gives it and reads from it.
@@ -126,7 +139,7 @@ pub async fn run(
                 .map(|at| format!("{at:.6}"))
                 .unwrap_or_default()
         };
-        InOffice::start(&connection, candidate, &options.lease, wall)
+        InOffice::start(candidate.counted(&count), &options.lease, wall)
     });
 
     let mut shutdown = std::pin::pin!(shutdown);
@@ -230,16 +243,15 @@ struct InOffice {
 
 impl InOffice {
     fn start(
-        connection: &Connection,
         candidate: Candidate,
         lease: &str,
         wall: impl Fn() -> String + Send + Sync + 'static,
     ) -> Self {
-        let client = connection.client(RequestIdentity::Controller);
+        let client = candidate.connection.client(RequestIdentity::Controller);
         let leases = Leases::new(client, candidate.namespace, lease);
         let (told, leadership) = watch::channel(Leadership::Standby);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
+        let task = candidate.runtime.spawn(async move {
             let mut campaign = Campaign::new(leases, candidate.identity, wall);
             tokio::select! {
                 biased;

@@ -13,6 +13,7 @@ use stageset_cluster::remote::DialRemote;
 use stageset_cluster::{Clock, Connection, Discovery, Ports, Remotes, Renderer, Settings, Silent};
 use stageset_core::kubeconfig::Allowed;
 use stageset_core::observation::Config;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -52,6 +53,12 @@ pub enum StartError {
     /// No signal handler.
     #[error("signals can't be listened for: {0}")]
     Signals(#[source] io::Error),
+    /// No runtime for the loop.
+    #[error("no runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// The loop panicked.
+    #[error("the loop failed by a defect of the controller; please report it: {0}")]
+    Defect(#[source] tokio::task::JoinError),
     /// The loop ended by itself.
     #[error("{0}")]
     Run(#[from] RunError),
@@ -133,6 +140,8 @@ pub async fn start(mut options: Options) -> Result<(), StartError> {
     let candidate = options.leader_elect.then(|| Candidate {
         namespace: own_namespace(&config),
         identity: format!("{instance}_{}", unique()),
+        connection: connection.clone(),
+        runtime: Handle::current(),
     });
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -144,7 +153,7 @@ pub async fn start(mut options: Options) -> Result<(), StartError> {
         "starting"
     );
     let ports = Ports {
-        connection,
+        connection: Connection::from_config(&config)?,
         budget: Budget::default(),
         artifacts: Arc::new(artifacts),
         hooks: Arc::new(hooks),
@@ -161,24 +170,36 @@ pub async fn start(mut options: Options) -> Result<(), StartError> {
             ..Settings::default()
         },
     };
-    let ended = run(
-        &options,
-        ports,
-        Process {
-            metrics,
-            missing,
-            gate,
-            candidate,
-        },
-        stop,
-    )
-    .await;
+    let process = Process {
+        metrics,
+        missing,
+        gate,
+        candidate,
+    };
+    let ended = alone(move || async move { run(&options, ports, process, stop).await }).await;
     if let Some(webhook) = webhook {
         webhook.stop().await;
     }
-    ended?;
+    ended??;
     info!("stopped");
     Ok(())
+}
+
+/// Runs the loop, its passes, watches and connections on one thread of their own: what they tell each
+/// other costs no system call there, and one that decides for long keeps neither probes nor lease
+/// waiting.
+async fn alone<T: Send + 'static, F: Future<Output = T>>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, StartError> {
+    let thread = tokio::task::spawn_blocking(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build()?;
+        Ok(runtime.block_on(work()))
+    });
+    match thread.await {
+        Ok(ended) => ended.map_err(StartError::Runtime),
+        Err(panicked) => Err(StartError::Defect(panicked)),
+    }
 }
 
 async fn start_webhook(

@@ -20,6 +20,7 @@ use stageset_core::observation::Config;
 use stageset_core::time::Timestamp;
 use stageset_render::{Tree, pack};
 use stageset_sim::{AuditRecord, SimulatedCluster, User};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -277,10 +278,6 @@ impl World {
         let metrics = Metrics::new();
         let gate = Gate::default();
         let (told, missing) = watch::channel(Vec::new());
-        let candidate = identity.map(|identity| Candidate {
-            namespace: "default".to_owned(),
-            identity: identity.to_owned(),
-        });
         let (door, latency) = (self.cluster.door(user), self.latency);
         let slow = tower::service_fn(move |request: http::Request<kube::client::Body>| {
             let mut door = door.clone();
@@ -291,8 +288,15 @@ impl World {
                 tower::Service::call(&mut door, request).await
             }
         });
+        let connection = Connection::from_service(slow);
+        let candidate = identity.map(|identity| Candidate {
+            namespace: "default".to_owned(),
+            identity: identity.to_owned(),
+            connection: connection.clone(),
+            runtime: Handle::current(),
+        });
         let ports = Ports {
-            connection: Connection::from_service(slow),
+            connection,
             budget: Budget::default(),
             artifacts: Arc::new(self.artifacts.clone()),
             hooks: Arc::new(Deaf),

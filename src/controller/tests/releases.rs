@@ -59,7 +59,7 @@ async fn a_first_release_becomes_ready_as_its_tenant() {
         r#"stageset_stage_ready{namespace="payments",stageset="shop",stage="app"} 1"#,
         r#"stageset_api_requests_total{verb="patch",plane="tenant"} "#,
         r#"stageset_api_requests_total{verb="watch",plane="tenant"} "#,
-        r#"stageset_api_requests_total{verb="list",plane="controller"} "#,
+        r#"stageset_api_requests_total{verb="watch",plane="controller"} "#,
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }

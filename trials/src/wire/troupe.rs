@@ -14,6 +14,7 @@ use stageset_core::kubeconfig::Allowed;
 use stageset_core::observation::Config;
 use stageset_core::time::Timestamp;
 use stageset_sim::{SimulatedCluster, User};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -92,8 +93,9 @@ impl Troupe {
             }
         };
         let now = self.cluster.now().as_millisecond() + skew * 1000;
+        let connection = Connection::from_service(door);
         let ports = Ports {
-            connection: Connection::from_service(door),
+            connection: connection.clone(),
             remotes: Arc::new(remotes),
             budget: Budget::default(),
             hooks: Arc::new(Receiver(passage)),
@@ -123,6 +125,8 @@ impl Troupe {
             candidate: Some(Candidate {
                 namespace: "default".to_owned(),
                 identity: format!("controller-{process}-{life}"),
+                connection,
+                runtime: Handle::current(),
             }),
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -134,6 +134,12 @@ pub(crate) async fn release(api: &Api, fleet: &str, count: usize, suspend: bool)
     api.all_good(calls.collect()).await
 }
 
+/// Deletes the StageSets of a fleet.
+pub(crate) async fn withdraw(api: &Api, fleet: &str, count: usize) -> Result<()> {
+    let calls = (0..count).map(|index| Call::delete(stage_set(&namespace(fleet, index))));
+    api.all_good(calls.collect()).await
+}
+
 /// The API path of a namespace's StageSet.
 pub(crate) fn stage_set(ns: &str) -> String {
     format!("/apis/stages.metio.wtf/v1/namespaces/{ns}/stagesets/web")

@@ -1,15 +1,17 @@
 //! One list-and-watch loop.
 //!
-//! It lists in pages, watches from there with bookmarks, resumes where it was when the server ends
-//! the watch, and lists again when the server has forgotten that point (410). Each request to watch
-//! lasts less than five minutes, so that a right that was taken away is noticed (K17). After every
-//! failure it tells its sink that it vouches for nothing any more; when a watch has started, that
-//! it does again.
+//! What there is comes as the first events of the watch (KEP-3157), which is one request and never a
+//! whole list in memory; a server that doesn't do that is asked for a list in pages, and for a watch
+//! from there. Bookmarks keep the place; it resumes there when the server ends the watch, and begins
+//! anew when the server has forgotten that point (410). Each request to watch lasts less than five
+//! minutes, so that a right that was taken away is noticed (K17). After every failure it tells its
+//! sink that it vouches for nothing any more; when a watch stands, that it does again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::core::params::{ListParams, WatchParams};
+use kube::core::watch::BookmarkMeta;
 use kube::core::{Request, WatchEvent};
 use serde_json::Value;
 use stageset_api::field::text_field;
@@ -27,6 +29,8 @@ const PAGE: u32 = 500;
 const WATCH_SECONDS: u32 = 290;
 /// Silence beyond the agreed end of a watch after which the connection counts as dead.
 const OVERDUE: Duration = Duration::from_secs(10);
+/// Silence in the middle of the beginning of a stream after which a list is asked for instead.
+const BEGINNING: Duration = Duration::from_secs(30);
 /// A watch that lasts less counts as a failure, or a server that ends each at once would be asked
 /// in a hot loop.
 const SHORT: Duration = Duration::from_secs(1);
@@ -57,7 +61,7 @@ pub enum WatchError {
     /// Silence beyond the agreed end.
     #[error("the watch fell silent")]
     Silent,
-    /// It started and ended within a second.
+    /// It started and ended within a second, or before all was told that there is.
     #[error("the API server ends the watch at once")]
     TooShort,
 }
@@ -115,13 +119,53 @@ pub trait Sink: Send + Sync + 'static {
     }
 }
 
+/// Where a reflector goes on.
+#[derive(Debug)]
+enum Place {
+    /// Nothing is known yet, or no longer.
+    Nowhere,
+    /// The same, and the server has just shown that it doesn't stream what there is.
+    Unstreamed,
+    /// All up to this version is known.
+    At(String),
+}
+
+impl Place {
+    /// `object` was told last. A beginning isn't a place before it is whole.
+    fn advance(&mut self, object: &Value) {
+        if let (Self::At(version), Some(newer)) =
+            (self, text_field(object, "/metadata/resourceVersion"))
+        {
+            newer.clone_into(version);
+        }
+    }
+}
+
+/// What a stream has told so far of what there is.
+#[derive(Debug)]
+struct Beginning<T> {
+    objects: Vec<T>,
+    /// What has happened since; the server may tell that before it says that the beginning is over.
+    since: Vec<News<T>>,
+}
+
+impl<T> Beginning<T> {
+    fn take(&mut self, news: News<T>, added: bool) {
+        match news {
+            News::Changed(object) if added && self.since.is_empty() => self.objects.push(object),
+            news => self.since.push(news),
+        }
+    }
+}
+
 /// Keeps one watch up, until it is dropped. `poke` ends a pause between two tries.
 pub async fn reflect<S: Sink>(connection: Connection, on: WatchOn, poke: Arc<Notify>, mut sink: S) {
     let mut backoff = sink.backoff();
-    let mut version = None;
+    let mut place = Place::Nowhere;
     loop {
         let begun = Instant::now();
-        let error = match cycle(&connection, &on, &mut version, &mut sink).await {
+        let error = match cycle(&connection, &on, &mut place, &mut sink).await {
+            Ok(()) if matches!(place, Place::Unstreamed) => continue,
             Ok(()) if begun.elapsed() >= SHORT => {
                 backoff.reset();
                 continue;
@@ -144,71 +188,89 @@ pub async fn reflect<S: Sink>(connection: Connection, on: WatchOn, poke: Arc<Not
     }
 }
 
-/// Lists if needed, then watches once. Ok = the watch ended as agreed, or has to list anew.
+/// Watches once, from the beginning if nothing is known. Ok = the watch ended as agreed, or has to
+/// begin anew.
 async fn cycle<S: Sink>(
     connection: &Connection,
     on: &WatchOn,
-    version: &mut Option<String>,
+    place: &mut Place,
     sink: &mut S,
 ) -> Result<(), WatchError> {
-    // A place is held while a watch lasts and not while it pauses.
-    let place = connection.watch_client(on.identity.clone())?;
-    let from = if let Some(version) = version.clone() {
-        version
-    } else {
-        let (objects, listed) = list(&place, on, sink).await?;
-        sink.take(News::Listed(objects));
-        *version = Some(listed.clone());
-        listed
+    // Held while a watch lasts and not while it pauses.
+    let client = connection.watch_client(on.identity.clone())?;
+    let mut beginning = None;
+    let from = match place {
+        Place::At(version) => version.clone(),
+        Place::Nowhere => {
+            beginning = Some(Beginning {
+                objects: Vec::new(),
+                since: Vec::new(),
+            });
+            String::new()
+        }
+        Place::Unstreamed => {
+            let (objects, version) = list(&client, on, sink).await?;
+            sink.take(News::Listed(objects));
+            *place = Place::At(version.clone());
+            version
+        }
     };
+    let streamed = beginning.is_some();
     let seconds = WATCH_SECONDS - u32::try_from(spread(&on.to_string()) % 60).unwrap_or(0);
-    let params = WatchParams {
-        label_selector: on.selector.clone(),
-        field_selector: None,
-        timeout: Some(seconds),
-        bookmarks: true,
-        send_initial_events: false,
-    };
-    let request = Request::new(on.path());
-    let request = if on.metadata_only {
-        request.watch_metadata(&params, &from)
-    } else {
-        request.watch(&params, &from)
-    };
-    let request = request.map_err(|error| WatchError::Invalid(error.to_string()))?;
-    let mut events = match place.watch(request).await {
+    let mut events = match client.watch(request(on, &from, seconds, streamed)?).await {
         Ok(events) => events,
         Err(failure) if failure.status() == Some(410) => {
-            *version = None;
+            *place = Place::Nowhere;
+            return Ok(());
+        }
+        // So answers a server whose feature gate WatchList is off.
+        Err(failure) if streamed && matches!(failure.status(), Some(400 | 422)) => {
+            *place = Place::Unstreamed;
             return Ok(());
         }
         Err(error) => return Err(error.into()),
     };
-    sink.take(News::Live);
+    if beginning.is_none() {
+        sink.take(News::Live);
+    }
     let silence = Duration::from_secs(u64::from(seconds)) + OVERDUE;
     loop {
-        let event = timeout(silence, events.next())
-            .await
-            .map_err(|_| WatchError::Silent)?;
-        match event? {
+        let bound = beginning.as_ref().map_or(silence, |_| BEGINNING);
+        let event = match timeout(bound, events.next()).await {
+            Ok(event) => event?,
+            // An API server of somebody's own that doesn't know the option passes over it.
+            Err(_) if beginning.is_some() => {
+                *place = Place::Unstreamed;
+                return Ok(());
+            }
+            Err(_) => return Err(WatchError::Silent),
+        };
+        let added = matches!(event, Some(WatchEvent::Added(_)));
+        let news = match event {
+            None if beginning.is_some() => return Err(WatchError::TooShort),
             None => return Ok(()),
             Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                advance(version, &object);
-                if let Some(item) = sink.reduce(object) {
-                    sink.take(News::Changed(item));
-                }
+                place.advance(&object);
+                sink.reduce(object).map(News::Changed)
             }
             Some(WatchEvent::Deleted(object)) => {
-                advance(version, &object);
-                if let Some(item) = sink.reduce(object) {
-                    sink.take(News::Deleted(item));
-                }
+                place.advance(&object);
+                sink.reduce(object).map(News::Deleted)
             }
             Some(WatchEvent::Bookmark(bookmark)) => {
-                *version = Some(bookmark.metadata.resource_version);
+                let whole = beginning.take_if(|_| ends_beginning(&bookmark.metadata));
+                if beginning.is_none() {
+                    *place = Place::At(bookmark.metadata.resource_version);
+                }
+                if let Some(Beginning { objects, since }) = whole {
+                    sink.take(News::Listed(objects));
+                    since.into_iter().for_each(|news| sink.take(news));
+                    sink.take(News::Live);
+                }
+                None
             }
             Some(WatchEvent::Error(status)) if status.code == 410 => {
-                *version = None;
+                *place = Place::Nowhere;
                 return Ok(());
             }
             Some(WatchEvent::Error(status)) => {
@@ -217,8 +279,42 @@ async fn cycle<S: Sink>(
                     message: status.message,
                 });
             }
+        };
+        match (news, &mut beginning) {
+            (Some(news), Some(beginning)) => beginning.take(news, added),
+            (Some(news), None) => sink.take(news),
+            (None, _) => {}
         }
     }
+}
+
+/// The request to watch from a version on, or from the beginning.
+fn request(
+    on: &WatchOn,
+    from: &str,
+    seconds: u32,
+    streamed: bool,
+) -> Result<http::Request<Vec<u8>>, WatchError> {
+    let params = WatchParams {
+        label_selector: on.selector.clone(),
+        field_selector: None,
+        timeout: Some(seconds),
+        bookmarks: true,
+        send_initial_events: streamed,
+    };
+    let request = Request::new(on.path());
+    let request = if on.metadata_only {
+        request.watch_metadata(&params, from)
+    } else {
+        request.watch(&params, from)
+    };
+    request.map_err(|error| WatchError::Invalid(error.to_string()))
+}
+
+/// Whether a bookmark says that all there is has been told.
+fn ends_beginning(bookmark: &BookmarkMeta) -> bool {
+    let told = bookmark.annotations.get("k8s.io/initial-events-end");
+    told.is_some_and(|told| told == "true")
 }
 
 /// All pages of a list, each object reduced on arrival, and the version to watch from.
@@ -261,8 +357,5 @@ async fn list<S: Sink>(
     }
 }
 
-fn advance(version: &mut Option<String>, object: &Value) {
-    if let Some(newer) = text_field(object, "/metadata/resourceVersion") {
-        *version = Some(newer.to_owned());
-    }
-}
+#[cfg(test)]
+mod tests;
