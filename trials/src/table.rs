@@ -88,6 +88,13 @@ impl Table {
         &self.contents[stage][usize::from(revision.clamp(1, REVISIONS)) - 1]
     }
 
+    /// The object that is named as `Kind/name`, if any revision of any stage holds it.
+    pub fn key_of(&self, object: &str) -> Option<&ObjectKey> {
+        let (kind, name) = object.split_once('/')?;
+        let mut keys = self.holders.keys();
+        keys.find(|key| key.kind == kind && key.name == name)
+    }
+
     /// The stages that hold an object at any revision; empty for objects of others.
     pub fn holders(&self, key: &ObjectKey) -> &[usize] {
         self.holders.get(key).map_or(&[], Vec::as_slice)

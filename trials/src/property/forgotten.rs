@@ -18,9 +18,7 @@ impl Forgotten {
     pub(super) fn look(&mut self, entry: &Entry, scene: &dyn Scene) {
         match &entry.what {
             What::World(Event::Forget(object)) => {
-                let all = scene.setup().all_items();
-                let found = all.iter().find(|(_, item)| item.to_string() == *object);
-                self.0.extend(found.map(|(_, item)| item.key()));
+                self.0.extend(scene.table().key_of(object).cloned());
             }
             What::Inventory(_, _, after) if entry.effect => {
                 for key in after {

@@ -74,7 +74,9 @@ impl Order {
     fn shown(&mut self, entry: &Entry, key: &ObjectKey, sight: &Sight) {
         let ready = self.ready.entry((entry.process, entry.life)).or_default();
         if sight.ready && !sight.deleting {
-            ready.insert(key.clone(), sight.content.clone());
+            if ready.get(key) != Some(&sight.content) {
+                ready.insert(key.clone(), sight.content.clone());
+            }
         } else {
             ready.remove(key);
         }

@@ -215,11 +215,7 @@ impl Server {
             .objects
             .keys()
             .find(|key| key.kind == kind && key.name == name);
-        in_cluster.cloned().or_else(|| {
-            let items = self.setup.all_items();
-            let item = items.iter().find(|(_, item)| item.to_string() == object);
-            item.map(|(_, item)| item.key())
-        })
+        in_cluster.or_else(|| self.table.key_of(object)).cloned()
     }
 
     fn meddle_with(&mut self, object: &str, event: &Event) {

@@ -26,7 +26,7 @@ pub(super) fn build<'a>(
     let mut built = Vec::with_capacity(spec.stages.len());
     let mut failed: Option<(usize, &Failure, crate::time::Timestamp)> = None;
     for (index, (stage, overlay)) in spec.stages.iter().zip(overlays).enumerate() {
-        let Some(artifact) = base.pins.get(&stage.source) else {
+        let Some(artifact) = base.pins.of(index) else {
             continue;
         };
         let need = || Need::Build {
@@ -35,7 +35,7 @@ pub(super) fn build<'a>(
                 path: stage.path.clone(),
                 overlay: overlay.digest.clone(),
             },
-            artifact: (*artifact).clone(),
+            artifact: artifact.clone(),
             overlay: Arc::clone(overlay),
         };
         // A key of its own would be three texts made for nothing.

@@ -60,6 +60,9 @@ pub(super) fn no_circle(
     spec: &Spec,
     needs: &mut Vec<Need>,
 ) -> Result<(), Stop> {
+    if spec.depends_on.is_empty() {
+        return Ok(());
+    }
     let this = this(observation);
     let mut came_from: BTreeMap<&StageSetReference, &StageSetReference> = BTreeMap::new();
     let mut next: VecDeque<&StageSetReference> = VecDeque::new();
@@ -244,7 +247,7 @@ fn obstacle(state: &DependencyState, pins: Option<&Pins<'_>>) -> Option<String> 
 /// A source that both deliver, and that the dependency has delivered at another revision (K08).
 fn other_revision(found: &Dependency, pins: &Pins<'_>) -> Option<String> {
     pins.iter()
-        .filter(|(source, _)| found.sources.contains(**source))
+        .filter(|(source, _)| found.sources.contains(*source))
         .find_map(|(source, pin)| {
             let applied = found.applied.get(&pin_key(source));
             (applied != Some(&pin.revision)).then(|| {

@@ -123,6 +123,7 @@ pub(super) fn assemble<'a>(
         observation,
         target,
         defined,
+        found: Vec::new(),
         needs: Vec::new(),
     };
     let mut stages = Vec::with_capacity(spec.stages.len());
@@ -133,23 +134,14 @@ pub(super) fn assemble<'a>(
             index,
             spec: stage,
             identity,
-            revision: base
-                .pins
-                .get(&stage.source)
-                .map_or("", |pin| pin.revision.as_str()),
+            revision: base.pins.of(index).map_or("", |pin| pin.revision.as_str()),
             objects: Vec::with_capacity(objects.len()),
             unknown: Vec::new(),
             recorded: observation.stage_set.status.stage(&stage.name),
             known: observation.facts.objects.of(identity),
         };
-        let mut last: Option<(&GroupVersionKind, Scope<'_>)> = None;
         for rendered in objects.iter() {
-            let scope = match &last {
-                Some((gvk, scope)) if **gvk == rendered.gvk => *scope,
-                _ => scopes.of(&rendered.gvk),
-            };
-            last = Some((&rendered.gvk, scope));
-            match scope {
+            match scopes.of(&rendered.gvk) {
                 Scope::Known { plural, namespaced } => {
                     view.objects
                         .push(rendered.placed(plural, namespaced, &owner, &stage.name));
@@ -187,6 +179,8 @@ struct Scopes<'a> {
     observation: &'a Observation,
     target: &'a Target,
     defined: BTreeMap<(&'a str, &'a str), &'a DefinedKind>,
+    /// What was found so far: a release has many objects of few kinds.
+    found: Vec<(&'a GroupVersionKind, Scope<'a>)>,
     needs: Vec<Need>,
 }
 
@@ -204,7 +198,20 @@ enum Scope<'a> {
 }
 
 impl<'a> Scopes<'a> {
-    fn of(&mut self, gvk: &GroupVersionKind) -> Scope<'a> {
+    fn of(&mut self, gvk: &'a GroupVersionKind) -> Scope<'a> {
+        // Kinds differ in their name before they differ in anything else.
+        let same = |known: &GroupVersionKind| {
+            known.kind == gvk.kind && known.group == gvk.group && known.version == gvk.version
+        };
+        if let Some((_, scope)) = self.found.iter().find(|(known, _)| same(known)) {
+            return *scope;
+        }
+        let scope = self.find(gvk);
+        self.found.push((gvk, scope));
+        scope
+    }
+
+    fn find(&mut self, gvk: &GroupVersionKind) -> Scope<'a> {
         let Some(fact) = self.observation.facts.kinds.get(self.target, gvk) else {
             self.ask(gvk);
             return Scope::Asked;
@@ -314,12 +321,12 @@ pub(super) fn run_of(spec: &Spec, target: &Target, pins: &Pins<'_>) -> String {
     if target.remote().is_some() {
         add(target.cluster());
     }
-    for stage in &spec.stages {
+    for (index, stage) in spec.stages.iter().enumerate() {
         add(stage.name.as_str());
         add(&stage.path);
         let account = stage.account(spec);
         add(account.map_or("", |account| account.as_str()));
-        match pins.get(&stage.source) {
+        match pins.of(index) {
             Some(pin) => {
                 add(&pin.revision);
                 add(&pin.digest);

@@ -16,7 +16,24 @@ use super::freshness::{Use, jittered, judge};
 use super::report::{Report, Wait, retry_interval};
 
 /// The artifact that each source is pinned to in this pass.
-pub(super) type Pins<'a> = Few<&'a SourceReference, &'a Artifact>;
+#[derive(Default)]
+pub(super) struct Pins<'a> {
+    /// That of each stage, in stage order.
+    stages: Vec<Option<&'a Artifact>>,
+    sources: Few<&'a SourceReference, &'a Artifact>,
+}
+
+impl<'a> Pins<'a> {
+    /// What the stage of this index delivers, once its source is pinned.
+    pub(super) fn of(&self, stage: usize) -> Option<&'a Artifact> {
+        *self.stages.get(stage)?
+    }
+
+    /// Every source once, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a SourceReference, &'a Artifact)> {
+        self.sources.iter().map(|(source, pin)| (*source, *pin))
+    }
+}
 
 /// Pins every source, or says which one can't be.
 ///
@@ -32,17 +49,21 @@ pub(super) fn pin<'a>(
     let mut stop = None;
     for stage in &spec.stages {
         let source = &stage.source;
-        if pins.get(source).is_some() {
+        if let Some(pin) = pins.sources.get(source).copied() {
+            pins.stages.push(Some(pin));
             continue;
         }
         let account = stage.account(spec);
         let pinned = pin_one(observation, spec, account, source, needs);
         match pinned {
-            Ok(Some(artifact)) => {
-                pins.insert(source, artifact);
+            Ok(pin) => {
+                pins.stages.push(pin);
+                if let Some(artifact) = pin {
+                    pins.sources.insert(source, artifact);
+                }
             }
-            Ok(None) => {}
             Err(report) => {
+                pins.stages.push(None);
                 stop.get_or_insert(report);
             }
         }

@@ -39,6 +39,9 @@ pub(super) fn waves<'a>(
         contested: Vec::new(),
     };
     for wave in Wave::ALL {
+        if in_wave(stage, wave).next().is_none() {
+            continue;
+        }
         let first = written.live.len();
         one_wave(release, stage, wave, corrects, foresight, &mut written)?;
         if wave.must_be_ready().is_some() {
