@@ -33,8 +33,12 @@ pub(super) struct Order {
     two_leaders: bool,
     /// The actions that were on record as done with a status that a process wrote: stage, name, revision.
     recorded: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
-    /// Those that were on record when a process last looked at something: it decides right after that.
+    /// Those that were on record when a process last looked at something: it decides right after that. What
+    /// is done once for ever stands in the ledger, and no watch tells of what another leader writes there:
+    /// of that it is what stood there when the process last read the ledger, or wrote it.
     known: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
+    /// The life of the only leader, as long as there is but one.
+    alone: (usize, u32),
     /// Whether every read of the dependency is a request that the log holds: no watch shows it.
     reads_all: bool,
     /// Whether the last read of the dependency showed it to be ready, by process and life.
@@ -136,18 +140,32 @@ impl Property for Order {
                 What::Status(_) if entry.effect => {
                     self.recorded.insert(life, done(scene));
                 }
-                _ if !entry.effect => {
+                What::Ledger | What::LedgerWrite(_) if entry.succeeded() => {
                     self.known.insert(life, done(scene));
+                }
+                _ if !entry.effect => {
+                    let for_ever = |(stage, name, _): &(usize, &'static str, u8)| {
+                        let mut actions = actions(scene.setup(), *stage).iter();
+                        actions.any(|action| action.name == *name && action.lifetime)
+                    };
+                    let known = self.known.entry(life).or_default();
+                    known.retain(for_ever);
+                    known.extend(done(scene).into_iter().filter(|done| !for_ever(done)));
                 }
                 _ => {}
             }
+        } else if entry.who != Who::World {
+            self.alone = (entry.process, entry.life);
         }
         match &entry.what {
             What::Source(name, Some(revision)) if entry.succeeded() => {
                 let place = (entry.process, entry.life, name.clone());
                 self.pins.insert(place, *revision);
             }
-            What::World(Event::SecondLeader) => self.two_leaders = true,
+            What::World(Event::SecondLeader) => {
+                self.two_leaders = true;
+                self.known.insert(self.alone, done(scene));
+            }
             What::Dependency(ready) => {
                 let ready = *ready && entry.succeeded();
                 self.dependencies.insert((entry.process, entry.life), ready);

@@ -24,8 +24,10 @@ struct Cluster {
     variant: Variant,
     objects: BTreeMap<ObjectKey, Sight>,
     inventory: Vec<ObjectKey>,
-    /// Whether every action is on record as done.
+    /// Whether every action of a revision is on record as done.
     done: bool,
+    /// Whether every action that is done once for ever is.
+    ledger: bool,
     number: u64,
     property: Box<dyn Property>,
 }
@@ -67,8 +69,12 @@ impl Scene for Cluster {
     fn level(&self) -> Option<u8> {
         None
     }
-    fn done(&self, _: usize, _: Step, _: u8) -> bool {
-        self.done
+    fn done(&self, _: usize, step: Step, _: u8) -> bool {
+        if step.lifetime {
+            self.ledger
+        } else {
+            self.done
+        }
     }
     fn begun(&self, _: usize, _: Step) -> bool {
         false
@@ -88,6 +94,7 @@ impl Cluster {
             objects: BTreeMap::new(),
             inventory: Vec::new(),
             done: false,
+            ledger: false,
             number: 0,
             property: Box::new(property),
         }
@@ -103,7 +110,7 @@ impl Cluster {
         self.number += 1;
         let effect = !matches!(
             what,
-            What::Get(..) | What::DryRun(..) | What::Source(..) | What::Inventories
+            What::Get(..) | What::DryRun(..) | What::Source(..) | What::Inventories | What::Ledger
         );
         let entry = Entry {
             number: self.number,
@@ -270,12 +277,32 @@ fn of_two_leaders_each_may_go_by_the_actions_on_record_when_it_last_looked() {
         if leaders {
             assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
         }
-        cluster.done = looked;
+        (cluster.done, cluster.ledger) = (looked, looked);
         assert_eq!(cluster.says(1, What::Get(key.clone(), None)), Ok(()));
-        cluster.done = false;
+        assert_eq!(cluster.says(1, What::Ledger), Ok(()));
+        (cluster.done, cluster.ledger) = (false, false);
         let status = What::Status("another run".to_owned());
         assert_eq!(cluster.says(0, status), Ok(()));
         let said = cluster.makes(1, &key, "u1");
         assert_eq!(said.is_ok(), permitted, "{leaders} {looked}: {said:?}");
+    }
+}
+
+/// The seed 4495477 of level core: one leader found the witness of an action to be another one and took
+/// its completion out of the ledger. No watch tells the other one of that.
+#[test]
+fn of_two_leaders_each_may_go_by_the_ledger_that_it_last_read() {
+    for (looks, permitted) in [(What::Inventories, true), (What::Ledger, false)] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        cluster.done = true;
+        cluster.ledger = true;
+        assert_eq!(cluster.says(0, What::Inventories), Ok(()));
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        cluster.ledger = false;
+        assert_eq!(cluster.says(1, What::LedgerWrite(String::new())), Ok(()));
+        assert_eq!(cluster.says(0, looks.clone()), Ok(()));
+        let said = cluster.makes(0, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{looks:?}: {said:?}");
     }
 }
