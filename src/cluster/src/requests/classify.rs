@@ -147,9 +147,10 @@ fn refused_by(said: &str) -> Option<RefusedBy> {
         "exceeded quota",
         "failed quota",
         "status unknown for quota",
-        "usage per Container is",
-        "usage per Pod is",
-        "storage is",
+        "insufficient quota",
+        // Limit ranges, of containers, pods and claims.
+        " usage per ",
+        "limit to request ratio per ",
     ]
     .into_iter()
     .any(has)

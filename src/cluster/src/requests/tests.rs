@@ -289,6 +289,19 @@ fn answers_are_classed_by_what_cures_them() {
         ),
         (
             403,
+            said("admission webhook \"v.example.org\" denied the request: spec.size is immutable"),
+            FailureClass::Immutable,
+        ),
+        (
+            422,
+            json!({
+                "reason": "Invalid",
+                "details": { "causes": [{ "field": "spec.selector", "message": "field is immutable" }] },
+            }),
+            FailureClass::Immutable,
+        ),
+        (
+            403,
             json!({
                 "message": "pods \"x\" is forbidden: unable to create new content in namespace shop \
                             because it is being terminated",
@@ -314,6 +327,16 @@ fn answers_are_classed_by_what_cures_them() {
         ),
         (404, Value::Null, FailureClass::UnknownKind),
         (
+            404,
+            json!({ "details": { "kind": "namespaces", "name": "" } }),
+            FailureClass::UnknownKind,
+        ),
+        (
+            404,
+            json!({ "details": { "kind": "name\u{1b}[31mspaces", "name": "sh\u{202e}op\n" } }),
+            missing("name [31mspaces", "shop"),
+        ),
+        (
             409,
             said("the object has been modified"),
             FailureClass::Conflict,
@@ -325,12 +348,19 @@ fn answers_are_classed_by_what_cures_them() {
         ),
         (400, said("bad"), FailureClass::Rejected),
         (405, said("not allowed"), FailureClass::Rejected),
+        (406, said("not acceptable"), FailureClass::Rejected),
         (413, said("too large"), FailureClass::Rejected),
+        (415, said("media type"), FailureClass::Rejected),
         (422, said("invalid"), FailureClass::Rejected),
         (408, said("timeout"), transient.clone()),
         (410, said("expired"), transient.clone()),
         (500, said("failed calling webhook"), transient.clone()),
         (503, Value::Null, transient.clone()),
+        (
+            429,
+            json!({ "details": { "retryAfterSeconds": 0 } }),
+            transient.clone(),
+        ),
         (302, Value::Null, transient.clone()),
         (
             429,
@@ -403,16 +433,24 @@ fn attack_a21_what_a_server_says_of_a_secret_is_not_passed_on() {
             json!({ "message": ".stringData.p: expected string, got &value{hunter2}" }),
         ),
         (403, json!({ "message": "weak: hunter2" })),
+        (403, json!({ "message": "weak", "reason": "Weak: hunter2" })),
+        (
+            422,
+            json!({ "details": { "causes": [{ "field": "data[pass\u{1b}[31mword]" }] } }),
+        ),
     ] {
         let failure = classify(&answer(code, &body), &secret());
         assert!(!failure.message.contains(canary), "{}", failure.message);
+        assert!(
+            !failure.message.chars().any(char::is_control),
+            "{failure:?}"
+        );
         if code == 422 {
-            assert!(
-                failure.message.contains("data[password]"),
-                "{}",
-                failure.message
-            );
+            assert!(failure.message.contains("fields data[pass"), "{failure:?}");
         }
+        // Who refused it may be said.
+        let hook = body.to_string().contains("v.example.org");
+        assert_eq!(failure.message.contains("v.example.org"), hook);
     }
     let denied =
         json!({ "message": "secrets \"db\" is forbidden: User \"u\" cannot get resource" });
@@ -445,7 +483,29 @@ fn what_refused_is_said_first() {
         ),
         (
             403,
+            "pods \"x\" is forbidden: failed quota: q: must specify cpu for: main",
+            "quota: pods",
+        ),
+        (
+            403,
+            "pods \"x\" is forbidden: insufficient quota to consume: pods",
+            "quota: pods",
+        ),
+        (
+            403,
             "pods \"x\" is forbidden: maximum cpu usage per Container is 1, but limit is 2",
+            "quota: pods",
+        ),
+        (
+            403,
+            "persistentvolumeclaims \"x\" is forbidden: maximum storage usage per \
+             PersistentVolumeClaim is 1Gi, but request is 2Gi",
+            "quota: persistentvolumeclaims",
+        ),
+        (
+            403,
+            "pods \"x\" is forbidden: cpu max limit to request ratio per Container is 2, but \
+             provided ratio is 4.000000",
             "quota: pods",
         ),
         (
@@ -497,6 +557,15 @@ fn messages_are_bounded_and_plain() {
         message.len() <= 1024 && !message.chars().any(char::is_control),
         "{message}"
     );
+    let unsent = unsent(&std::io::Error::other("a\u{1b}[31m\nb")).message;
+    assert_eq!(unsent, "no answer from the API server: a [31m b");
+    // A proxy's page says nothing that helps.
+    let page = Answer {
+        body: Bytes::from_static(b"<html>a page</html>"),
+        ..answer(502, &Value::Null)
+    };
+    let message = classify(&page, &object()).message;
+    assert_eq!(message, "the API server answered 502 Bad Gateway");
 }
 
 /// A delete that meets another object of the name deletes nothing: it says which one it means.
