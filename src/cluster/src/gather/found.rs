@@ -15,7 +15,7 @@ use stageset_core::rights::Right;
 use stageset_core::spec::{SourceReference, StageSetReference, VariableSource};
 use stageset_core::time::Timestamp;
 
-use super::{look, settled, tracking};
+use super::{former, look, settled, tracking};
 use crate::observe::Outcome;
 use crate::records::inventory::{Inventories, Skipped};
 
@@ -100,7 +100,7 @@ impl Found {
         let seen = Seen { at, failed };
         match self {
             Self::Account(name, state) => {
-                forget_former_account(facts, &name, &state);
+                former::forget(facts, &name, &state);
                 seen.put(&mut facts.accounts, name, state);
             }
             Self::Namespace(value) => {
@@ -242,30 +242,5 @@ pub(crate) fn in_a_row<T>(before: Option<&Fact<T>>, failed: bool) -> u32 {
         before.map_or(0, |fact| fact.failures).saturating_add(1)
     } else {
         0
-    }
-}
-
-/// A recreated account is another one: nothing that the former one saw answers it (A07).
-fn forget_former_account(facts: &mut Facts, name: &ServiceAccountName, state: &AccountState) {
-    let before = facts.accounts.get(name).map(|fact| &fact.value);
-    let same = match (before, state) {
-        (Some(AccountState::Exists { uid: before }), AccountState::Exists { uid: now }) => {
-            before == now
-        }
-        // In between it may have been another one.
-        (Some(_), AccountState::Exists { .. }) | (_, AccountState::Absent) => false,
-        (None, AccountState::Exists { .. }) | (_, AccountState::Unreadable(_)) => true,
-    };
-    if !same {
-        facts
-            .objects
-            .retain(|identity, _, _| identity.local_account() != Some(name));
-        facts.actions.forget_looks();
-        facts
-            .variables
-            .retain(|(identity, _), _| identity.local_account() != Some(name));
-        facts
-            .reviews
-            .retain(|identity| identity.local_account() != Some(name));
     }
 }
