@@ -248,4 +248,19 @@ mod tests {
         assert!(budget.acquire("c").now_or_never().is_some());
         assert_eq!(budget.width(), (0, 1));
     }
+
+    /// A permit comes back in two steps, and between them another thread may ask for one.
+    #[tokio::test]
+    async fn attack_a26_nobody_overtakes_those_who_wait_while_a_place_is_free() {
+        let budget = Budget::new(1);
+        let mut held = Box::pin(budget.acquire("b"));
+        let held = held.as_mut().now_or_never().unwrap();
+        let mut first = Box::pin(budget.acquire("c"));
+        assert!(first.as_mut().now_or_never().is_none());
+        std::mem::forget(held);
+        budget.lock().in_flight -= 1;
+        let mut second = Box::pin(budget.acquire("a"));
+        assert!(second.as_mut().now_or_never().is_none(), "overtaken");
+        assert!(first.as_mut().now_or_never().is_some());
+    }
 }

@@ -139,6 +139,27 @@ fn a_check_of_an_unknown_kind_and_one_out_of_bounds_are_told() {
     );
 }
 
+/// A namespace written into a check of a cluster-scoped kind makes no namespaced one of it.
+#[test]
+fn attack_a11_the_scope_of_a_check_is_discoverys_and_not_the_specs() {
+    let mut world = checked(Check {
+        namespace: Some("payments".into()),
+        ..check("Namespace", "vault")
+    });
+    let mut asked = Vec::new();
+    for _ in 0..60 {
+        let needs = world.turn().needs;
+        asked.extend(needs.iter().filter_map(|need| match need {
+            Need::Read { object, .. } if object.key.name == "vault" => {
+                Some(object.key.namespace.clone())
+            }
+            _ => None,
+        }));
+    }
+    assert!(!asked.is_empty(), "{}", world.message());
+    assert!(asked.iter().all(Option::is_none), "{asked:?}");
+}
+
 #[test]
 fn what_was_seen_of_a_check_before_the_stage_was_written_opens_nothing() {
     let mut world = checked(check("ConfigMap", "theirs"));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stageset_core::names::ServiceAccountName;
 use stageset_core::observation::KubeconfigState;
 use stageset_core::plan::Need;
 
@@ -201,6 +202,31 @@ fn gap_17_k23_a_release_that_moves_is_torn_down_where_it_was_before_it_is_writte
             again.filter(|done| done.what.starts_with("create")).count(),
             4
         );
+    }
+}
+
+/// A release that moves and gets another account at once: what is in the former cluster goes as the
+/// account that brought it there, which the new one can't stand in for.
+#[test]
+fn attack_a29_what_is_in_a_former_cluster_is_deleted_as_the_account_that_brought_it() {
+    let mut world = abroad();
+    world.point("prod-us", "9", "us");
+    world.edit_spec(|spec| {
+        spec.kube_config = Some(kubeconfig("prod-us"));
+        spec.service_account = Some(ServiceAccountName::new("newcomer").unwrap());
+    });
+    world.settle(3 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert_eq!(names(&world, "eu"), [""; 0]);
+    assert_eq!(names(&world, "us").len(), 4);
+    let deletes: Vec<_> = (world.done.iter())
+        .filter(|done| done.what.starts_with("delete"))
+        .map(|done| done.identity.as_deref())
+        .collect();
+    assert_eq!(deletes, [Some(DEPLOYER); 4]);
+    for inventory in world.inventories.values() {
+        let account = inventory.service_account.as_ref();
+        assert_eq!(account.map(ServiceAccountName::as_str), Some("newcomer"));
     }
 }
 

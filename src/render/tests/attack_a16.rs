@@ -60,6 +60,20 @@ fn attack_a16_nested_anchors() {
     );
 }
 
+/// The copy of a text that is kept for its aliases counts, and so does each that an alias makes.
+#[test]
+fn attack_a16_repeated_texts() {
+    for (text, limit) in [("a: &a abc\n", 2), ("a: &a abc\nb: *a\n", 5)] {
+        let alias_bytes = |limit| Limits {
+            alias_bytes: limit,
+            ..Limits::default()
+        };
+        let fault = first_fault(text, &alias_bytes(limit));
+        assert_eq!(fault, YamlFault::TooManyAliasBytes { limit });
+        assert!(documents(text.as_bytes(), &alias_bytes(limit + 1)).is_ok());
+    }
+}
+
 #[test]
 fn attack_a16_deep_nesting() {
     let limit = Limits::default().depth;
@@ -121,6 +135,14 @@ fn attack_a16_sizes() {
     assert!(documents(b"a: [1, 2, 3, 4]\n", &limits).is_ok());
     let fault = first_fault("a: [1, 2, 3, 4, 5, 6, 7, 8, 9]\n", &limits);
     assert_eq!(fault, YamlFault::TooManyNodes { limit: 10 });
+    // What an alias repeats counts as if it were written out.
+    let aliases = "a: &a [1, 2, 3, 4]\nb: *a\nc: *a\nd: *a\n";
+    let twenty = Limits {
+        nodes: 20,
+        ..Limits::default()
+    };
+    let fault = first_fault(aliases, &twenty);
+    assert_eq!(fault, YamlFault::TooManyNodes { limit: 20 });
     let errors = json_document(b"[1,2,3,4,5,6,7,8,9,10]", &limits).unwrap_err();
     assert_eq!(errors[0].fault, YamlFault::TooManyNodes { limit: 10 });
     let limits = Limits {

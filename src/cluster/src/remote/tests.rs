@@ -17,6 +17,8 @@ use super::*;
 use crate::artifacts::{AddressPolicy, Resolve};
 use crate::requests::{Requests, Target as Object};
 
+mod hostile;
+
 const TOKEN: &str = "canary-token-5e7";
 
 struct Authority {
