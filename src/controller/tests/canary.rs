@@ -91,6 +91,26 @@ fn troubles() -> Vec<(String, String)> {
     add("not-yaml", format!("{CANARY}: [\"{CANARY}"));
     add("not-a-config", format!("{CANARY}: {CANARY}"));
     add(
+        "no-current-context",
+        kubeconfig(&host, &token)
+            .replace(&format!("current-context: {CANARY}"), "current-context: ''")
+            .replace(
+                "\nclusters:",
+                &format!("\n- name: {CANARY}-2\n  context: {{cluster: {CANARY}, user: {CANARY}}}\nclusters:"),
+            ),
+    );
+    add(
+        "unknown-context",
+        kubeconfig(&host, &token).replace("current-context: ", "current-context: another-"),
+    );
+    add(
+        "proxy",
+        kubeconfig(&host, &token).replace(
+            "cluster: {server:",
+            &format!("cluster: {{proxy-url: 'http://{CANARY}.example', server:"),
+        ),
+    );
+    add(
         "exec",
         kubeconfig(&host, &format!("{{exec: {{command: {CANARY}}}}}")),
     );

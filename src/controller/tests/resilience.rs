@@ -1,9 +1,15 @@
 //! One that is broken harms itself alone.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stageset_cluster::remote::Connect;
+use stageset_cluster::{Connection, Remotes};
 use stageset_controller::Options;
+use stageset_core::identity::Remote;
+use stageset_core::kubeconfig::{Allowed, Kubeconfig};
 
 use crate::harness::{World, config_map, loose_definition, stage_set};
 
@@ -66,8 +72,24 @@ async fn attack_a23_poison_parks_itself_alone_also_after_a_restart() {
         world.source("payments", &name, &[("a.yaml", &file)]);
         world.stage_set("payments", &name, &[&name]);
     }
+    // And a status that no controller wrote.
+    let file = config_map("odd", "1");
+    world.source("payments", "odd", &[("a.yaml", &file)]);
+    world.stage_set("payments", "odd", &["odd"]);
+    let odd = json!({
+        "conditions": "none", "stages": [null, 3, { "name": 5, "phase": "Nowhere" }],
+        "lastAppliedRevisions": [1], "handledBy": "me", "observedGeneration": "seven",
+    });
+    let kind = ("stages.metio.wtf/v1", "StageSet");
+    world
+        .cluster
+        .patch_status(kind.0, kind.1, "payments", "odd", &odd)
+        .unwrap();
     for round in 0..2 {
         let controller = world.controller(Options::default());
+        world
+            .until_ready_says("payments", "odd", "True Succeeded")
+            .await;
         for index in 0..30 {
             world
                 .until_ready_says("payments", &format!("app-{index}"), "True Succeeded")
@@ -82,6 +104,51 @@ async fn attack_a23_poison_parks_itself_alone_also_after_a_restart() {
         }
         controller.kill().await;
     }
+}
+
+/// A defect of the controller that one kind of StageSet runs into, until it is mended.
+#[derive(Clone, Default)]
+struct Defect {
+    met: Arc<AtomicUsize>,
+    mended: Arc<AtomicBool>,
+}
+
+impl Connect for Defect {
+    fn connect(&self, _: &Kubeconfig, _: &Arc<Remote>) -> Result<Connection, String> {
+        self.met.fetch_add(1, Ordering::SeqCst);
+        assert!(self.mended.load(Ordering::SeqCst), "a defect");
+        Err("it was mended".to_owned())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_a23_a_pass_that_panics_takes_nothing_with_it_and_is_tried_again() {
+    let mut world = World::new().await;
+    let defect = Defect::default();
+    world.remotes = Arc::new(Remotes::new(defect.clone(), Allowed::default()));
+    world.tenant("payments", &["*"]);
+    world.put(&json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": { "namespace": "payments", "name": "abroad" },
+        "stringData": { "value": "{contexts: [{name: c, context: {cluster: k, user: u}}], clusters: \
+            [{name: k, cluster: {server: 'https://eu.example'}}], users: [{name: u, user: {token: t}}]}" },
+    }));
+    let mut poison = stage_set("payments", "poison", &["app"]);
+    poison["spec"]["kubeConfig"] = json!({ "secretRef": { "name": "abroad" } });
+    world.source("payments", "app", &[("a.yaml", &config_map("a", "1"))]);
+    world.put(&poison);
+    let controller = world.controller(Options::default());
+    let met = || defect.met.load(Ordering::SeqCst) > 0;
+    world.until("the defect is met", met).await;
+    world.stage_set("payments", "shop", &["app"]);
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    defect.mended.store(true, Ordering::SeqCst);
+    world
+        .until_ready_says("payments", "poison", "False StageFailed")
+        .await;
+    controller.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
