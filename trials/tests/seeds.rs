@@ -28,7 +28,13 @@ fn the_core_keeps_every_promise() {
 /// What new seeds have met in CI and in long runs (docs/ci.md).
 #[test]
 fn seeds_that_once_broke_a_promise_keep_it_now() {
-    for seed in [4_129_592, 11_773_505_354_537_863_131, 4_147_184, 4_495_477] {
+    for seed in [
+        4_129_592,
+        11_773_505_354_537_863_131,
+        4_147_184,
+        4_495_477,
+        4_714_010,
+    ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");
     }

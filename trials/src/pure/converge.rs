@@ -174,7 +174,9 @@ impl Run<'_> {
             .as_ref()
             .and_then(|stage_set| stage_set.deletion);
         if deletion.is_some() || self.server.stage_set.is_none() {
+            // The event that tells of it may not have arrived.
             let forced = schedule.setup.obstinate
+                || self.server.overdue
                 || self
                     .server
                     .told

@@ -10,6 +10,7 @@ use stageset_core::observation::{BaselineValid, Completed, Ledger, StageInventor
 use super::call::{Answer, Call, Refusal};
 use super::server::{Server, Trace};
 use crate::log::{What, Who};
+use crate::setup::MAX_TEARDOWN_SECONDS;
 
 impl Server {
     pub(super) fn record(&mut self, call: &Call) -> (Result<Answer, Refusal>, Trace) {
@@ -133,11 +134,10 @@ impl Server {
 
     /// After the entry of a removed finalizer was looked at, the object goes.
     pub(super) fn let_go(&mut self) {
-        if self
-            .stage_set
-            .as_ref()
-            .is_some_and(|stage_set| stage_set.deletion.is_some() && !stage_set.finalizer)
-        {
+        let going = self.stage_set.as_ref();
+        let going = going.filter(|stage_set| !stage_set.finalizer);
+        if let Some(deletion) = going.and_then(|stage_set| stage_set.deletion) {
+            self.overdue = self.now.since(deletion).as_secs() + 180 >= MAX_TEARDOWN_SECONDS;
             self.stage_set = None;
             // The garbage collector takes what is owned.
             self.inventories.clear();

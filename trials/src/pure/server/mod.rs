@@ -145,8 +145,10 @@ pub(super) struct Server {
     /// So many more requests are refused by who gets those of http actions.
     pub(super) deaf: u64,
     pub(super) uids: u64,
-    /// `TeardownForced` was told.
+    /// The reasons of all events that were told.
     pub(super) told: Vec<String>,
+    /// The StageSet went when its teardown had had all its time (D1 allows for clocks that run ahead).
+    pub(super) overdue: bool,
 }
 
 /// What a request did, for the log.
@@ -189,6 +191,7 @@ impl Server {
             deaf: 0,
             uids: 0,
             told: Vec::new(),
+            overdue: false,
             setup: setup.clone(),
         };
         for account in setup.account_names() {
