@@ -34,6 +34,7 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
         4_147_184,
         4_495_477,
         4_714_010,
+        4_746_897,
     ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");

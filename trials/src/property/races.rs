@@ -3,8 +3,8 @@
 //! No precondition spans an object and its inventory. Where two processes take themselves for the
 //! leader, one may drop the entry of an object that the other has written again since the look which the
 //! dropping rests on; and one may write an object whose entry the other has dropped since it last read
-//! the inventories (docs/trials.md, known limits). This tells precisely which objects that befell:
-//! anything else that gets lost is a defect, two leaders or not.
+//! the inventories, or after the other has ended the StageSet (docs/trials.md, known limits). This tells
+//! precisely which objects that befell: anything else that gets lost is a defect, two leaders or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +32,8 @@ pub(super) struct Races {
     changed: BTreeMap<String, u64>,
     /// Who took the last entry of an object out, and when.
     dropped: BTreeMap<ObjectKey, (usize, u64)>,
+    /// Who took our finalizer off, so that the StageSet went.
+    ended: Option<usize>,
     lost: BTreeSet<ObjectKey>,
 }
 
@@ -57,6 +59,7 @@ impl Races {
                     .insert(key.clone(), (entry.process, entry.number));
             }
             What::Finalizer(false) if entry.effect && self.two_leaders => {
+                self.ended = Some(entry.process);
                 // The inventories go with the StageSet.
                 for (stage, keys) in scene.inventories() {
                     for key in keys {
@@ -96,6 +99,11 @@ impl Races {
     ) {
         for key in after {
             self.lost.remove(key);
+        }
+        // One that still has what it saw of a StageSet records and writes for it after the other one has
+        // ended it: nothing spans an inventory and its StageSet either.
+        if scene.stage_set().is_none() && self.ended.is_some_and(|by| by != entry.process) {
+            self.lost.extend(after.iter().cloned());
         }
         if self.two_leaders {
             for key in before.iter().filter(|key| !scene.recorded(key)) {
