@@ -89,10 +89,7 @@ async fn why(url: &str, proxy: StatusCode) -> String {
 }
 
 async fn asked(connection: Connection) -> String {
-    let key = StageSetKey {
-        namespace: "shop".into(),
-        name: "web".into(),
-    };
+    let key = StageSetKey::new("shop", "web");
     text(&[answer(connection, "", key).await.unwrap()])
 }
 

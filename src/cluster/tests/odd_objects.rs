@@ -88,10 +88,7 @@ async fn a_stage_set_that_is_replaced_under_its_name_is_another() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.stage_set("web", &["app"]);
     // The first one's inventory stands in the way until it is let go, as the controller does.
-    let key = StageSetKey {
-        namespace: "shop".into(),
-        name: "web".into(),
-    };
+    let key = StageSetKey::new("shop", "web");
     assert_eq!(let_go(&world.ports, &key).await, Ok(1));
     world.until_ready("web").await;
     assert_eq!(world.inventories().len(), 1);

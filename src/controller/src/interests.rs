@@ -1,6 +1,7 @@
 //! Who has to be woken when something changes: StageSets by what their rest depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use stageset_cluster::Interests;
@@ -35,11 +36,30 @@ impl SourceKey {
 /// The index over the interests of all StageSets.
 #[derive(Debug, Default)]
 pub struct Index {
-    of: BTreeMap<Key, Interests>,
-    sources: BTreeMap<SourceKey, BTreeSet<(SourceReference, Key)>>,
+    of: BTreeMap<Key, Parts>,
+    sources: BTreeMap<SourceKey, BTreeSet<(Arc<SourceReference>, Key)>>,
     dependencies: BTreeMap<Key, BTreeSet<(StageSetReference, Key)>>,
     accounts: BTreeMap<(String, ServiceAccountName), BTreeSet<Key>>,
-    kinds: BTreeMap<Resource, BTreeSet<Key>>,
+    /// How many references lead to each kind of source.
+    kinds: BTreeMap<Resource, usize>,
+}
+
+/// Where a StageSet stands in the index: sorted lists, their texts shared with those who depend on the
+/// same. There are thousands of these.
+#[derive(Debug, Default)]
+struct Parts {
+    sources: Box<[Arc<SourceReference>]>,
+    dependencies: Box<[StageSetReference]>,
+    accounts: Box<[ServiceAccountName]>,
+}
+
+impl Parts {
+    fn are(&self, interests: &Interests) -> bool {
+        let sources = self.sources.iter().map(|source| &**source);
+        sources.eq(&interests.sources)
+            && self.dependencies.iter().eq(&interests.dependencies)
+            && self.accounts.iter().eq(&interests.accounts)
+    }
 }
 
 /// What a change of interests means for the watches on source kinds.
@@ -52,37 +72,50 @@ pub struct Kinds {
 }
 
 impl Index {
-    /// Replaces what a StageSet depends on.
-    pub fn set(&mut self, key: &Key, interests: Interests) -> Kinds {
-        if self.of.get(key) == Some(&interests) {
+    /// Replaces what a StageSet depends on. Objects are another's to watch.
+    pub fn set(&mut self, key: &Key, interests: &Interests) -> Kinds {
+        if self.of.get(key).is_some_and(|parts| parts.are(interests)) {
             return Kinds::default();
         }
         let before: BTreeSet<Resource> = self.kinds.keys().cloned().collect();
         self.take_out(key);
-        for source in &interests.sources {
-            let entry = (source.clone(), key.clone());
-            self.sources
-                .entry(SourceKey::of(source))
-                .or_default()
-                .insert(entry);
-            self.kinds
-                .entry(Resource::of_source(source))
-                .or_default()
-                .insert(key.clone());
-        }
-        for stage_set in &interests.dependencies {
-            let entry = (stage_set.clone(), key.clone());
-            self.dependencies
-                .entry(key_of(stage_set))
-                .or_default()
-                .insert(entry);
-        }
-        for account in &interests.accounts {
-            let place = (key.namespace.clone(), account.clone());
-            self.accounts.entry(place).or_default().insert(key.clone());
-        }
-        self.of.insert(key.clone(), interests);
+        let sources = interests.sources.iter();
+        let dependencies = interests.dependencies.iter();
+        let accounts = interests.accounts.iter();
+        let parts = Parts {
+            sources: sources.map(|source| self.add_source(key, source)).collect(),
+            dependencies: dependencies
+                .map(|stage_set| self.add_dependency(key, stage_set))
+                .collect(),
+            accounts: accounts
+                .map(|account| self.add_account(key, account))
+                .collect(),
+        };
+        self.of.insert(key.clone(), parts);
         self.difference(&before)
+    }
+
+    fn add_source(&mut self, key: &Key, source: &SourceReference) -> Arc<SourceReference> {
+        *self.kinds.entry(Resource::of_source(source)).or_default() += 1;
+        let all = self.sources.entry(SourceKey::of(source)).or_default();
+        let same = all.iter().find(|(known, _)| **known == *source);
+        let source = same.map_or_else(|| Arc::new(source.clone()), |(known, _)| Arc::clone(known));
+        all.insert((Arc::clone(&source), key.clone()));
+        source
+    }
+
+    fn add_dependency(&mut self, key: &Key, stage_set: &StageSetReference) -> StageSetReference {
+        let all = self.dependencies.entry(key_of(stage_set)).or_default();
+        all.insert((stage_set.clone(), key.clone()));
+        stage_set.clone()
+    }
+
+    fn add_account(&mut self, key: &Key, account: &ServiceAccountName) -> ServiceAccountName {
+        let place = (key.namespace.clone(), account.clone());
+        let known = self.accounts.get_key_value(&place);
+        let account = known.map_or_else(|| account.clone(), |((_, name), _)| name.clone());
+        self.accounts.entry(place).or_default().insert(key.clone());
+        account
     }
 
     /// Forgets a StageSet.
@@ -101,11 +134,15 @@ impl Index {
             namespace: change.namespace.clone(),
             name: change.name.clone(),
         };
-        found.extend(self.sources.get(&direct).into_iter().flatten().cloned());
+        let mut add = |source: &SourceKey| {
+            let all = self.sources.get(source).into_iter().flatten();
+            found.extend(all.map(|(source, key)| ((**source).clone(), key.clone())));
+        };
+        add(&direct);
         // An ExternalArtifact names its producer; the one that it named before may now lack one.
         for object in [&change.old, &change.new].into_iter().flatten() {
             if let Some(producer) = producer_of(&object.value(), &change.namespace) {
-                found.extend(self.sources.get(&producer).into_iter().flatten().cloned());
+                add(&producer);
             }
         }
         found
@@ -126,27 +163,27 @@ impl Index {
     }
 
     fn take_out(&mut self, key: &Key) {
-        let Some(interests) = self.of.remove(key) else {
+        let Some(parts) = self.of.remove(key) else {
             return;
         };
-        for source in &interests.sources {
-            remove(
-                &mut self.sources,
-                &SourceKey::of(source),
-                &(source.clone(), key.clone()),
-            );
-            remove(&mut self.kinds, &Resource::of_source(source), key);
+        for source in parts.sources {
+            let kind = Resource::of_source(&source);
+            if let Some(references) = self.kinds.get_mut(&kind) {
+                *references -= 1;
+                if *references == 0 {
+                    self.kinds.remove(&kind);
+                }
+            }
+            let place = SourceKey::of(&source);
+            remove(&mut self.sources, &place, &(source, key.clone()));
         }
-        for stage_set in &interests.dependencies {
-            let entry = (stage_set.clone(), key.clone());
-            remove(&mut self.dependencies, &key_of(stage_set), &entry);
+        for stage_set in parts.dependencies {
+            let place = key_of(&stage_set);
+            remove(&mut self.dependencies, &place, &(stage_set, key.clone()));
         }
-        for account in &interests.accounts {
-            remove(
-                &mut self.accounts,
-                &(key.namespace.clone(), account.clone()),
-                key,
-            );
+        for account in parts.accounts {
+            let place = (key.namespace.clone(), account);
+            remove(&mut self.accounts, &place, key);
         }
     }
 
@@ -168,10 +205,7 @@ impl Index {
 }
 
 fn key_of(stage_set: &StageSetReference) -> Key {
-    Key {
-        namespace: stage_set.namespace.to_string(),
-        name: stage_set.name.clone(),
-    }
+    Key::new(stage_set.namespace.to_string(), stage_set.name.clone())
 }
 
 fn remove<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
@@ -205,10 +239,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> Key {
-        Key {
-            namespace: "payments".into(),
-            name: name.into(),
-        }
+        Key::new("payments", name)
     }
 
     fn source(api_version: &str, kind: &str, name: &str) -> SourceReference {
@@ -238,9 +269,9 @@ mod tests {
             sources: [git.clone()].into(),
             ..Interests::default()
         };
-        let kinds = index.set(&key("a"), one.clone());
+        let kinds = index.set(&key("a"), &one);
         assert_eq!(kinds.engage, [Resource::of_source(&git)]);
-        assert_eq!(index.set(&key("b"), one.clone()), Kinds::default());
+        assert_eq!(index.set(&key("b"), &one), Kinds::default());
         let woken = index.of_source(&change("GitRepository", "app", None, Some(json!({}))));
         assert_eq!(woken.len(), 2);
         assert!(
@@ -271,7 +302,7 @@ mod tests {
             ..Interests::default()
         };
         assert_eq!(
-            index.set(&key("a"), interests).engage,
+            index.set(&key("a"), &interests).engage,
             [Resource::external_artifacts()]
         );
         let names = |name: &str| {

@@ -4,19 +4,22 @@
 //! so that a label set never outlives its object. Counters are exposed with the suffix `_total`,
 //! which the encoder adds.
 
-use std::collections::BTreeMap;
+mod labels;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use stageset_core::few::Few;
-
+use self::labels::{
+    Names, OfController, OfKind, OfOutcome, OfRequest, OfScope, OfStage, OfStageSet,
+    OfStageSetStage, Outcome, StageSetCalledSo,
+};
 use crate::queue::Key;
 
 /// Value of the label `controller`: what the reference implementation's runtime calls this loop.
@@ -28,62 +31,6 @@ const PASS_SECONDS: [f64; 35] = [
     1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 30.0, 60.0,
 ];
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-struct Outcome {
-    namespace: String,
-    name: String,
-    reason: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-struct OfStage {
-    namespace: String,
-    name: String,
-    stage: String,
-}
-
-/// As [`OfStage`] where the reference calls the name `stageset`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-struct OfStageSetStage {
-    namespace: String,
-    stageset: String,
-    stage: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-struct OfScope {
-    namespace: String,
-    name: String,
-    scope: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-struct OfStageSet {
-    namespace: String,
-    name: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfKind {
-    gvk: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfController {
-    controller: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRequest {
-    verb: &'static str,
-    plane: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfOutcome {
-    outcome: &'static str,
-}
-
 /// Which series a StageSet has.
 #[derive(Debug, Default)]
 struct Owned {
@@ -91,9 +38,6 @@ struct Owned {
     stages: Names,
     scopes: Names,
 }
-
-/// A handful of names.
-type Names = Few<Box<str>, ()>;
 
 /// All metrics. Cheap to clone; clones share the numbers.
 #[derive(Debug, Clone)]
@@ -271,31 +215,31 @@ impl Metrics {
 
     /// A pass has ended with this reason of the Ready condition.
     pub fn passed(&self, key: &Key, reason: &str, took: Duration) {
-        self.own(key, |owned| owned.reasons.insert(reason.into(), ()));
-        self.reconcile.get_or_create(&outcome(key, reason)).inc();
+        let reason = self.own(key, |owned| owned.reasons.share(reason));
+        self.reconcile.get_or_create(&outcome(key, &reason)).inc();
         self.pass_seconds.observe(took.as_secs_f64());
     }
 
     /// A stage was completed for a run.
     pub fn stage_applied(&self, key: &Key, stage: &str) {
-        self.own(key, |owned| owned.stages.insert(stage.into(), ()));
+        let stage = self.own(key, |owned| owned.stages.share(stage));
         self.stage_applied
-            .get_or_create(&of_stage(key, stage))
+            .get_or_create(&of_stage(key, &stage))
             .inc();
     }
 
     /// So many objects of a stage were changed back.
     pub fn drift_corrected(&self, key: &Key, stage: &str, objects: u64) {
-        self.own(key, |owned| owned.stages.insert(stage.into(), ()));
+        let stage = self.own(key, |owned| owned.stages.share(stage));
         self.drift_corrected
-            .get_or_create(&of_stage(key, stage))
+            .get_or_create(&of_stage(key, &stage))
             .inc_by(objects);
     }
 
     /// An action before or after a stage was begun.
     pub fn action_ran(&self, key: &Key, scope: &str) {
-        self.own(key, |owned| owned.scopes.insert(scope.into(), ()));
-        self.action_runs.get_or_create(&of_scope(key, scope)).inc();
+        let scope = self.own(key, |owned| owned.scopes.share(scope));
+        self.action_runs.get_or_create(&of_scope(key, &scope)).inc();
     }
 
     /// The ledger of an earlier StageSet of this name was taken over.
@@ -322,37 +266,32 @@ impl Metrics {
     /// A finalizer was removed although objects remained: `timed_out`, `permanent` or
     /// `unauthorized`.
     pub fn teardown_forced(&self, key: &Key, reason: &str) {
-        self.own(key, |owned| owned.reasons.insert(reason.into(), ()));
+        let reason = self.own(key, |owned| owned.reasons.share(reason));
         self.teardown_force_drop
-            .get_or_create(&outcome(key, reason))
+            .get_or_create(&outcome(key, &reason))
             .inc();
     }
 
     /// So many entries of a stage's inventory could not be read.
     pub fn inventory_entries_skipped(&self, key: &Key, stage: &str, entries: u64) {
-        self.own(key, |owned| owned.stages.insert(stage.into(), ()));
+        let stage = self.own(key, |owned| owned.stages.share(stage));
         self.inventory_skipped_entries
-            .get_or_create(&of_stage_set(key, stage))
+            .get_or_create(&of_stage_set(key, &stage))
             .inc_by(entries);
     }
 
     /// The stages as the status has them now; gauges of stages that are gone are dropped.
     pub fn stages<'a>(&self, key: &Key, stages: impl IntoIterator<Item = (&'a str, bool)>) {
-        let mut present = Names::default();
+        let mut present = BTreeSet::new();
         for (stage, ready) in stages {
-            present.insert(stage.into(), ());
+            present.insert(stage);
+            let stage = self.own(key, |owned| owned.stages.share(stage));
             self.stage_ready
-                .get_or_create(&of_stage_set(key, stage))
+                .get_or_create(&of_stage_set(key, &stage))
                 .set(i64::from(ready));
         }
-        let mut gone = Vec::new();
-        self.own(key, |owned| {
-            let gone_by_now = owned
-                .stages
-                .keys()
-                .filter(|stage| present.get(*stage).is_none());
-            gone.extend(gone_by_now.cloned());
-            owned.stages = present;
+        let gone = self.own(key, |owned| {
+            owned.stages.take_unless(|stage| present.contains(stage))
         });
         for stage in gone {
             self.drop_stage(key, &stage);
@@ -367,14 +306,14 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key);
         let Some(owned) = owned else { return };
-        for reason in owned.reasons.keys() {
+        for reason in owned.reasons.iter() {
             self.reconcile.remove(&outcome(key, reason));
             self.teardown_force_drop.remove(&outcome(key, reason));
         }
-        for stage in owned.stages.keys() {
+        for stage in owned.stages.iter() {
             self.drop_stage(key, stage);
         }
-        for scope in owned.scopes.keys() {
+        for scope in owned.scopes.iter() {
             self.action_runs.remove(&of_scope(key, scope));
         }
         self.ledger_adoptions.remove(&of(key));
@@ -436,7 +375,7 @@ impl Metrics {
         change(owned.entry(key.clone()).or_default())
     }
 
-    fn drop_stage(&self, key: &Key, stage: &str) {
+    fn drop_stage(&self, key: &Key, stage: &Arc<str>) {
         self.stage_applied.remove(&of_stage(key, stage));
         self.drift_corrected.remove(&of_stage(key, stage));
         self.inventory_skipped_entries
@@ -445,42 +384,35 @@ impl Metrics {
     }
 }
 
-fn outcome(key: &Key, reason: &str) -> Outcome {
+fn outcome(key: &Key, reason: &Arc<str>) -> Outcome {
     Outcome {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-        reason: reason.to_owned(),
+        of: of(key),
+        reason: Arc::clone(reason),
     }
 }
 
 fn of(key: &Key) -> OfStageSet {
-    OfStageSet {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-    }
+    OfStageSet(key.clone())
 }
 
-fn of_scope(key: &Key, scope: &str) -> OfScope {
+fn of_scope(key: &Key, scope: &Arc<str>) -> OfScope {
     OfScope {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-        scope: scope.to_owned(),
+        of: of(key),
+        scope: Arc::clone(scope),
     }
 }
 
-fn of_stage(key: &Key, stage: &str) -> OfStage {
+fn of_stage(key: &Key, stage: &Arc<str>) -> OfStage {
     OfStage {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
-        stage: stage.to_owned(),
+        of: of(key),
+        stage: Arc::clone(stage),
     }
 }
 
-fn of_stage_set(key: &Key, stage: &str) -> OfStageSetStage {
+fn of_stage_set(key: &Key, stage: &Arc<str>) -> OfStageSetStage {
     OfStageSetStage {
-        namespace: key.namespace.clone(),
-        stageset: key.name.clone(),
-        stage: stage.to_owned(),
+        of: StageSetCalledSo(key.clone()),
+        stage: Arc::clone(stage),
     }
 }
 

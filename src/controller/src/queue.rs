@@ -274,10 +274,7 @@ mod tests {
 
     fn key(text: &str) -> Key {
         let (namespace, name) = text.split_once('/').unwrap();
-        Key {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Key::new(namespace, name)
     }
 
     fn started(queue: &mut Queue<u64>) -> Vec<String> {

@@ -255,13 +255,7 @@ impl Work {
             Next::Again => self.queue.wake_at(&key, now + DEFECT),
         }
         self.tenants.set(&key, &interests.objects);
-        let kinds = self.index.set(
-            &key,
-            stageset_cluster::Interests {
-                objects: std::collections::BTreeSet::new(),
-                ..interests
-            },
-        );
+        let kinds = self.index.set(&key, &interests);
         self.engage(&kinds);
     }
 
@@ -275,10 +269,10 @@ impl Work {
     }
 
     fn stage_set_changed(&mut self, change: Change) {
-        let key = Key {
-            namespace: change.namespace.clone(),
-            name: change.name.clone(),
-        };
+        let key = Key::new(change.namespace.clone(), change.name.clone());
+        // The one that all others share.
+        let known = self.entries.get_key_value(&key);
+        let key = known.map_or(key, |(known, _)| known.clone());
         self.wake_dependents(&key, &change);
         let Some(object) = change.new else {
             debug!(namespace = key.namespace, name = key.name, "gone");

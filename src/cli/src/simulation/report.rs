@@ -20,10 +20,7 @@ pub(super) fn keys(scenario: &Scenario) -> Vec<StageSetKey> {
         .map(|manifest| {
             let object = manifest.object();
             let namespace = object.namespace.unwrap_or_else(|| "default".to_owned());
-            StageSetKey {
-                namespace,
-                name: object.name,
-            }
+            StageSetKey::new(namespace, object.name)
         })
         .collect();
     keys.sort();

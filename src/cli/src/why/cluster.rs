@@ -32,14 +32,13 @@ pub(super) fn ask(options: &Why, name: &str) -> Result<Answer, CommandError> {
         .map_err(|error| fault(&error))?;
     runtime.block_on(async {
         let config = kube::Config::infer().await.map_err(|error| fault(&error))?;
-        let key = StageSetKey {
-            namespace: options
+        let key = StageSetKey::new(
+            options
                 .namespace
                 .as_deref()
-                .unwrap_or(&config.default_namespace)
-                .to_owned(),
-            name: name.to_owned(),
-        };
+                .unwrap_or(&config.default_namespace),
+            name,
+        );
         let connection = Connection::from_config(&config).map_err(|error| fault(&error))?;
         answer(connection, &options.allow_artifact_addresses, key).await
     })

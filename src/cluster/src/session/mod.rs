@@ -1,6 +1,6 @@
 //! One StageSet's memory, and the loop over gather, decide, perform.
 //!
-//! - [`mod@pass`] the loop;
+//! - [`mod@pass`] the loop, [`key`] whose memory it is;
 //! - [`hints`] what news from watches drop from memory;
 //! - [`look`] what the watches' stores tell between turns;
 //! - [`interests`] what a rest depends on, [`references`] how its objects are reached;
@@ -10,13 +10,13 @@
 
 mod hints;
 mod interests;
+mod key;
 mod look;
 mod memory;
 mod pass;
 mod references;
 mod rest;
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -29,25 +29,11 @@ use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
 
 pub use interests::Interests;
+pub use key::{NamespacedName, StageSetKey};
 
 use self::references::References;
 use crate::perform::Known;
 use crate::records::stage_set::Parsed;
-
-/// Which StageSet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StageSetKey {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for StageSetKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
 
 /// Why a pass is run.
 #[derive(Debug, Clone, PartialEq, Default)]

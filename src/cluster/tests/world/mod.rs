@@ -202,10 +202,7 @@ impl World {
                 turns: 0,
             };
         };
-        let key = StageSetKey {
-            namespace: "shop".into(),
-            name: name.into(),
-        };
+        let key = StageSetKey::new("shop", name);
         let session = self
             .sessions
             .entry(name.into())
@@ -215,10 +212,7 @@ impl World {
 
     /// One pass of StageSet `web` as if it were this object, whatever the API server holds.
     pub(crate) async fn pass_of(&mut self, object: Value) -> Pass {
-        let key = StageSetKey {
-            namespace: "shop".into(),
-            name: "web".into(),
-        };
+        let key = StageSetKey::new("shop", "web");
         Session::new(key)
             .pass(&self.ports, Arc::new(object), Wake::default())
             .await

@@ -16,10 +16,7 @@ fn sorted(metrics: &Metrics) -> Vec<String> {
 #[test]
 fn names_types_and_labels_are_what_dashboards_know() {
     let metrics = Metrics::new();
-    let key = Key {
-        namespace: "payments".into(),
-        name: "shop".into(),
-    };
+    let key = Key::new("payments", "shop");
     metrics.passed(&key, "Succeeded", Duration::from_millis(30));
     metrics.stage_applied(&key, "app");
     metrics.drift_corrected(&key, "app", 2);
@@ -84,10 +81,7 @@ workqueue_depth{controller=\"stageset\"} 3";
 #[test]
 fn no_series_outlives_its_stage_set_or_stage() {
     let metrics = Metrics::new();
-    let key = Key {
-        namespace: "payments".into(),
-        name: "shop".into(),
-    };
+    let key = Key::new("payments", "shop");
     metrics.passed(&key, "StageFailed", Duration::ZERO);
     metrics.stages(&key, [("app", true), ("web", false)]);
     metrics.stage_applied(&key, "web");

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
+use stageset_core::few::Few;
+
 use crate::queue::Key;
 
 /// What a metadata watch on inventories knows. It answers only while the watch stands.
@@ -11,7 +13,8 @@ pub struct Inventoried(RwLock<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    of: BTreeMap<Key, BTreeSet<String>>,
+    /// A handful of names each, nearly always one.
+    of: BTreeMap<Key, Few<Box<str>, ()>>,
     /// The scopes (one namespace, or all) that a live watch covers.
     live: BTreeSet<Option<String>>,
 }
@@ -22,7 +25,10 @@ impl Inventoried {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let covered =
             known.live.contains(&None) || known.live.contains(&Some(stage_set.namespace.clone()));
-        covered.then(|| known.of.get(stage_set).cloned().unwrap_or_default())
+        covered.then(|| {
+            let names = known.of.get(stage_set).into_iter().flat_map(Few::keys);
+            names.map(ToString::to_string).collect()
+        })
     }
 
     /// Replaces everything in a watch's scope by what was listed.
@@ -73,7 +79,7 @@ impl Inventoried {
 impl Known {
     fn put(&mut self, key: &Key, name: &str) {
         let names = self.of.entry(key.clone()).or_default();
-        names.insert(name.to_owned());
+        names.insert(name.into(), ());
     }
 }
 
@@ -82,10 +88,7 @@ mod tests {
     use super::*;
 
     fn key(namespace: &str, name: &str) -> Key {
-        Key {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Key::new(namespace, name)
     }
 
     fn names(known: &Inventoried, key: &Key) -> Option<Vec<String>> {

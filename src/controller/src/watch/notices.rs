@@ -45,10 +45,7 @@ impl Sink for Inventories {
             .get("labels")?
             .get(names::LABEL_STAGE_SET)?
             .as_str()?;
-        let key = Key {
-            namespace: namespace.into(),
-            name: name.into(),
-        };
+        let key = Key::new(namespace, name);
         let held = metadata.get("deletionTimestamp").is_some() && has_our_finalizer(metadata);
         Some(Inventory {
             held: held.then(|| Held {
@@ -127,11 +124,11 @@ impl Sink for Ledgers {
     fn reduce(&self, object: Value) -> Option<Self::Item> {
         let metadata = object.get("metadata")?;
         Some(Ledger {
-            key: Key {
-                namespace: metadata.get("namespace")?.as_str()?.into(),
+            key: Key::new(
                 // It has the name of its StageSet, and no owner.
-                name: metadata.get("name")?.as_str()?.into(),
-            },
+                metadata.get("namespace")?.as_str()?,
+                metadata.get("name")?.as_str()?,
+            ),
             foreign: written_by_others(metadata),
         })
     }

@@ -261,8 +261,7 @@ impl Drop for Tenants {
 /// What an event or a list shows of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
-    namespace: Option<String>,
-    name: String,
+    name: Box<str>,
     kept: Kept,
 }
 
@@ -274,15 +273,6 @@ struct Kept {
     owner: Option<Key>,
 }
 
-impl Seen {
-    fn place(&self) -> (Option<Box<str>>, Box<str>) {
-        (
-            self.namespace.as_deref().map(Into::into),
-            (*self.name).into(),
-        )
-    }
-}
-
 /// Turns news of objects into hints for their owners.
 #[derive(Debug)]
 struct Tenant {
@@ -291,14 +281,15 @@ struct Tenant {
     /// Set when nothing that it says counts any more.
     ended: Arc<AtomicBool>,
     signals: mpsc::UnboundedSender<Signal>,
-    /// Boxed: most watches see few objects, and a node of such a tree has room for eleven.
-    known: BTreeMap<(Option<Box<str>>, Box<str>), Box<Kept>>,
+    /// By name: a watch is on one namespace. Boxed: most watches see few objects, and a node of such a tree
+    /// has room for eleven.
+    known: BTreeMap<Box<str>, Box<Kept>>,
 }
 
 impl Tenant {
     fn changed(&mut self, seen: &Seen) {
         let now = &seen.kept;
-        let before = self.known.insert(seen.place(), Box::new(now.clone()));
+        let before = self.known.insert(seen.name.clone(), Box::new(now.clone()));
         if before
             .as_ref()
             .is_some_and(|before| before.version == now.version)
@@ -313,7 +304,7 @@ impl Tenant {
     }
 
     fn deleted(&mut self, seen: &Seen) {
-        let before = self.known.remove(&seen.place());
+        let before = self.known.remove(&seen.name);
         let owners = [
             before.and_then(|before| before.owner),
             seen.kept.owner.clone(),
@@ -331,8 +322,8 @@ impl Tenant {
             key: ObjectKey {
                 group: self.id.resource.gvk.group.clone(),
                 kind: self.id.resource.gvk.kind.clone(),
-                namespace: seen.namespace.clone(),
-                name: seen.name.clone(),
+                namespace: self.id.namespace.clone(),
+                name: seen.name.to_string(),
             },
             entry: seen.kept.entry.as_deref().map(str::to_owned),
             resource_version: seen.kept.version.to_string(),
@@ -356,13 +347,9 @@ impl Sink for Tenant {
         let label = |key: &str| metadata.get("labels")?.get(key)?.as_str();
         let owner = label(names::LABEL_NAMESPACE)
             .zip(label(names::LABEL_NAME))
-            .map(|(namespace, name)| Key {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            });
+            .map(|(namespace, name)| Key::new(namespace, name));
         Some(Seen {
-            namespace: text("namespace").map(str::to_owned),
-            name: text("name")?.to_owned(),
+            name: text("name")?.into(),
             kept: Kept {
                 version: text("resourceVersion").unwrap_or_default().into(),
                 entry: entry_of_metadata(metadata, names::FIELD_MANAGER).map(Into::into),
@@ -374,14 +361,13 @@ impl Sink for Tenant {
     fn take(&mut self, news: News<Self::Item>) {
         match news {
             News::Listed(objects) => {
-                let listed: BTreeSet<_> = objects.iter().map(Seen::place).collect();
+                let listed: BTreeSet<&str> = objects.iter().map(|seen| &*seen.name).collect();
                 let gone: Vec<Seen> = self
                     .known
                     .iter()
-                    .filter(|(place, _)| !listed.contains(*place))
-                    .map(|((namespace, name), kept)| Seen {
-                        namespace: namespace.as_deref().map(str::to_owned),
-                        name: name.to_string(),
+                    .filter(|(name, _)| !listed.contains(&***name))
+                    .map(|(name, kept)| Seen {
+                        name: name.clone(),
                         kept: (**kept).clone(),
                     })
                     .collect();

@@ -33,15 +33,11 @@ fn sink() -> (Tenant, mpsc::UnboundedReceiver<Signal>) {
 
 fn seen(version: &str, entry: &str, owner: &str) -> Seen {
     Seen {
-        namespace: Some("payments".into()),
         name: "settings".into(),
         kept: Kept {
             version: version.into(),
             entry: Some(entry.into()),
-            owner: Some(Key {
-                namespace: "payments".into(),
-                name: owner.into(),
-            }),
+            owner: Some(Key::new("payments", owner)),
         },
     }
 }
@@ -50,7 +46,7 @@ fn told(received: &mut mpsc::UnboundedReceiver<Signal>) -> Vec<(Vec<String>, boo
     std::iter::from_fn(|| received.try_recv().ok())
         .map(|signal| match signal {
             Signal::Tenant(event) => (
-                event.owners.into_iter().map(|key| key.name).collect(),
+                event.owners.into_iter().map(|key| key.name.clone()).collect(),
                 event.touched,
             ),
             other => panic!("{other:?}"),
@@ -192,10 +188,7 @@ async fn watches_beyond_the_cap_wait_for_a_place() {
     let connection = Connection::from_service(silent);
     let mut tenants = Tenants::new(connection, Arc::default(), signals, Metrics::new(), 2);
     let (sink, _told) = sink();
-    let key = |name: &str| Key {
-        namespace: "payments".into(),
-        name: name.into(),
-    };
+    let key = |name: &str| Key::new("payments", name);
     let objects = |kinds: &[&str]| {
         let all = kinds.iter();
         all.map(|kind| (sink.id.identity.clone(), reference(kind, "payments")))
