@@ -133,7 +133,7 @@ pub struct Rendered {
     renamed: Kept<Arc<Rendered>>,
     /// For a CustomResourceDefinition: the kind it defines and whether that is namespaced. Lets a
     /// release hold a definition and its objects without the definition being installed yet.
-    pub defines: Option<DefinedKind>,
+    pub defines: Option<Box<DefinedKind>>,
 }
 
 /// The kind that a CustomResourceDefinition of the release defines.
@@ -162,12 +162,12 @@ impl Rendered {
         let defines = (gvk.group == "apiextensions.k8s.io"
             && gvk.kind == "CustomResourceDefinition")
             .then(|| {
-                Some(DefinedKind {
+                Some(Box::new(DefinedKind {
                     group: text("/spec/group")?,
                     kind: text("/spec/names/kind")?,
                     plural: text("/spec/names/plural")?,
                     namespaced: text("/spec/scope")? == "Namespaced",
-                })
+                }))
             })
             .flatten();
         let json = body.to_string();

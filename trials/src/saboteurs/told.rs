@@ -136,7 +136,7 @@ impl Saboteur {
                 {
                     fact.at = long_ago;
                 }
-                if let Some((_, fact)) = &mut facts.write_failure {
+                if let Some((_, fact)) = facts.write_failure.as_deref_mut() {
                     fact.at = long_ago;
                 }
             }
@@ -183,10 +183,10 @@ impl Saboteur {
                 live.health = Health::Current;
             }
             Self::DeleteUnlabelled => {
-                live.owner = Some(Owner {
+                live.owner = Some(Arc::new(Owner {
                     namespace: NAMESPACE.into(),
                     name: NAME.into(),
-                });
+                }));
             }
             Self::DeleteKept => live.prune_disabled = false,
             _ => {}

@@ -249,14 +249,14 @@ fn failed(
     at: Timestamp,
 ) {
     let facts = facts.objects.entry(identity, key);
-    let before = facts.write_failure.as_ref().map(|(_, fact)| fact);
+    let before = facts.write_failure.as_deref().map(|(_, fact)| fact);
     let failures = in_a_row(before, true);
-    facts.write_failure = Some((
+    facts.write_failure = Some(Box::new((
         digest,
         Fact {
             value,
             at,
             failures,
         },
-    ));
+    )));
 }

@@ -83,7 +83,7 @@ impl Seen {
             }
             return;
         }
-        if self.deleted || self.entry != live.entry {
+        if self.deleted || self.entry.as_deref() != live.entry.as_deref() {
             // Gone, or somebody changed what we own: one read decides (K18).
             facts.live = None;
         } else {

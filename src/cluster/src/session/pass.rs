@@ -264,15 +264,11 @@ impl Session {
                         identity,
                         &object.reference,
                     );
-                    self.references
-                        .insert(identity, &object.reference, &self.facts.objects);
                 }
                 Need::Read {
                     identity, object, ..
                 } => {
                     after(&outcome, &mut self.facts, ports, identity, object);
-                    self.references
-                        .insert(identity, object, &self.facts.objects);
                 }
                 _ => {}
             }
@@ -287,6 +283,11 @@ impl Session {
                 if let Some(known) = &mut self.known {
                     known.inventories = inventories;
                 }
+            }
+            // Now the facts have the object's key, which is shared.
+            if let Some((identity, reference)) = looked_at(need) {
+                self.references
+                    .insert(identity, reference, &self.facts.objects);
             }
         }
     }
@@ -413,10 +414,12 @@ impl Session {
                     ask_again_whether_served(&mut self.facts, ports, identity, reference);
                 }
                 self.facts.objects.written(identity, &reference.key);
+            }
+            done.record(&mut self.facts, at);
+            if let Some((identity, reference)) = addressed(tenant) {
                 self.references
                     .insert(identity, reference, &self.facts.objects);
             }
-            done.record(&mut self.facts, at);
         }
         end
     }
@@ -511,6 +514,17 @@ fn is_event(operation: &Operation) -> bool {
         operation,
         Operation::Record(RecordOperation::Announce(_) | RecordOperation::AnnounceOnLedger(_))
     )
+}
+
+/// The object that a need of the release is about.
+fn looked_at(need: &Need) -> Option<(&Identity, &Reference)> {
+    match need {
+        Need::DryRun { identity, object } => Some((identity, &object.reference)),
+        Need::Read {
+            identity, object, ..
+        } => Some((identity, object)),
+        _ => None,
+    }
 }
 
 /// The object that an operation of the release is about; actions look at theirs themselves.

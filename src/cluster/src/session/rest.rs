@@ -21,6 +21,7 @@ impl Session {
         for build in self.facts.builds.values_mut() {
             build.value.rest();
         }
+        self.facts.objects.share_owners();
         if let Some(known) = &mut self.known {
             known.inventories.shrink();
         }

@@ -88,7 +88,7 @@ pub(super) fn immutable<'a>(
             wait(Cause::Said(said), until)
         };
     }
-    if let Some((digest, fact)) = &facts.write_failure
+    if let Some((digest, fact)) = facts.write_failure.as_deref()
         && digest.is_empty()
         && fact.value.class != FailureClass::Conflict
     {
@@ -101,8 +101,8 @@ pub(super) fn immutable<'a>(
         delete: Operation::Tenant(TenantOperation::Delete {
             identity: delivery.identity.clone(),
             object: object.reference.clone(),
-            uid: live.uid.clone(),
-            version: live.resource_version.clone(),
+            uid: live.uid.to_string(),
+            version: live.resource_version.to_string(),
             stage: object.stage.clone(),
             why: DeleteReason::Recreated,
         }),
@@ -210,7 +210,7 @@ fn refusal(
         .recorded
         .and_then(|inventory| inventory.entries.get(key));
     let done = entry.is_some_and(|entry| {
-        let this_one = entry.uid.as_ref() == Some(&live.uid);
+        let this_one = entry.uid.as_deref() == Some(&*live.uid);
         match &entry.digest {
             // Recorded, and not deleted yet if this is still the object that was to go.
             Some(digest) if *digest == recreated(object) => !this_one,

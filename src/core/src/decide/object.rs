@@ -91,7 +91,7 @@ pub(super) fn step<'a>(
     let Some(facts) = facts else {
         return ask_dry_run(identity, object);
     };
-    if let Some((digest, fact)) = &facts.write_failure
+    if let Some((digest, fact)) = facts.write_failure.as_deref()
         && *digest == object.digest
     {
         let until = retry_at(fact.at, &fact.value, fact.failures);
@@ -161,7 +161,7 @@ fn settled<'a>(
         LiveState::Present(live)
             if live.uid == settled.uid
                 && live.entry == settled.entry
-                && live.owner.as_ref() == Some(&object.owner) =>
+                && live.owner.as_deref() == Some(&object.owner) =>
         {
             Standing::Settled(live)
         }
@@ -249,7 +249,7 @@ fn judge_dry_run<'a>(
         return write(
             identity,
             object,
-            Some(live.uid.clone()),
+            Some(live.uid.to_string()),
             ApplyReason::Change(fields.clone()),
         );
     }
@@ -265,7 +265,7 @@ fn judge_dry_run<'a>(
         fields: fields.clone(),
         by: by.clone(),
     };
-    write(identity, object, Some(live.uid.clone()), why)
+    write(identity, object, Some(live.uid.to_string()), why)
 }
 
 /// So many corrections of one field within [`FIGHT`] are a fight; those before are put right at once.
@@ -324,8 +324,8 @@ fn take_over<'a>(
     Step::TakeOver(Operation::Tenant(TenantOperation::TakeOver {
         identity: identity.clone(),
         object: Arc::clone(object),
-        uid: live.uid.clone(),
-        resource_version: live.resource_version.clone(),
+        uid: live.uid.to_string(),
+        resource_version: live.resource_version.to_string(),
         from: takeover.from.clone(),
         managed_fields: Arc::clone(&takeover.managed_fields),
     }))
@@ -334,7 +334,7 @@ fn take_over<'a>(
 pub(super) fn foreign<'a>(object: &Desired, live: &Live) -> Option<Cause<'a>> {
     let owner = live
         .owner
-        .as_ref()
+        .as_deref()
         .filter(|owner| **owner != object.owner)?;
     Some(Cause::Said(format!(
         "{} belongs to StageSet {owner}, as its labels say: take it out of that release (or remove \

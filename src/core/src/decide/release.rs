@@ -116,7 +116,7 @@ pub(super) fn assemble<'a>(
     let defined: BTreeMap<(&str, &str), &DefinedKind> = built
         .iter()
         .flat_map(|objects| objects.iter())
-        .filter_map(|object| object.defines.as_ref())
+        .filter_map(|object| object.defines.as_deref())
         .map(|kind| ((kind.group.as_str(), kind.kind.as_str()), kind))
         .collect();
     let mut scopes = Scopes {

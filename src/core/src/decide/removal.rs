@@ -124,7 +124,7 @@ impl<'a> Removal<'a> {
         let stage_set = &self.observation.stage_set;
         let ours = live
             .owner
-            .as_ref()
+            .as_deref()
             .is_some_and(|Owner { namespace, name }| {
                 namespace == stage_set.namespace.as_str() && *name == stage_set.name
             });
@@ -134,7 +134,12 @@ impl<'a> Removal<'a> {
         if live.prune_disabled {
             return Fate::Left(Left::Kept);
         }
-        if self.entry.uid.as_ref().is_some_and(|uid| *uid != live.uid) {
+        if self
+            .entry
+            .uid
+            .as_ref()
+            .is_some_and(|uid| **uid != *live.uid)
+        {
             return Fate::Left(Left::Replaced);
         }
         if let Some(blocked) = self.after_failure(facts) {
@@ -143,8 +148,8 @@ impl<'a> Removal<'a> {
         let delete = Operation::Tenant(TenantOperation::Delete {
             identity: self.identity.clone(),
             object: reference.clone(),
-            uid: live.uid.clone(),
-            version: live.resource_version.clone(),
+            uid: live.uid.to_string(),
+            version: live.resource_version.to_string(),
             stage: self.stage.clone(),
             why: self.why,
         });
@@ -153,7 +158,7 @@ impl<'a> Removal<'a> {
 
     /// A delete that failed is tried again only after its pause.
     fn after_failure(&self, facts: &'a ObjectFacts) -> Option<Fate<'a>> {
-        let (digest, fact) = facts.write_failure.as_ref()?;
+        let (digest, fact) = facts.write_failure.as_deref()?;
         let until = retry_at(fact.at, &fact.value, fact.failures);
         // A conflict means that the object isn't as we saw it: look again rather than wait, unless it
         // changes faster than we can look.

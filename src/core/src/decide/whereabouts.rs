@@ -278,7 +278,7 @@ fn met(
         };
         match seen {
             Some(fact) => match &fact.value {
-                LiveState::Present(live) if live.uid == *uid => return Ok(true),
+                LiveState::Present(live) if *live.uid == **uid => return Ok(true),
                 LiveState::Unreadable(failure) => {
                     let until = retry_at(fact.at, failure, fact.failures);
                     if observation.now >= until {

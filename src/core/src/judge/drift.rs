@@ -40,7 +40,7 @@ pub fn compare(live: &Value, dry_run: &Value, field_manager: &str) -> DryRun {
         ));
     };
     let answered = dry_run.pointer("/metadata/uid").and_then(Value::as_str);
-    if answered.is_some_and(|uid| uid != reduced.uid) {
+    if answered.is_some_and(|uid| *uid != *reduced.uid) {
         return DryRun::Refused(Failure::new(
             FailureClass::Conflict,
             format!(

@@ -1,5 +1,7 @@
 //! Reduces a live object to what decisions rest on.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::health;
@@ -29,13 +31,13 @@ pub fn read(object: &Value, field_manager: &str) -> Option<Live> {
             .filter(|t| !t.is_empty())
     };
     Some(Live {
-        uid: text("uid")?.to_owned(),
-        resource_version: text("resourceVersion").unwrap_or_default().to_owned(),
+        uid: text("uid")?.into(),
+        resource_version: text("resourceVersion").unwrap_or_default().into(),
         generation: metadata
             .get("generation")
             .and_then(Value::as_i64)
             .unwrap_or_default(),
-        owner: owner(metadata),
+        owner: owner(metadata).map(Arc::new),
         prune_disabled: prune_disabled(metadata),
         deleting: text("deletionTimestamp").is_some(),
         deletion_timestamp: text("deletionTimestamp").and_then(Timestamp::parse),
@@ -43,7 +45,7 @@ pub fn read(object: &Value, field_manager: &str) -> Option<Live> {
         takes_claims_along: object
             .pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")
             .is_some_and(|when| when == "Delete"),
-        entry: entry_of_metadata(metadata, field_manager),
+        entry: entry_of_metadata(metadata, field_manager).map(Into::into),
         health: health::judge(object),
         body: None,
     })
@@ -149,10 +151,10 @@ mod tests {
                 uid: "9f7c".into(),
                 resource_version: "41".into(),
                 generation: 3,
-                owner: Some(Owner {
+                owner: Some(Arc::new(Owner {
                     namespace: "payments".into(),
                     name: "shop".into()
-                }),
+                })),
                 prune_disabled: true,
                 deleting: false,
                 deletion_timestamp: None,
@@ -287,12 +289,13 @@ mod tests {
 
     #[test]
     fn metadata_of_a_watch_event_gives_the_same_fingerprint() {
-        let full = read(&object(), MANAGER).unwrap().entry;
+        let full = read(&object(), MANAGER).unwrap().entry.unwrap();
         let event = json!({
             "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
             "metadata": object()["metadata"],
         });
-        assert_eq!(entry_of_metadata(&event["metadata"], MANAGER), full);
+        let seen = entry_of_metadata(&event["metadata"], MANAGER).unwrap();
+        assert_eq!(seen, *full);
     }
 
     #[test]

@@ -27,13 +27,13 @@ pub enum Health {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// `metadata.resourceVersion`.
-    pub resource_version: String,
+    pub resource_version: Box<str>,
     /// `metadata.generation`; 0 for kinds without.
     pub generation: i64,
     /// The StageSet that its labels name.
-    pub owner: Option<Owner>,
+    pub owner: Option<Arc<Owner>>,
     /// `stages.metio.wtf/prune: disabled`.
     pub prune_disabled: bool,
     /// A deletion was asked for.
@@ -46,7 +46,7 @@ pub struct Live {
     pub takes_claims_along: bool,
     /// Fingerprint of our own apply entry in `metadata.managedFields` (fields and time): as long as
     /// it stays, nobody changed a value that we own (K18). `None` if we have no entry.
-    pub entry: Option<String>,
+    pub entry: Option<Arc<str>>,
     /// Its readiness.
     pub health: Health,
     /// The object itself, without managed fields: kept only for kinds that expressions judge.
@@ -143,9 +143,9 @@ pub struct Settled {
     /// Digest of the [`Desired`](crate::object::Desired) that it agreed with.
     pub digest: String,
     /// uid then.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// Our managed-fields entry then.
-    pub entry: Option<String>,
+    pub entry: Option<Arc<str>>,
     /// Since when, in this process's memory.
     pub since: crate::time::Timestamp,
 }
@@ -172,7 +172,7 @@ pub struct ObjectFacts {
     /// When it last agreed with what is desired.
     pub settled: Option<Settled>,
     /// The last failure of a write, and the digest that it tried (empty for a delete).
-    pub write_failure: Option<(String, Fact<Failure>)>,
+    pub write_failure: Option<Box<(String, Fact<Failure>)>>,
     /// The last corrections of drift, oldest first: many of one field are a fight.
     pub corrections: Vec<Correction>,
     /// How news of it reach us.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::failure::{Failure, FailureClass};
 use crate::few::Few;
 use crate::identity::Identity;
-use crate::object::ObjectKey;
+use crate::object::{ObjectKey, Owner};
 
 use super::live::{DryRun, LiveState, ObjectFacts};
 
@@ -65,6 +65,21 @@ impl Objects {
             facts.dry_run.take_if(
                 |tried| !matches!(&tried.1.value, DryRun::Refused(failure) if denied(failure)),
             );
+        }
+    }
+
+    /// Most objects have one owner; each was read by itself.
+    pub fn share_owners(&mut self) {
+        let mut last: Option<Arc<Owner>> = None;
+        for (_, _, facts) in self.iter_mut() {
+            let Some(LiveState::Present(live)) = facts.live.as_mut().map(|fact| &mut fact.value)
+            else {
+                continue;
+            };
+            match (&last, &mut live.owner) {
+                (Some(last), Some(owner)) if last == owner => *owner = Arc::clone(last),
+                (_, owner) => last.clone_from(owner),
+            }
         }
     }
 

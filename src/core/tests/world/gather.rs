@@ -411,16 +411,16 @@ impl World {
 
     pub(super) fn live(&self, stored: &Stored) -> Live {
         Live {
-            uid: stored.uid.clone(),
-            resource_version: stored.version.to_string(),
+            uid: stored.uid.as_str().into(),
+            resource_version: stored.version.to_string().into(),
             generation: 1,
-            owner: stored.owner.clone(),
+            owner: stored.owner.clone().map(Arc::new),
             prune_disabled: stored.prune_disabled,
             deleting: stored.deleting,
             deletion_timestamp: stored.deleted_at,
             finalizers: Vec::new(),
             takes_claims_along: stored.takes_claims_along,
-            entry: Some(stored.entry.clone()),
+            entry: Some(stored.entry.as_str().into()),
             body: Some(Arc::new(json!({
                 "spec": { "content": stored.content }, "status": stored.status,
             }))),

@@ -136,15 +136,15 @@ impl World {
                 if let Some(failure) = fault.or(refusal) {
                     let facts = self.entry(identity, key);
                     let failures =
-                        failures_after(facts.write_failure.as_ref().map(|(_, fact)| fact), true);
-                    facts.write_failure = Some((
+                        failures_after(facts.write_failure.as_deref().map(|(_, fact)| fact), true);
+                    facts.write_failure = Some(Box::new((
                         object.digest.clone(),
                         Fact {
                             value: failure,
                             at,
                             failures,
                         },
-                    ));
+                    )));
                     facts.dry_run = None;
                     facts.live = None;
                     return false;
@@ -205,7 +205,7 @@ impl World {
                         failures: 1,
                     };
                     let facts = self.entry(identity, key);
-                    facts.write_failure = Some((object.digest.clone(), failed));
+                    facts.write_failure = Some(Box::new((object.digest.clone(), failed)));
                     return false;
                 }
                 self.note(operation.to_string(), Some(identity));
@@ -237,15 +237,15 @@ impl World {
                         facts.live = None;
                     }
                     let failures =
-                        failures_after(facts.write_failure.as_ref().map(|(_, fact)| fact), true);
-                    facts.write_failure = Some((
+                        failures_after(facts.write_failure.as_deref().map(|(_, fact)| fact), true);
+                    facts.write_failure = Some(Box::new((
                         String::new(),
                         Fact {
                             value: failure,
                             at,
                             failures,
                         },
-                    ));
+                    )));
                     return false;
                 }
                 self.note(operation.to_string(), Some(identity));

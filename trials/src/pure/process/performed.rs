@@ -134,16 +134,16 @@ impl Process {
                     Err(failure) => {
                         self.failed = true;
                         let unknown = failure.class == FailureClass::UnknownKind;
-                        let before = object_facts.write_failure.as_ref().map(|(_, fact)| fact);
+                        let before = object_facts.write_failure.as_deref().map(|(_, fact)| fact);
                         let failures = in_a_row(before, true);
-                        object_facts.write_failure = Some((
+                        object_facts.write_failure = Some(Box::new((
                             object.digest.clone(),
                             Fact {
                                 value: failure,
                                 at,
                                 failures,
                             },
-                        ));
+                        )));
                         object_facts.dry_run = None;
                         object_facts.live = None;
                         if unknown {
@@ -172,14 +172,14 @@ impl Process {
                 object_facts.live = None;
                 if let Err(value) = answer {
                     self.failed = true;
-                    let before = object_facts.write_failure.as_ref().map(|(_, fact)| fact);
+                    let before = object_facts.write_failure.as_deref().map(|(_, fact)| fact);
                     let failures = in_a_row(before, true);
                     let fact = Fact {
                         value,
                         at,
                         failures,
                     };
-                    object_facts.write_failure = Some((object.digest.clone(), fact));
+                    object_facts.write_failure = Some(Box::new((object.digest.clone(), fact)));
                 }
             }
             TenantOperation::Act { attempt, .. } => {
@@ -204,16 +204,16 @@ impl Process {
                         if failure.class == FailureClass::Conflict {
                             object_facts.live = None;
                         }
-                        let before = object_facts.write_failure.as_ref().map(|(_, fact)| fact);
+                        let before = object_facts.write_failure.as_deref().map(|(_, fact)| fact);
                         let failures = in_a_row(before, true);
-                        object_facts.write_failure = Some((
+                        object_facts.write_failure = Some(Box::new((
                             String::new(),
                             Fact {
                                 value: failure,
                                 at,
                                 failures,
                             },
-                        ));
+                        )));
                         if unknown {
                             facts.kinds.remove(identity.target(), &object.gvk());
                         }

@@ -373,10 +373,10 @@ impl Server {
     /// The object as a read shows it.
     pub(super) fn live(&self, stored: &Stored) -> Live {
         Live {
-            uid: stored.uid.clone(),
-            resource_version: stored.version.to_string(),
+            uid: stored.uid.as_str().into(),
+            resource_version: stored.version.to_string().into(),
             generation: 1,
-            owner: stored.owner.clone(),
+            owner: stored.owner.clone().map(Arc::new),
             prune_disabled: stored.keep,
             deleting: stored.deleting,
             deletion_timestamp: stored.deleting.then_some(self.now),
@@ -387,7 +387,7 @@ impl Server {
             },
             takes_claims_along: false,
             body: None,
-            entry: stored.entry.map(|entry| entry.to_string()),
+            entry: stored.entry.map(|entry| entry.to_string().into()),
             health: match stored.health {
                 _ if stored.deleting => Health::Terminating,
                 Readiness::At(at) if self.now >= at => Health::Current,

@@ -53,8 +53,12 @@ fn goes_away(stage: &StageView<'_>, failure: &ObjectFailure<'_>) -> bool {
     };
     let facts = stage.facts(&failure.object.reference.key);
     let tried = facts.and_then(|facts| facts.dry_run.as_deref().map(|(_, fact)| fact.failures));
-    let written =
-        facts.and_then(|facts| facts.write_failure.as_ref().map(|(_, fact)| fact.failures));
+    let written = facts.and_then(|facts| {
+        facts
+            .write_failure
+            .as_deref()
+            .map(|(_, fact)| fact.failures)
+    });
     matches!(
         refusal.class,
         FailureClass::Conflict | FailureClass::Transient { .. }
