@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use stageset_core::failure::{Failure, FailureClass};
+use stageset_core::names::Namespace;
 use stageset_core::observation::{Phase, SourceState};
 use stageset_core::plan::Next;
+use stageset_core::spec::{Problem, StageSetReference};
 
-use crate::world::shop;
+use crate::world::{World, shop};
 
+const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -149,20 +153,79 @@ fn suspended_means_nothing_happens_until_it_is_lifted() {
     assert_eq!(world.ready(), "True Succeeded");
 }
 
+/// Whatever holds a release up, and however long its own waits are: it is looked at again with the next
+/// interval, and what was put right meanwhile is seen then.
 #[test]
 fn gap_08_every_wait_is_bounded_by_the_interval() {
-    let mut world = shop();
-    world.slow.insert("Deployment".into(), HOUR);
-    for _ in 0..40 {
-        if let Next::Hold { until, .. } = world.pass() {
-            assert!(until > world.now, "a hold in the past is a hot loop");
-            assert!(
-                until.since(world.now) <= Duration::from_secs(631),
-                "{:?}",
-                until.since(world.now)
+    type Obstacle = fn(&mut World);
+    let obstacles: [(&str, Obstacle); 7] = [
+        ("StageProgressing", |world| {
+            world.slow.insert("Deployment".into(), HOUR);
+        }),
+        ("InvalidSpec", |world| {
+            world.spec = Err(vec![Problem {
+                rule: "V1",
+                field: "spec.stages".into(),
+                message: "is empty".into(),
+            }]);
+        }),
+        ("RBACDenied", |world| {
+            world.edit_spec(|spec| spec.service_account = None);
+        }),
+        ("RBACDenied", |world| {
+            let right = (DEPLOYER.into(), "patch".into(), "Deployment".into());
+            world.denied.insert(right);
+        }),
+        ("ArtifactNotFound", |world| {
+            world.sources.insert("config".into(), SourceState::Absent);
+        }),
+        ("DependencyNotReady", |world| {
+            world.edit_spec(|spec| {
+                spec.depends_on = vec![StageSetReference {
+                    namespace: Namespace::new("payments").unwrap(),
+                    name: "database".into(),
+                }];
+            });
+        }),
+        ("StageFailed", |world| {
+            let build = ("sha256:config-r1".to_owned(), String::new());
+            let failure = Failure::new(FailureClass::Terminal, "a.yaml: not YAML");
+            world.artifacts.insert(build, Err(failure));
+        }),
+    ];
+    for (reason, obstruct) in obstacles {
+        let mut world = shop();
+        world.edit_spec(|spec| spec.retry_interval = Some(12 * HOUR));
+        obstruct(&mut world);
+        let begun = world.now;
+        let mut refreshes = 0;
+        while world.now.since(begun) < HOUR {
+            let next = world.pass();
+            assert_eq!(
+                world.ready(),
+                format!("False {reason}"),
+                "{}",
+                world.message()
             );
+            let Next::Hold { until, refresh, .. } = next else {
+                panic!("{reason} stays for ever: {next:?}");
+            };
+            assert!(
+                until > world.now,
+                "{reason}: a hold in the past is a hot loop"
+            );
+            let waits = until.since(world.now);
+            assert!(waits <= Duration::from_secs(631), "{reason}: {waits:?}");
             world.now = until;
+            if refresh {
+                refreshes += 1;
+                world.refresh_before = until;
+            }
         }
+        assert!(
+            refreshes >= 5,
+            "{reason}: all looked at again {refreshes} times in an hour"
+        );
     }
 }
 
