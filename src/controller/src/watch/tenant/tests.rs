@@ -46,7 +46,11 @@ fn told(received: &mut mpsc::UnboundedReceiver<Signal>) -> Vec<(Vec<String>, boo
     std::iter::from_fn(|| received.try_recv().ok())
         .map(|signal| match signal {
             Signal::Tenant(event) => (
-                event.owners.into_iter().map(|key| key.name.clone()).collect(),
+                event
+                    .owners
+                    .into_iter()
+                    .map(|key| key.name.clone())
+                    .collect(),
                 event.touched,
             ),
             other => panic!("{other:?}"),
