@@ -264,7 +264,9 @@ async fn cycle<S: Sink>(
                 }
                 if let Some(Beginning { objects, since }) = whole {
                     sink.take(News::Listed(objects));
-                    since.into_iter().for_each(|news| sink.take(news));
+                    for news in since {
+                        sink.take(news);
+                    }
                     sink.take(News::Live);
                 }
                 None
