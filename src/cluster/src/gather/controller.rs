@@ -5,17 +5,16 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use stageset_api::names::{API_VERSION, KIND_STAGE_INVENTORY, LABEL_STAGE_SET};
+use stageset_api::names::LABEL_STAGE_SET;
 use stageset_core::identity::{self, KubeconfigReference};
 use stageset_core::names::{Namespace, ServiceAccountName};
 use stageset_core::object::GroupVersionKind;
 use stageset_core::observation::{AccountState, KindState, KubeconfigState, NamespaceState};
 
 use super::{Found, Gather, text};
-use crate::ports::{Watched, WatchedList};
+use crate::ports::Watched;
 use crate::records::inventory::{Inventories, Skipped};
 use crate::requests::{Requests, Target};
-use crate::stored::Stored;
 
 /// As the controller (K02), from the watch if there is one.
 pub(super) async fn account(gather: Gather<'_>, name: &ServiceAccountName) -> Found {
@@ -57,19 +56,12 @@ pub(super) async fn namespace(gather: Gather<'_>) -> Found {
     Found::Namespace(state)
 }
 
-/// As the controller, from the watch if there is one. A watch that lags does no harm: every write
-/// of an inventory carries the version that it is based on (D3). A teardown has no such write to bounce:
-/// what it takes for gone is gone for good, so it asks the server itself.
+/// As the controller, from the server itself: a list that names no version shows the most recent state
+/// (Kubernetes API Concepts, "Semantics for get and list"), and what is written of an object rests on what
+/// this shows as recorded. Only that there are none is believed from a watch, while nothing is recorded of
+/// the StageSet: what is written then creates them first, and a creation shows who was earlier (D3).
 pub(super) async fn inventories(gather: Gather<'_>) -> Found {
     let namespace = &gather.key.namespace;
-    let kind = GroupVersionKind::from_manifest(API_VERSION, KIND_STAGE_INVENTORY);
-    if !gather.deleting
-        && let WatchedList::Synced(objects) = gather.ports.watched.list(&kind, namespace)
-    {
-        let objects: Vec<_> = objects.iter().map(Stored::value).collect();
-        let objects = objects.iter().map(AsRef::as_ref);
-        return Found::Inventories(Ok(Inventories::read(objects, gather.owner())));
-    }
     if gather.unrecorded
         && !gather.deleting
         && let Some(names) = gather.ports.watched.inventories(gather.key)

@@ -30,12 +30,16 @@ impl Server {
             }
             Call::Namespace => (Answer::Namespace(false), What::Namespace),
             Call::Inventories => {
-                // A teardown asks the server itself, not a watch that may lag.
-                let deleting = self
-                    .stage_set
-                    .as_ref()
-                    .is_some_and(|stage_set| stage_set.deletion.is_some());
-                let shelf = if stale && !deleting {
+                // The driver asks the server, whose lists are never old (a list that names no version shows
+                // the most recent state). But that there is none at all it believes from a watch, which may
+                // lag, while nothing is recorded of the StageSet.
+                let unrecorded = self.stage_set.as_ref().is_some_and(|stage_set| {
+                    let status = &stage_set.status;
+                    stage_set.deletion.is_none()
+                        && status.stages.is_empty()
+                        && status.last_attempted_revisions.is_empty()
+                });
+                let shelf = if stale && unrecorded && self.inventories_before.is_empty() {
                     &self.inventories_before
                 } else {
                     &self.inventories
