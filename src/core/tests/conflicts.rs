@@ -245,6 +245,37 @@ fn an_object_is_recreated_at_most_once_for_a_revision_whatever_comes_between() {
     );
 }
 
+/// The seed 5726857 of the trials: the object went for one revision and was made anew for another.
+#[test]
+fn a_revision_that_was_left_before_its_object_was_made_anew_may_recreate_it_when_it_returns() {
+    let mut world = world("StatefulSet/db", default(ConflictAnswer::Recreate));
+    let publish = |world: &mut World, revision: &str, content: &str| {
+        let db = format!("StatefulSet/db={content}");
+        world.publish("app", revision, &[&db, "ConfigMap/settings=2"]);
+    };
+    publish(&mut world, "r2", "2");
+    for _ in 0..50 {
+        if world.object("StatefulSet", "db").is_none() {
+            break;
+        }
+        let _ = world.turn();
+    }
+    publish(&mut world, "r3", "3");
+    for _ in 0..50 {
+        if world.object("StatefulSet", "db").is_some() {
+            break;
+        }
+        let _ = world.turn();
+    }
+    let content = |world: &World| world.object("StatefulSet", "db").unwrap().content.clone();
+    let third = content(&world);
+    publish(&mut world, "r2", "2");
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert_ne!(content(&world), third);
+    assert_eq!(world.done_with("delete").len(), 2);
+}
+
 #[test]
 fn a_recreation_survives_a_crash_in_every_gap_and_is_never_forgotten() {
     let mut turns = 0;

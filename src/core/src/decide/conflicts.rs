@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, FailureClass};
 use crate::object::{Desired, ObjectKey};
-use crate::observation::{Live, LiveState, ObjectFacts};
+use crate::observation::{InventoryEntry, Live, LiveState, ObjectFacts};
 use crate::plan::{DeleteReason, Need, Operation, Purpose, TenantOperation};
 use crate::spec::ConflictAnswer;
 use crate::time::Timestamp;
@@ -180,9 +180,18 @@ fn going<'a>(
     })
 }
 
+/// What marks the content in an inventory as one that an object is recreated for.
+const RECREATED: &str = "recreated/";
+
 /// What the inventory holds as the content of an object that is recreated for this content.
 pub(super) fn recreated(object: &Desired) -> String {
-    format!("recreated/{}", object.digest)
+    format!("{RECREATED}{}", object.digest)
+}
+
+/// Whether the entry of an object says that it is recreated for another content than this.
+pub(super) fn recreated_for_another(entry: &InventoryEntry, object: &Desired) -> bool {
+    let digest = entry.digest.as_deref();
+    digest.is_some_and(|digest| digest.starts_with(RECREATED) && digest != recreated(object))
 }
 
 /// Why an object isn't recreated although the policy says so.

@@ -57,10 +57,17 @@ impl Ahead<'_> {
         }
         for (object, uid) in writes.iter().filter_map(applied) {
             let key = &object.reference.key;
-            if let Some(known) = entry(key).filter(|known| known.uid.is_some() && known.uid != *uid)
-            {
-                let (known, uid) = (known.clone(), uid.clone());
-                planned.push((key, InventoryEntry { uid, ..known }));
+            let Some(known) = entry(key) else { continue };
+            let mut now = known.clone();
+            if known.uid.is_some() {
+                now.uid.clone_from(uid);
+            }
+            // It went for another content, which it isn't made anew with: that one may still be tried.
+            if conflicts::recreated_for_another(known, object) {
+                now.digest = None;
+            }
+            if now != *known {
+                planned.push((key, now));
             }
         }
         for (object, uid) in recreates {
