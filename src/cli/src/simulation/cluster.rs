@@ -3,7 +3,7 @@
 use jiff::Timestamp as Wall;
 use stageset_cluster::Connection;
 use stageset_core::time::Timestamp;
-use stageset_sim::{SimulatedCluster, User};
+use stageset_sim::{SimulatedCluster, User, WebhookHandler};
 
 use super::rights;
 
@@ -32,6 +32,12 @@ impl Cluster {
     pub(super) fn controller(&self) -> Connection {
         let user = User::service_account(rights::NAMESPACE, rights::ACCOUNT);
         Connection::from_service(self.0.door(user))
+    }
+
+    /// Lets a handler answer the admission webhooks of an endpoint.
+    pub(super) fn serve_webhook(&self, endpoint: String, handler: impl WebhookHandler + 'static) {
+        self.0
+            .with_server(|server| server.serve_webhook(endpoint, handler));
     }
 
     /// Every request so far.

@@ -18,7 +18,7 @@ use super::artifacts::Artifacts;
 use super::cluster::{AuditRecord, Cluster};
 use super::controller::Controller;
 use super::trace::{Event, Happening, Refused, Trace};
-use super::{Options, SimulationError, rights};
+use super::{Options, SimulationError, denial, rights};
 use crate::scenario::{Action, Manifest, Scenario, Step};
 use crate::timeline::record::Cure;
 
@@ -75,6 +75,7 @@ async fn simulate(scenario: &Scenario, options: &Options) -> Result<Finished, Si
     let start = clock.now();
     let began = Instant::now();
     let requests_before = cluster.audit().len();
+    denial::answer(&cluster, scenario);
     populate(&administrator, scenario, &artifacts, start).await?;
 
     let (trace, refusals) = Trace::new();

@@ -20,6 +20,7 @@ mod administrator;
 mod artifacts;
 mod cluster;
 mod controller;
+mod denial;
 mod engine;
 mod receiver;
 mod report;
