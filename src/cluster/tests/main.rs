@@ -9,6 +9,7 @@
 
 mod actions;
 mod attacks;
+mod bad_references;
 mod broken_connections;
 mod delivery;
 mod denials;
