@@ -92,13 +92,13 @@ async fn objects_that_actions_change_or_wait_for() {
         Case {
             stage: pre(json!({ "patch": { "target": target("v1", "ConfigMap"),
                                           "patch": "data: {key: \"2\"}" } })),
-            says: &["pre action \"step\"", "ConfigMap shop/settings"],
+            says: &["pre action \"step\"", "configmaps \"settings\" not found"],
             heal: Some(settings),
         },
         Case {
             stage: pre(
                 json!({ "wait": { "target": target("v1", "ConfigMap"), "timeout": "30s",
-                                         "expr": "data.key == \"1\"" } }),
+                                         "expr": "metadata.name == \"settings\"" } }),
             ),
             says: &["pre action \"step\"", "ConfigMap shop/settings"],
             heal: Some(settings),
@@ -173,7 +173,7 @@ async fn sources_of_stages_and_actions() {
         world.publish("steps", "s1", &[("jobs/migrate.yaml", job)]);
     };
     let manifests: fn(&World) = |world| {
-        world.publish("steps", "s1", &[("jobs/a.yaml", &config_map("a", "1"))]);
+        world.publish("steps", "s1", &[("jobs/a.yaml", &config_map("a", "one"))]);
     };
     for case in [
         Case {
