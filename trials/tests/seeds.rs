@@ -37,6 +37,7 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
         4_746_897,
         5_655_014,
         5_726_857,
+        5_924_311,
     ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");

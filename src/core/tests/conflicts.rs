@@ -276,6 +276,38 @@ fn a_revision_that_was_left_before_its_object_was_made_anew_may_recreate_it_when
     assert_eq!(world.done_with("delete").len(), 2);
 }
 
+/// The seed 5924311 of the trials. The revision between is applied and never becomes Ready, so that the
+/// inventory's last word on the content is the first one's.
+#[test]
+fn a_revision_that_returns_may_recreate_what_another_one_has_changed_meanwhile() {
+    for deleted in [false, true] {
+        let mut world = world("StatefulSet/db", default(ConflictAnswer::Recreate));
+        let first = world.object("StatefulSet", "db").unwrap().content.clone();
+        world.immutable.clear();
+        if deleted {
+            world.objects.retain(|key, _| key.kind != "StatefulSet");
+        }
+        world.publish("app", "r2", &["StatefulSet/db=2", "ConfigMap/settings=1"]);
+        let content = |world: &World| {
+            let db = world.object("StatefulSet", "db");
+            db.map(|db| db.content.clone())
+        };
+        for _ in 0..50 {
+            if content(&world).is_some_and(|content| content != first) {
+                break;
+            }
+            let _ = world.turn();
+        }
+        let between = uid(&world);
+        world.immutable.insert("StatefulSet".into());
+        world.publish("app", "r1", &["StatefulSet/db=1", "ConfigMap/settings=1"]);
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+        assert_eq!(content(&world), Some(first), "deleted: {deleted}");
+        assert_ne!(uid(&world), between);
+    }
+}
+
 #[test]
 fn a_recreation_survives_a_crash_in_every_gap_and_is_never_forgotten() {
     let mut turns = 0;

@@ -12,7 +12,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::object::{Desired, ObjectKey};
 use crate::observation::{InventoryEntry, Live, LiveState, ObjectFacts};
 use crate::plan::{DeleteReason, Need, Operation, Purpose, TenantOperation};
-use crate::spec::ConflictAnswer;
+use crate::spec::{ConflictAnswer, ConflictPolicy};
 use crate::time::Timestamp;
 
 use super::freshness::{poll_at, retry_at};
@@ -180,18 +180,23 @@ fn going<'a>(
     })
 }
 
-/// What marks the content in an inventory as one that an object is recreated for.
-const RECREATED: &str = "recreated/";
-
 /// What the inventory holds as the content of an object that is recreated for this content.
 pub(super) fn recreated(object: &Desired) -> String {
-    format!("{RECREATED}{}", object.digest)
+    format!("recreated/{}", object.digest)
 }
 
-/// Whether the entry of an object says that it is recreated for another content than this.
-pub(super) fn recreated_for_another(entry: &InventoryEntry, object: &Desired) -> bool {
-    let digest = entry.digest.as_deref();
-    digest.is_some_and(|digest| digest.starts_with(RECREATED) && digest != recreated(object))
+/// Whether an object that may be recreated is recorded with another content than this: with one that was
+/// delivered, or that it was deleted for. That content may be tried again once this one is applied.
+pub(super) fn records_another(
+    entry: &InventoryEntry,
+    object: &Desired,
+    policy: &ConflictPolicy,
+) -> bool {
+    let another = entry
+        .digest
+        .as_ref()
+        .is_some_and(|digest| *digest != object.digest && *digest != recreated(object));
+    another && policy.answer(object).answer == ConflictAnswer::Recreate
 }
 
 /// Why an object isn't recreated although the policy says so.

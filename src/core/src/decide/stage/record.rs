@@ -33,7 +33,7 @@ impl Ahead<'_> {
     /// that somebody else made in the place of ours has its own: otherwise a deletion of the StageSet,
     /// or a revision without the object, in between would take it for somebody else's (K23). One that is
     /// deleted to be created anew is recorded with its uid and the content that follows, so that it
-    /// happens once for that content.
+    /// happens once for that content, and only as long as no other one is applied.
     pub(super) fn steps(
         self,
         writes: &[Operation],
@@ -62,8 +62,7 @@ impl Ahead<'_> {
             if known.uid.is_some() {
                 now.uid.clone_from(uid);
             }
-            // It went for another content, which it isn't made anew with: that one may still be tried.
-            if conflicts::recreated_for_another(known, object) {
+            if conflicts::records_another(known, object, &stage.spec.conflicts) {
                 now.digest = None;
             }
             if now != *known {
