@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use crate::scenario::{Action, Manifest, Scenario};
 
-/// On a ValidatingWebhookConfiguration: its webhooks deny everything that they are asked about, in
+/// On a `ValidatingWebhookConfiguration`: its webhooks deny everything that they are asked about, in
 /// these words. Without it nobody answers them, and their failure policy decides.
 const DENIES: &str = "sim.stages.metio.wtf/denies";
 
