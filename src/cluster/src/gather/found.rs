@@ -15,7 +15,7 @@ use stageset_core::rights::Right;
 use stageset_core::spec::{SourceReference, StageSetReference, VariableSource};
 use stageset_core::time::Timestamp;
 
-use super::{former, look, settled, tracking};
+use super::{look, settled, tracking};
 use crate::observe::Outcome;
 use crate::records::inventory::{Inventories, Skipped};
 
@@ -100,7 +100,7 @@ impl Found {
         let seen = Seen { at, failed };
         match self {
             Self::Account(name, state) => {
-                former::forget(facts, &name, &state);
+                facts.forget_former(&name, &state);
                 seen.put(&mut facts.accounts, name, state);
             }
             Self::Namespace(value) => {

@@ -7,7 +7,7 @@
 //! - [`variables`] `ConfigMaps` and Secrets that a spec names: as the tenant, and never otherwise;
 //! - [`object`] dry runs and reads: as the tenant, and never otherwise;
 //! - [`rights`] reviews of its own rights: as the tenant, too;
-//! - [`found`] what becomes of all that: a fact; [`former`] what is forgotten with an account.
+//! - [`found`] what becomes of all that: a fact.
 //!
 //! Nothing is retried here, least of all under another identity (I4): a failure is a fact with the
 //! number of failures in a row, and the core decides when to ask again.
@@ -15,7 +15,6 @@
 mod build;
 mod controller;
 mod dependency;
-mod former;
 mod found;
 mod look;
 mod object;

@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 mod actions;
 mod attempts;
 mod dependency;
+mod former;
 mod kinds;
 mod live;
 mod objects;

@@ -3,9 +3,8 @@
 use stageset_core::failure::{Fact, FailureClass};
 use stageset_core::few::Few;
 use stageset_core::identity::Identity;
-use stageset_core::names::ServiceAccountName;
 use stageset_core::object::Reference;
-use stageset_core::observation::{AccountState, DryRun, Facts, Live, Settled};
+use stageset_core::observation::{DryRun, Facts, Live, Settled};
 use stageset_core::time::Timestamp;
 
 use super::super::server::Shelf;
@@ -70,33 +69,4 @@ pub(super) fn put<K: Ord, T>(
 ) {
     let fact = fact(value, at, known.get(&key), failed);
     known.insert(key, fact);
-}
-
-/// A recreated account is another one: nothing that the former one saw answers it (A07).
-pub(super) fn forget_former_account(
-    facts: &mut Facts,
-    name: &ServiceAccountName,
-    state: &AccountState,
-) {
-    let before = facts.accounts.get(name).map(|fact| &fact.value);
-    let same = match (before, state) {
-        (Some(AccountState::Exists { uid: before }), AccountState::Exists { uid: now }) => {
-            before == now
-        }
-        // In between it may have been another one.
-        (Some(_), AccountState::Exists { .. }) | (_, AccountState::Absent) => false,
-        (None, AccountState::Exists { .. }) | (_, AccountState::Unreadable(_)) => true,
-    };
-    if !same {
-        facts
-            .objects
-            .retain(|identity, _, _| identity.local_account() != Some(name));
-        facts.actions.forget_looks();
-        facts
-            .variables
-            .retain(|(identity, _), _| identity.local_account() != Some(name));
-        facts
-            .reviews
-            .retain(|identity| identity.local_account() != Some(name));
-    }
 }

@@ -12,7 +12,7 @@ use stageset_core::time::Timestamp;
 
 use super::super::call::Answer;
 use super::Process;
-use super::facts::{fact, forget_former_account, in_a_row, observed, put, settled, unserved};
+use super::facts::{fact, in_a_row, observed, put, settled, unserved};
 
 impl Process {
     pub(super) fn gathered(&mut self, need: &Need, answer: Result<Answer, Failure>, at: Timestamp) {
@@ -25,7 +25,7 @@ impl Process {
                     Ok(_) => AccountState::Absent,
                     Err(failure) => AccountState::Unreadable(failure),
                 };
-                forget_former_account(facts, name, &value);
+                facts.forget_former(name, &value);
                 put(&mut facts.accounts, name.clone(), value, at, failed);
             }
             Need::Namespace => {

@@ -1,43 +1,47 @@
 //! A recreated account is another one: nothing that the former one saw answers it (A07).
 
-use stageset_core::identity::Identity;
-use stageset_core::names::ServiceAccountName;
-use stageset_core::observation::{AccountState, Facts};
+use crate::identity::Identity;
+use crate::names::ServiceAccountName;
 
-/// Forgets what an account saw, unless it is still the same one.
-pub(super) fn forget(facts: &mut Facts, name: &ServiceAccountName, state: &AccountState) {
-    let before = facts.accounts.get(name).map(|fact| &fact.value);
-    let same = match (before, state) {
-        (Some(AccountState::Exists { uid: before }), AccountState::Exists { uid: now }) => {
-            before == now
+use super::{AccountState, Facts};
+
+impl Facts {
+    /// Forgets what an account saw, unless this is still the same one. For whoever has looked at an
+    /// account, before that is recorded.
+    pub fn forget_former(&mut self, name: &ServiceAccountName, state: &AccountState) {
+        let before = self.accounts.get(name).map(|fact| &fact.value);
+        let same = match (before, state) {
+            (Some(AccountState::Exists { uid: before }), AccountState::Exists { uid: now }) => {
+                before == now
+            }
+            // In between it may have been another one.
+            (Some(_), AccountState::Exists { .. }) | (_, AccountState::Absent) => false,
+            (None, AccountState::Exists { .. }) | (_, AccountState::Unreadable(_)) => true,
+        };
+        if same {
+            return;
         }
-        // In between it may have been another one.
-        (Some(_), AccountState::Exists { .. }) | (_, AccountState::Absent) => false,
-        (None, AccountState::Exists { .. }) | (_, AccountState::Unreadable(_)) => true,
-    };
-    if same {
-        return;
+        let keeps = |identity: &Identity| identity.local_account() != Some(name);
+        self.objects.retain(|identity, _, _| keeps(identity));
+        self.labelled.retain(|(identity, _), _| keeps(identity));
+        self.variables.retain(|(identity, _), _| keeps(identity));
+        self.reviews.retain(keeps);
+        self.actions.forget_looks();
     }
-    let keeps = |identity: &Identity| identity.local_account() != Some(name);
-    facts.objects.retain(|identity, _, _| keeps(identity));
-    facts.labelled.retain(|(identity, _), _| keeps(identity));
-    facts.variables.retain(|(identity, _), _| keeps(identity));
-    facts.reviews.retain(keeps);
-    facts.actions.forget_looks();
 }
 
 #[cfg(test)]
 mod tests {
-    use stageset_core::failure::{Fact, Failure, FailureClass};
-    use stageset_core::identity::{Target, Tenancy};
-    use stageset_core::names::{Namespace, ObjectName, StageName};
-    use stageset_core::object::ObjectKey;
-    use stageset_core::observation::{
+    use crate::failure::{Fact, Failure, FailureClass};
+    use crate::identity::{Target, Tenancy};
+    use crate::names::{Namespace, ObjectName, StageName};
+    use crate::object::ObjectKey;
+    use crate::observation::{
         AccessState, Answer, Labelled, LiveState, Question, RulesState, Values, VariableState,
     };
-    use stageset_core::rights::{Right, Rules, Verb};
-    use stageset_core::spec::{VariableKind, VariableSource};
-    use stageset_core::time::Timestamp;
+    use crate::rights::{Right, Rules, Verb};
+    use crate::spec::{VariableKind, VariableSource};
+    use crate::time::Timestamp;
 
     use super::*;
 
@@ -165,7 +169,7 @@ mod tests {
                 let fact = Fact::seen(state, Timestamp::from_millis(0));
                 facts.accounts.insert(account("deployer"), fact);
             }
-            forget(&mut facts, &account("deployer"), &now);
+            facts.forget_former(&account("deployer"), &now);
             let what = format!("{before:?}, then {now:?}");
             assert_eq!(known(&facts, "deployer"), [same; 6], "{what}");
             // What actions asked is forgotten of all: it is asked again at once.
