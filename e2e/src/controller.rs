@@ -152,9 +152,12 @@ impl Controller {
         http::get_status(&self.health, path)
     }
 
-    /// Host and port of the metrics.
-    pub fn metrics_address(&self) -> &str {
-        &self.metrics
+    /// All its metrics.
+    ///
+    /// # Errors
+    /// When it doesn't answer.
+    pub fn metrics(&self) -> Result<String> {
+        http::get_text(&self.metrics, "/metrics")
     }
 
     /// Process id, while it runs.

@@ -253,13 +253,33 @@ fn read_line(reader: &mut BufReader<impl Read>) -> Result<String> {
 /// # Errors
 /// When nobody answers.
 pub fn get_status(address: &str, path: &str) -> Result<u16> {
+    status(&read_line(&mut get(address, path)?)?)
+}
+
+/// What `http://address/path` answers, head and body, to the end of the connection.
+///
+/// # Errors
+/// When nobody answers, with another code than 200, or with anything but text.
+pub fn get_text(address: &str, path: &str) -> Result<String> {
+    let mut answer = String::new();
+    get(address, path)?.read_to_string(&mut answer)?;
+    match status(answer.lines().next().unwrap_or_default())? {
+        200 => Ok(answer),
+        code => bail!("{path} answers {code}"),
+    }
+}
+
+fn get(address: &str, path: &str) -> Result<BufReader<TcpStream>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SILENCE))?;
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
     )?;
-    let line = read_line(&mut BufReader::new(stream))?;
+    Ok(BufReader::new(stream))
+}
+
+fn status(line: &str) -> Result<u16> {
     let code = line.split_whitespace().nth(1).context("no status line")?;
     Ok(code.parse()?)
 }

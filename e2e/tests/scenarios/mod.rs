@@ -23,6 +23,7 @@ mod references;
 mod remote_cluster;
 mod side_by_side;
 mod webhook;
+mod wrong_kubeconfigs;
 
 use anyhow::Result;
 

@@ -12,6 +12,7 @@ use stageset_e2e::kubeconfig::User;
 use stageset_e2e::kubectl::condition;
 use stageset_e2e::{ControlPlane, Kubectl, Options};
 
+use super::wrong_kubeconfigs;
 use crate::stageset::{NOTICED, SOON, StageSet, config_map, spec};
 use crate::world::World;
 
@@ -91,6 +92,7 @@ pub(crate) fn run(world: &World) -> Result<()> {
     set.delete()?;
     there.wait_until_gone(&object, SOON)?;
 
+    wrong_kubeconfigs::run(world, &abroad)?;
     every_request_abroad_is_the_tenants(&abroad, &remote_tenant)?;
     the_secret_was_read_by_the_controller(world)
 }
@@ -112,7 +114,7 @@ fn deliverer(there: &Kubectl) -> Result<()> {
     ])
 }
 
-fn kubeconfig(plane: &ControlPlane, token: &str) -> Result<Value> {
+pub(super) fn kubeconfig(plane: &ControlPlane, token: &str) -> Result<Value> {
     let file = plane.folder().join("deliverer.kubeconfig");
     plane.server().write_kubeconfig(User::Token(token), &file)?;
     Ok(serde_json::from_slice(&std::fs::read(file)?)?)
