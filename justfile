@@ -83,7 +83,7 @@ e2e *scenarios: tools
 [group('cluster')]
 e2e-node:
     e2e/node/prepare
-    trap e2e/node/down EXIT; e2e/node/up && e2e/node/scenario
+    trap e2e/node/down EXIT; e2e/node/up && e2e/node/scenario && e2e/node/cert-manager
 
 # Build the controller's container image (OCI layout tar) without a container engine.
 [group('cluster')]
