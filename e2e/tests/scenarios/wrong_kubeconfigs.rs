@@ -95,8 +95,9 @@ fn all(abroad: &ControlPlane) -> Result<Vec<Wrong>> {
         with(&|config| config["clusters"][0]["cluster"][field] = value.clone())
     };
     let stranger = Authority::create(&abroad.folder().join("stranger"))?.pem();
-    // No resolver is asked for a name with so long a label.
-    let nowhere = format!("https://{}.{CANARY}.example:6443", "a".repeat(70));
+    // A name that no resolver passes on to another (RFC 6761).
+    let nowhere = format!("https://{CANARY}.invalid:6443");
+    let impossible = format!("https://{}.{CANARY}.invalid", "a".repeat(64));
     let wrong = |name, secret, said| Wrong { name, secret, said };
     Ok(vec![
         wrong("no-secret", None, "doesn't exist"),
@@ -131,6 +132,11 @@ fn all(abroad: &ControlPlane) -> Result<Vec<Wrong>> {
             "unknown-host",
             cluster("server", nowhere.into()),
             "host name can't be resolved",
+        ),
+        wrong(
+            "impossible-host",
+            cluster("server", impossible.into()),
+            "isn't an https URL",
         ),
         // The API server abroad doesn't know this token, as it wouldn't one that has expired.
         wrong(

@@ -30,6 +30,12 @@ pub type Resolve =
 #[error("no certificate authorities for artifact downloads over https: {0}")]
 pub struct NoTrust(#[source] rustls::Error);
 
+/// A host name that the resolver finds no address for. A type of its own, since what a resolver says is
+/// the C library's text.
+#[derive(Debug, thiserror::Error)]
+#[error("the host name can't be resolved")]
+pub(crate) struct Unresolved(#[source] io::Error);
+
 /// The machine's own resolver.
 pub(crate) fn system_resolver() -> Resolve {
     Arc::new(|host| {
@@ -109,7 +115,9 @@ impl Service<Name> for Checked {
         let policy = Arc::clone(&self.policy);
         let addresses = (self.resolve)(name.as_str().to_owned());
         Box::pin(async move {
-            let addresses = addresses.await?;
+            let addresses = addresses
+                .await
+                .map_err(|error| io::Error::other(Unresolved(error)))?;
             for address in &addresses {
                 policy.check(address.ip()).map_err(io::Error::other)?;
             }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use stageset_core::failure::Failure;
 
-pub(crate) use dial::Checked;
+pub(crate) use dial::{Checked, Unresolved, system_resolver};
 pub use dial::{NoTrust, Resolve};
 pub use fetch::HttpArtifacts;
 pub use policy::{AddressPolicy, InvalidRange, Purpose, RefusedAddress};

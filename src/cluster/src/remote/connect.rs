@@ -12,7 +12,7 @@ use stageset_core::identity::Remote;
 use stageset_core::kubeconfig::{Credential, Kubeconfig};
 
 use super::Connect;
-use crate::artifacts::{AddressPolicy, Resolve, odd_or_address};
+use crate::artifacts::{AddressPolicy, Resolve, odd_or_address, system_resolver};
 use crate::connection::{Connection, Reach};
 
 /// The production [`Connect`].
@@ -25,13 +25,7 @@ pub struct DialRemote {
 impl DialRemote {
     /// With the machine's resolver.
     pub fn new(policy: AddressPolicy) -> Self {
-        let resolve: Resolve = Arc::new(|host| {
-            Box::pin(async move {
-                let addresses = tokio::net::lookup_host((host, 0)).await?;
-                Ok(addresses.collect())
-            })
-        });
-        Self::with_resolver(policy, resolve)
+        Self::with_resolver(policy, system_resolver())
     }
 
     /// With a resolver of the caller's.

@@ -10,7 +10,7 @@ use rustls::{AlertDescription, CertificateError};
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::identity::Remote;
 
-use crate::artifacts::RefusedAddress;
+use crate::artifacts::{RefusedAddress, Unresolved};
 use crate::connection::NotSent;
 use crate::requests::clean;
 
@@ -62,18 +62,13 @@ fn cause(error: &(dyn Error + 'static)) -> (FailureClass, String) {
                 ),
             );
         }
+        if error.is::<Unresolved>() {
+            let sentence = "its host name can't be resolved: check the kubeconfig's server";
+            return (transient, sentence.to_owned());
+        }
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return (transient, by_tls(tls).to_owned());
         }
-    }
-    // Resolvers' errors have none.
-    let unresolved = |error: &&(dyn Error + 'static)| {
-        let text = error.to_string();
-        text.contains("dns error") || text.contains("failed to lookup address")
-    };
-    if chain.iter().any(unresolved) {
-        let sentence = "its host name can't be resolved: check the kubeconfig's server";
-        return (transient, sentence.to_owned());
     }
     let innermost = chain
         .iter()

@@ -115,9 +115,8 @@ fn resolver(answers: Vec<Vec<&'static str>>) -> Resolve {
         };
         async move {
             if found.is_empty() {
-                return Err(std::io::Error::other(
-                    "failed to lookup address information",
-                ));
+                // Its words are the C library's own, which nobody can know.
+                return Err(std::io::Error::other("eu.example: HOST_NOT_FOUND"));
             }
             Ok(found
                 .into_iter()

@@ -216,13 +216,18 @@ fn server_url(url: &str) -> Option<String> {
         .then(|| format!("https://{}{path}", authority.to_ascii_lowercase()))
 }
 
-/// A DNS name or an IPv4 address, as far as characters go.
+/// A DNS name, in which underscores occur too, or an IPv4 address. TLS takes no other name for a server.
 fn is_host(host: &str) -> bool {
-    !host.is_empty()
-        && host.len() <= 253
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// A text that can stand in a header.

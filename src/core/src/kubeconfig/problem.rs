@@ -46,7 +46,8 @@ pub enum KubeconfigProblem {
     NoServer,
     /// The server isn't an https URL.
     #[error(
-        "its server isn't an https URL of the form https://host:port, without user, query or fragment"
+        "its server isn't an https URL of the form https://host:port, whose host is an address or a DNS \
+         name, without user, query or fragment"
     )]
     Server,
     /// The certificate isn't checked.

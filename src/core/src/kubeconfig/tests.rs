@@ -150,6 +150,26 @@ fn wrong() -> Vec<(Value, KubeconfigProblem, &'static str)> {
         ),
         (cluster(json!({ "server": "https://" })), P::Server, "https"),
         (
+            cluster(json!({ "server": format!("https://{}.example", "a".repeat(64)) })),
+            P::Server,
+            "whose host is an address or a DNS name",
+        ),
+        (
+            cluster(json!({ "server": "https://a..example" })),
+            P::Server,
+            "DNS name",
+        ),
+        (
+            cluster(json!({ "server": "https://-a.example" })),
+            P::Server,
+            "DNS name",
+        ),
+        (
+            cluster(json!({ "server": "https://a-" })),
+            P::Server,
+            "DNS name",
+        ),
+        (
             cluster(json!({ "server": "https://a\r\nb" })),
             P::Server,
             "https",
