@@ -228,3 +228,51 @@ pub(crate) fn weight(node: &Node) -> (usize, usize) {
 fn add(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
     (one.0 + other.0, one.1 + other.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: String) -> Problem {
+        Place::default().problem(Fault::Other(text))
+    }
+
+    #[test]
+    fn so_many_problems_are_kept_and_the_others_counted() {
+        let mut problems = Problems::new(Limits::default());
+        problems.extend((0..KEPT + 7).map(|index| problem(index.to_string())));
+        assert_eq!(problems.len(), KEPT + 7);
+        let kept = problems.take();
+        assert_eq!(kept.len(), KEPT + 1);
+        let last = kept.last().map(ToString::to_string).unwrap_or_default();
+        assert!(last.contains("and 7 more problems"), "{last}");
+    }
+
+    #[test]
+    fn so_many_bytes_of_problems_are_kept_and_the_others_counted() {
+        let mut problems = Problems::new(Limits::default());
+        let long = "x".repeat(KEPT_BYTES / 4);
+        problems.extend((0..10).map(|_| problem(long.clone())));
+        let kept = problems.take();
+        assert_eq!(kept.len(), 4 + 1);
+        let last = kept.last().map(ToString::to_string).unwrap_or_default();
+        assert!(last.contains("and 6 more problems"), "{last}");
+    }
+
+    #[test]
+    fn nothing_is_written_that_there_is_no_room_for() {
+        let limits = Limits {
+            build_bytes: 100,
+            build_nodes: 10,
+            ..Limits::default()
+        };
+        for (bytes, nodes) in [(100, 0), (0, 10)] {
+            let mut problems = Problems::new(limits);
+            assert!(problems.spend(bytes, nodes).is_ok());
+            assert!(problems.within());
+            assert!(problems.spend(1, 1).is_err());
+            assert!(!problems.within(), "the bound is said");
+            assert_eq!(problems.take().len(), 1);
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod archive;
 mod attack_a15;
 mod attack_a16;
 mod bounds;
+mod budget;
 mod build;
 mod corpus;
 mod coverage;
