@@ -1,6 +1,7 @@
 //! One StageSet's memory, and the loop over gather, decide, perform.
 //!
 //! - [`mod@pass`] the loop, [`key`] whose memory it is;
+//! - [`mod@caught`] a decision that panics;
 //! - [`hints`] what news from watches drop from memory;
 //! - [`look`] what the watches' stores tell between turns;
 //! - [`interests`] what a rest depends on, [`references`] how its objects are reached;
@@ -8,6 +9,7 @@
 //!
 //! Nothing here decides: what to ask for and what to do is the core's word, turn by turn.
 
+mod caught;
 mod hints;
 mod interests;
 mod key;

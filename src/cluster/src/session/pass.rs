@@ -1,7 +1,5 @@
 //! The loop: look, gather, decide, perform, until there is nothing to do but wait.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +16,7 @@ use stageset_core::observation::{Facts, KindState, Observation, Progress, StageS
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 use tracing::Instrument as _;
 
+use super::caught::caught;
 use super::look::Look;
 use super::{Pass, Session, Wake};
 use crate::gather::{Bodies, Found, Gather, in_a_row};
@@ -212,7 +211,7 @@ impl Session {
             stage_set,
             facts: std::mem::take(&mut self.facts),
         };
-        let decided = catch_unwind(AssertUnwindSafe(|| {
+        let decided = caught(|| {
             let plan = stageset_core::reconcile(&observation);
             let lacking = if says_denied(&plan) {
                 stageset_core::lacking(&observation)
@@ -220,7 +219,7 @@ impl Session {
                 Vec::new()
             };
             (plan, lacking)
-        }));
+        });
         self.facts = observation.facts;
         match decided {
             Ok((plan, lacking)) => {
@@ -230,7 +229,7 @@ impl Session {
                 }
                 Ok(plan)
             }
-            Err(panic) => Err(self.defect(ports, &said_by(&*panic))),
+            Err(said) => Err(self.defect(ports, &said)),
         }
     }
 
@@ -586,12 +585,4 @@ fn ask_again_whether_served(
     if !served {
         discover_anew(facts, ports, identity.target(), reference);
     }
-}
-
-fn said_by(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
