@@ -170,6 +170,9 @@ pub struct Entry {
     /// For writes of our own records, and for deletions of objects at level core: the version that it was
     /// based on, and the one that stood.
     pub versions: Option<(Option<u64>, u64)>,
+    /// What happened before this boundary, the process had been told by its watches when it began the
+    /// pass that the request belongs to. At level wire nobody keeps that.
+    pub heard: Option<u64>,
 }
 
 impl Entry {

@@ -10,6 +10,7 @@ use stageset_trials::pure;
 use stageset_trials::saboteurs::{Saboteur, catch};
 use stageset_trials::schedule::{Level, Schedule, read, shrink, write};
 use stageset_trials::sweep::{Sweep, Swept, run};
+use stageset_trials::wire;
 
 /// A run makes and drops thousands of small texts.
 #[global_allocator]
@@ -316,15 +317,16 @@ fn bench(seconds: u64) -> ExitCode {
             count as f64 / took
         );
     };
+    let two_by_four = |seed, level| {
+        let mut schedule = Schedule::draw(seed, level);
+        schedule.setup.stages = 2;
+        schedule.setup.objects = 4;
+        schedule
+    };
     measure(
         "level core, faulty rollouts of 2 stages x 4 objects up to convergence",
         "1000",
-        &mut |seed| {
-            let mut schedule = Schedule::draw(seed, Level::Core);
-            schedule.setup.stages = 2;
-            schedule.setup.objects = 4;
-            pure::rollout(&schedule).requests
-        },
+        &mut |seed| pure::rollout(&two_by_four(seed, Level::Core)).requests,
     );
     measure(
         "level core, whole trials (with the look at the rest after it, and a restart)",
@@ -332,7 +334,12 @@ fn bench(seconds: u64) -> ExitCode {
         &mut |seed| pure::run(&Schedule::draw(seed, Level::Core), false).requests,
     );
     if cfg!(feature = "wire") {
-        measure("level wire, whole trials", "150", &mut |seed| {
+        measure(
+            "level wire, faulty rollouts of 2 stages x 4 objects up to convergence",
+            "150",
+            &mut |seed| wire::rollout(&two_by_four(seed, Level::Wire)).requests,
+        );
+        measure("level wire, whole trials", "-", &mut |seed| {
             run(&Schedule::draw(seed, Level::Wire), Level::Wire, false).requests
         });
     } else {

@@ -51,6 +51,8 @@ pub trait Scene {
     fn inventories(&self) -> Vec<(String, Vec<ObjectKey>)>;
     /// Whether any inventory holds an object.
     fn recorded(&self, key: &ObjectKey) -> bool;
+    /// The uid that a stage's inventory holds for an object, if it holds one.
+    fn recorded_uid(&self, stage: &str, key: &ObjectKey) -> Option<String>;
     /// Whether RBAC lets an account do this now.
     fn allows(&self, account: &str, verb: &str, key: &ObjectKey) -> bool;
     /// The revision that a source offers now, if any.

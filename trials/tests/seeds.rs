@@ -38,6 +38,9 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
         5_655_014,
         5_726_857,
         5_924_311,
+        5_958_693,
+        6_025_362,
+        16_156_878_068_390_989_725,
     ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");

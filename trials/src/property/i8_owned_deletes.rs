@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stageset_core::object::ObjectKey;
 
 use super::forgotten::Forgotten;
+use super::races::Races;
 use super::{Property, is_ours};
 use crate::log::{Entry, What};
 use crate::scene::Scene;
@@ -18,6 +19,8 @@ pub(super) struct OwnedDeletes {
     /// What somebody took out of the inventories: a process that read them before may still go by them,
     /// since no precondition spans two objects. Labels are looked at in the very object that goes.
     forgotten: Forgotten,
+    /// What another leader took out of them since this one read them.
+    races: Races,
     /// What a process last saw a source offer, by process and life.
     pins: BTreeMap<(usize, u32, String), u8>,
     /// The value of the variable that a process last saw.
@@ -33,6 +36,7 @@ impl Property for OwnedDeletes {
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
         self.forgotten.look(entry, scene);
+        self.races.look(entry, scene);
         let life = (entry.process, entry.life);
         match &entry.what {
             What::Source(name, Some(revision)) if entry.succeeded() => {
@@ -62,8 +66,9 @@ impl Property for OwnedDeletes {
             What::Delete(key, Some(before), uid) => (key, before, uid),
             _ => return Ok(()),
         };
-        let recorded =
-            scene.recorded(key) || (self.forgotten.has(key) && self.recorded.contains(key));
+        let recorded = scene.recorded(key)
+            || (self.forgotten.has(key) && self.recorded.contains(key))
+            || self.races.unaware(entry, key);
         // What the release wants with another content and, as the server has said, can't change in place
         // goes to be created anew, if its policy says so and no other StageSet owns it: the labels of what
         // leaves the release are another matter.

@@ -21,6 +21,7 @@ mod i7_own_sight;
 mod i8_owned_deletes;
 mod i9_secrets;
 mod l4_order;
+mod misnamed;
 mod races;
 pub mod rest;
 #[cfg(test)]

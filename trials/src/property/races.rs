@@ -2,15 +2,17 @@
 //!
 //! No precondition spans an object and its inventory. Where two processes take themselves for the
 //! leader, one may drop the entry of an object that the other has written again since the look which the
-//! dropping rests on; and one may write an object whose entry the other has dropped since it last read
-//! the inventories, or after the other has ended the StageSet (docs/trials.md, known limits). This tells
-//! precisely which objects that befell: anything else that gets lost is a defect, two leaders or not.
+//! dropping rests on; one may write or delete an object whose entry the other has dropped since it last
+//! read the inventories, or after the other has ended the StageSet; and one may make an object while the
+//! other records the uid of the one before it (docs/trials.md, known limits). This tells precisely which
+//! objects that befell: anything else that gets lost is a defect, two leaders or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use stageset_core::object::ObjectKey;
 
 use super::is_ours;
+use super::misnamed::Misnamed;
 use crate::event::Event;
 use crate::log::{Entry, Sight, What};
 use crate::scene::Scene;
@@ -18,18 +20,28 @@ use crate::scene::Scene;
 /// A process in one of its lives.
 type Life = (usize, u32);
 
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: u64,
+    let_go: bool,
+}
+
 /// Watches for such races; looks at every entry.
 #[derive(Debug, Default)]
 pub(super) struct Races {
     two_leaders: bool,
-    /// Objects that a process last saw gone, not ours, or to be kept, with the number of that look.
-    let_go: BTreeMap<Life, BTreeMap<ObjectKey, u64>>,
+    /// When a process last looked at an object, and whether that was gone, not ours, or to be kept.
+    looks: BTreeMap<Life, BTreeMap<ObjectKey, Look>>,
     /// Who wrote an object last, and when.
     written: BTreeMap<ObjectKey, (usize, u64)>,
     /// When a process last learned what the inventories hold.
     informed: BTreeMap<Life, u64>,
     /// When an inventory last changed, by stage.
     changed: BTreeMap<String, u64>,
+    /// When an object that no inventory held came into one.
+    added: BTreeMap<ObjectKey, u64>,
+    /// Entries whose uid is another object's.
+    misnamed: Misnamed,
     /// Who took the last entry of an object out, and when.
     dropped: BTreeMap<ObjectKey, (usize, u64)>,
     /// Who took our finalizer off, so that the StageSet went.
@@ -41,7 +53,15 @@ impl Races {
     /// Takes note of an entry.
     pub(super) fn look(&mut self, entry: &Entry, scene: &dyn Scene) {
         match &entry.what {
-            What::World(Event::SecondLeader) => self.two_leaders = true,
+            What::World(Event::SecondLeader) if !self.two_leaders => {
+                self.two_leaders = true;
+                self.misnamed.take_stock(scene);
+            }
+            What::World(Event::Forget(_) | Event::DropInventory(_) | Event::Plant(_))
+                if self.two_leaders =>
+            {
+                self.misnamed.take_stock(scene);
+            }
             What::DryRun(key, sight) | What::Get(key, sight) if entry.delivered => {
                 self.saw(entry, key, sight.as_ref());
             }
@@ -51,19 +71,20 @@ impl Races {
             What::Inventory(stage, before, after) if entry.effect => {
                 self.recorded(entry, scene, (stage, before, after));
             }
-            What::Apply(key, ..) if entry.effect && self.two_leaders => {
-                if !scene.recorded(key) && self.unaware(entry, key) {
-                    self.lost.insert(key.clone());
+            What::Apply(key, before, after) => {
+                if entry.effect && self.two_leaders {
+                    self.applied(entry, scene, key, (before.as_ref(), after.as_ref()));
                 }
-                self.written
-                    .insert(key.clone(), (entry.process, entry.number));
+                if entry.succeeded() {
+                    self.saw(entry, key, after.as_ref());
+                }
             }
             What::Finalizer(false) if entry.effect && self.two_leaders => {
                 self.ended = Some(entry.process);
                 // The inventories go with the StageSet.
                 for (stage, keys) in scene.inventories() {
                     for key in keys {
-                        if self.overtaken(entry, &stage, &key) {
+                        if self.let_go_unaware(entry, scene, &stage, &key) {
                             self.lost.insert(key.clone());
                         }
                         self.dropped.insert(key, (entry.process, entry.number));
@@ -80,15 +101,39 @@ impl Races {
     }
 
     fn saw(&mut self, entry: &Entry, key: &ObjectKey, sight: Option<&Sight>) {
-        let answered = entry.succeeded() || (entry.code == 404 && sight.is_none());
-        let off =
-            sight.is_none_or(|sight| sight.keep || !is_ours(sight.owner.as_deref())) && answered;
-        if off {
-            let seen = self.let_go.entry(life(entry)).or_default();
-            seen.insert(key.clone(), entry.number);
-        } else if answered && let Some(seen) = self.let_go.get_mut(&life(entry)) {
-            seen.remove(key);
+        if !(entry.succeeded() || (entry.code == 404 && sight.is_none())) {
+            return;
         }
+        let look = Look {
+            at: entry.number,
+            let_go: sight.is_none_or(|sight| sight.keep || !is_ours(sight.owner.as_deref())),
+        };
+        let looks = self.looks.entry(life(entry)).or_default();
+        match looks.get_mut(key) {
+            Some(last) => *last = look,
+            None => {
+                looks.insert(key.clone(), look);
+            }
+        }
+    }
+
+    fn applied(
+        &mut self,
+        entry: &Entry,
+        scene: &dyn Scene,
+        key: &ObjectKey,
+        (before, after): (Option<&Sight>, Option<&Sight>),
+    ) {
+        if !scene.recorded(key) && self.unaware(entry, key) {
+            self.lost.insert(key.clone());
+        }
+        let becomes_ours = before.is_none_or(|before| !is_ours(before.owner.as_deref()));
+        if becomes_ours && let Some(after) = after {
+            let informed = self.informed(entry);
+            self.misnamed.applied(entry, key, after, informed);
+        }
+        self.written
+            .insert(key.clone(), (entry.process, entry.number));
     }
 
     fn recorded(
@@ -107,36 +152,71 @@ impl Races {
         }
         if self.two_leaders {
             for key in before.iter().filter(|key| !scene.recorded(key)) {
-                let owner = scene.object(key).and_then(|object| object.owner);
-                if is_ours(owner.as_deref()) && self.overtaken(entry, stage, key) {
+                if self.let_go_unaware(entry, scene, stage, key) {
                     self.lost.insert(key.clone());
                 }
                 self.dropped
                     .insert(key.clone(), (entry.process, entry.number));
             }
+            for key in after.iter().filter(|key| !self.misnamed.holds(key)) {
+                self.added.insert(key.clone(), entry.number);
+            }
+            let mut misnamed = std::mem::take(&mut self.misnamed);
+            misnamed.recorded(entry, scene, (stage, after), |key| {
+                self.overtaken(entry, stage, key, false)
+            });
+            self.misnamed = misnamed;
         }
         self.changed.insert(stage.to_owned(), entry.number);
         self.informed.insert(life(entry), entry.number);
     }
 
-    /// Whether another process has written the object since this one last looked at it, the look being
-    /// younger than what the inventory holds: no request could have told it.
-    fn overtaken(&self, entry: &Entry, stage: &str, key: &ObjectKey) -> bool {
-        let looks = self.let_go.get(&life(entry));
-        let Some(look) = looks.and_then(|looks| looks.get(key)) else {
-            return false;
-        };
-        let since = |(by, at): &(usize, u64)| *by != entry.process && at > look;
-        self.written.get(key).is_some_and(since)
-            && self.changed.get(stage).is_none_or(|at| at < look)
+    /// Whether the process lets go of an object that is ours, since no request could have told it of that.
+    fn let_go_unaware(
+        &self,
+        entry: &Entry,
+        scene: &dyn Scene,
+        stage: &str,
+        key: &ObjectKey,
+    ) -> bool {
+        scene.object(key).is_some_and(|object| {
+            is_ours(object.owner.as_deref())
+                && (self.overtaken(entry, stage, key, true)
+                    || self.misnamed.misleads(stage, key, &object))
+        })
     }
 
-    /// Whether another process has dropped the object's entry since this one learned of it.
-    fn unaware(&self, entry: &Entry, key: &ObjectKey) -> bool {
-        let informed = self.informed.get(&life(entry));
-        self.dropped.get(key).is_some_and(|(by, at)| {
-            *by != entry.process && informed.is_some_and(|informed| at > informed)
-        })
+    /// Whether another process has written the object since this one last looked at it (and saw that it
+    /// may be let go), the look being younger than what the inventory holds: no request could have told it.
+    fn overtaken(&self, entry: &Entry, stage: &str, key: &ObjectKey, let_go: bool) -> bool {
+        let looks = self.looks.get(&life(entry));
+        let look = looks.and_then(|looks| looks.get(key));
+        let Some(look) = look.filter(|look| look.let_go || !let_go) else {
+            return false;
+        };
+        let since = |(by, at): &(usize, u64)| *by != entry.process && *at > look.at;
+        self.written.get(key).is_some_and(since)
+            && self.changed.get(stage).is_none_or(|at| *at < look.at)
+    }
+
+    /// Whether another process has dropped the object's entry since this one learned of it: nothing could
+    /// have told this one.
+    pub(super) fn unaware(&self, entry: &Entry, key: &ObjectKey) -> bool {
+        let Some(informed) = self.informed(entry) else {
+            return false;
+        };
+        let held = self.added.get(key).is_none_or(|added| *added <= informed);
+        let dropped = self.dropped.get(key);
+        held && dropped.is_some_and(|(by, at)| *by != entry.process && *at > informed)
+    }
+
+    /// Up to when the process knows what the inventories hold: when it last listed or wrote them, or when
+    /// it began its pass with all that its watches had told it of them, whether it then listed them or not.
+    fn informed(&self, entry: &Entry) -> Option<u64> {
+        let informed = *self.informed.get(&life(entry))?;
+        // At the boundary itself things may have happened since.
+        let heard = entry.heard.and_then(|heard| heard.checked_sub(1));
+        Some(heard.map_or(informed, |heard| heard.max(informed)))
     }
 }
 

@@ -186,6 +186,9 @@ impl Run<'_> {
             property: "G13",
             said,
         })?;
+        if std::mem::take(&mut process.caught_up) {
+            process.heard = Some(self.boundary);
+        }
         let Some((todo, call)) = next else {
             return Ok(());
         };
@@ -343,6 +346,7 @@ impl Run<'_> {
             effect: false,
             abroad: false,
             versions: None,
+            heard: None,
         };
         self.hold_against(entry)
     }
@@ -361,6 +365,7 @@ impl Run<'_> {
             effect: trace.effect,
             abroad: false,
             versions: trace.versions,
+            heard: process.heard,
         };
         if entry.effect {
             self.effects += 1;

@@ -76,6 +76,12 @@ impl Scene for Server {
             .any(|(_, inventory)| inventory.entries.contains_key(key))
     }
 
+    fn recorded_uid(&self, stage: &str, key: &ObjectKey) -> Option<String> {
+        let mut inventories = self.inventories.iter();
+        let (_, (_, inventory)) = inventories.find(|(name, _)| name.as_str() == stage)?;
+        inventory.entries.get(key)?.uid.clone()
+    }
+
     fn allows(&self, account: &str, verb: &str, key: &ObjectKey) -> bool {
         self.may(account, verb, &key.kind)
     }

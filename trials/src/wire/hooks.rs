@@ -84,6 +84,7 @@ impl Receiver {
             delivered: false,
             effect: false,
             versions: None,
+            heard: None,
             abroad: false,
         }
     }

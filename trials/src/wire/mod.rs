@@ -48,21 +48,26 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Runs a schedule. With `keep`, the log is kept.
 pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
-    run_with(schedule, keep, None)
+    run_with(schedule, keep, None, false)
 }
 
 /// The same with a deliberate bug of the driver.
 pub fn sabotaged(schedule: &Schedule, saboteur: Saboteur) -> Outcome {
-    run_with(schedule, false, Some(saboteur))
+    run_with(schedule, false, Some(saboteur), false)
 }
 
-fn run_with(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>) -> Outcome {
+/// The same up to convergence: a faulty rollout and nothing else, for measuring.
+pub fn rollout(schedule: &Schedule) -> Outcome {
+    run_with(schedule, false, None, true)
+}
+
+fn run_with(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>, hasty: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(acts(schedule, keep, saboteur)),
+        Ok(runtime) => runtime.block_on(acts(schedule, keep, saboteur, hasty)),
         Err(error) => Err(defect(&error.to_string())),
     };
     result.unwrap_or_else(|violation| Outcome {
@@ -87,6 +92,7 @@ async fn acts(
     schedule: &Schedule,
     keep: bool,
     saboteur: Option<Saboteur>,
+    hasty: bool,
 ) -> Result<Outcome, Violation> {
     let world = World::new(&schedule.setup, schedule.seed).map_err(|e| defect(&e.to_string()))?;
     let (casting, cast) = mpsc::unbounded_channel();
@@ -127,7 +133,7 @@ async fn acts(
         stage: Arc::clone(&stage),
     };
     let manager = tokio::spawn(troupe.direct(cast));
-    let director = Director { stage };
+    let director = Director { stage, hasty };
     let ended = director.acts(schedule).await;
     manager.abort();
     let mut stage = director.stage();
@@ -149,6 +155,8 @@ async fn acts(
 
 struct Director {
     stage: Arc<Mutex<Stage>>,
+    /// It ends once the release has converged.
+    hasty: bool,
 }
 
 impl Director {
@@ -173,7 +181,7 @@ impl Director {
         }
         self.heal(schedule)?;
         self.converge(schedule).await?;
-        if self.stage().world.stage_set().is_some() {
+        if !self.hasty && self.stage().world.stage_set().is_some() {
             self.rest().await?;
         }
         self.broken()

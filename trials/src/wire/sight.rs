@@ -170,25 +170,25 @@ fn collect(value: &Value, all: &mut String) {
     }
 }
 
-/// The objects that an inventory holds.
-pub(super) fn entries(inventory: &Value) -> Vec<ObjectKey> {
+/// The objects that an inventory holds, each with its uid, if that is recorded.
+pub(super) fn entries(inventory: &Value) -> impl Iterator<Item = (ObjectKey, Option<&str>)> {
     let entries = inventory["spec"]["entries"].as_array();
-    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
-    entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            // `namespace_name_group_kind`, as api.md has it.
-            let id = text(entry, "id");
-            let mut parts = id.split('_');
-            let (namespace, name, group, kind) =
-                (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-            Some(ObjectKey {
-                name: name.to_owned(),
-                kind: kind.to_owned(),
-                namespace: Some(namespace.to_owned()).filter(|namespace| !namespace.is_empty()),
-                group: group.to_owned(),
-            })
-        })
-        .collect()
+    entries.into_iter().flatten().filter_map(|entry| {
+        // `namespace_name_group_kind`, as api.md has it.
+        let mut parts = entry["id"].as_str()?.split('_');
+        let (namespace, name, group, kind) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let key = ObjectKey {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some(namespace.to_owned()).filter(|namespace| !namespace.is_empty()),
+            group: group.to_owned(),
+        };
+        Some((key, entry["uid"].as_str()))
+    })
+}
+
+/// The objects that an inventory holds.
+pub(super) fn keys(inventory: &Value) -> Vec<ObjectKey> {
+    entries(inventory).map(|(key, _)| key).collect()
 }

@@ -206,6 +206,7 @@ impl Stage {
             effect: false,
             abroad: false,
             versions: None,
+            heard: None,
         };
         self.hold_against(entry);
     }

@@ -6,7 +6,7 @@ use http::Method;
 use http::request::Parts;
 use serde_json::Value;
 
-use super::sight::{Asked, entries, sight, texts};
+use super::sight::{Asked, keys, sight, texts};
 use super::stage::Stage;
 use super::world::World;
 use crate::log::{Act, Doing, Entry, What, Who};
@@ -38,6 +38,7 @@ pub(super) fn entry(
         effect: false,
         abroad: false,
         versions: None,
+        heard: None,
     }
 }
 
@@ -212,10 +213,10 @@ impl Stage {
                     .as_str()
                     .unwrap_or_default()
                     .to_owned();
-                *was = stood.map(entries).unwrap_or_default();
+                *was = stood.map(keys).unwrap_or_default();
                 *is = self.record_before(asked).map_or_else(
-                    || if succeeded { entries(told) } else { Vec::new() },
-                    |now| entries(&now),
+                    || if succeeded { keys(told) } else { Vec::new() },
+                    |now| keys(&now),
                 );
             }
             _ => {}

@@ -63,6 +63,9 @@ pub(super) struct Process {
     failed: bool,
     next: Option<Next>,
     hints: Vec<Hint>,
+    /// A pass began with all that its watches had to tell; up to which boundary that was.
+    pub(super) caught_up: bool,
+    pub(super) heard: Option<u64>,
     /// When it looks again, by its own clock; `None` while it rests for good.
     wake: Option<Timestamp>,
     refresh_then: bool,
@@ -107,6 +110,8 @@ impl Process {
             failed: false,
             next: None,
             hints: Vec::new(),
+            caught_up: false,
+            heard: None,
             wake: Some(now),
             refresh_then: false,
             skew: 0,
@@ -263,6 +268,7 @@ impl Process {
             self.refresh_then = false;
         }
         if !lagging {
+            self.caught_up = true;
             for hint in std::mem::take(&mut self.hints) {
                 self.take(&hint);
             }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stageset_core::object::ObjectKey;
 use stageset_sim::HelperError;
 
-use super::super::sight::entries;
+use super::super::sight::keys;
 use super::{OURS, World};
 use crate::event::{Edit, Event};
 use crate::scene::Scene as _;
@@ -229,7 +229,7 @@ impl World {
                     let Some(key) = self.key_of(object) else {
                         return Ok(());
                     };
-                    let kept = entries(&inventory);
+                    let kept = keys(&inventory);
                     let mut index = 0;
                     list.retain(|_| {
                         let keep = kept.get(index) != Some(&key);

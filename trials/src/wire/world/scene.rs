@@ -4,7 +4,7 @@ use serde_json::Value;
 use stageset_core::object::ObjectKey;
 use stageset_core::time::Timestamp;
 
-use super::super::sight::{entries, sight};
+use super::super::sight::{entries, keys, sight};
 use super::{OURS, World};
 use crate::event::Offer;
 use crate::log::Sight;
@@ -75,7 +75,7 @@ impl Scene for World {
                 let stage = inventory["metadata"]["labels"]["stages.metio.wtf/stage"]
                     .as_str()
                     .unwrap_or_default();
-                (stage.to_owned(), entries(inventory))
+                (stage.to_owned(), keys(inventory))
             })
             .collect()
     }
@@ -84,6 +84,15 @@ impl Scene for World {
         self.inventories()
             .iter()
             .any(|(_, keys)| keys.contains(key))
+    }
+
+    fn recorded_uid(&self, stage: &str, key: &ObjectKey) -> Option<String> {
+        let all = self.cluster.list(OURS, "StageInventory", NAMESPACE);
+        let mut all = all.iter();
+        let inventory = all
+            .find(|inventory| inventory["metadata"]["labels"]["stages.metio.wtf/stage"] == stage)?;
+        let (_, uid) = entries(inventory).find(|(held, _)| held == key)?;
+        uid.map(str::to_owned)
     }
 
     fn allows(&self, account: &str, verb: &str, key: &ObjectKey) -> bool {

@@ -1,0 +1,154 @@
+//! Entries that another leader has dropped, objects that it has written, actions that it has recorded.
+
+use super::{Cluster, secret, sight};
+use crate::event::Event;
+use crate::log::What;
+use crate::property::d1_nothing_lost::NothingLost;
+use crate::property::i8_owned_deletes::OwnedDeletes;
+use crate::property::l4_order::Order;
+use crate::schedule::Level;
+
+/// Process 0 has seen the object go, process 1 makes it again, process 0 drops its entry.
+fn raced(leaders: bool, recorded_again: bool) -> Result<(), String> {
+    let mut cluster = Cluster::new(NothingLost::default());
+    let key = secret();
+    if leaders {
+        cluster.says(0, What::World(Event::SecondLeader))?;
+    }
+    cluster.says(0, What::Finalizer(true))?;
+    cluster.records(0, &[&key])?;
+    cluster.makes(0, &key, "u1")?;
+    cluster.objects.clear();
+    cluster.says(0, What::Get(key.clone(), None))?;
+    if recorded_again {
+        cluster.records(1, &[&key])?;
+    }
+    cluster.makes(1, &key, "u2")?;
+    cluster.records(0, &[])
+}
+
+#[test]
+fn an_entry_dropped_by_what_no_request_could_have_told_is_excused() {
+    assert_eq!(raced(true, false), Ok(()));
+}
+
+#[test]
+fn an_entry_dropped_by_a_look_of_before_the_inventory_is_not() {
+    assert!(raced(true, true).is_err());
+}
+
+#[test]
+fn one_leader_has_no_such_excuse() {
+    assert!(raced(false, false).is_err());
+}
+
+#[test]
+fn one_leader_of_two_has_none_for_what_it_wrote_itself() {
+    let mut cluster = Cluster::new(NothingLost::default());
+    let key = secret();
+    let both = cluster.says(0, What::World(Event::SecondLeader));
+    assert_eq!(both, Ok(()));
+    assert_eq!(cluster.says(0, What::Finalizer(true)), Ok(()));
+    assert_eq!(cluster.records(0, &[&key]), Ok(()));
+    assert_eq!(cluster.says(0, What::Get(key.clone(), None)), Ok(()));
+    assert_eq!(cluster.makes(0, &key, "u1"), Ok(()));
+    assert!(cluster.records(0, &[]).is_err());
+}
+
+#[test]
+fn a_write_is_excused_only_while_its_process_could_not_know_that_the_entry_is_gone() {
+    for listed in [false, true] {
+        let mut cluster = Cluster::new(NothingLost::default());
+        let key = secret();
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        assert_eq!(cluster.says(0, What::Finalizer(true)), Ok(()));
+        assert_eq!(cluster.records(1, &[&key]), Ok(()));
+        assert_eq!(cluster.says(0, What::Get(key.clone(), None)), Ok(()));
+        assert_eq!(cluster.records(0, &[]), Ok(()));
+        if listed {
+            assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        }
+        assert_eq!(cluster.makes(1, &key, "u1").is_err(), listed);
+    }
+}
+
+/// The seed 6025362 of level core: while one leader tore a StageSet down, its stage became one that
+/// doesn't prune, and the other leader let everything go.
+#[test]
+fn a_deletion_is_excused_only_while_its_process_could_not_know_that_the_entry_is_gone() {
+    for (leaders, dropped_by, listed, heard, permitted) in [
+        (true, 0, false, false, true),
+        // It has listed them since.
+        (true, 0, true, false, false),
+        // Or could have: its watches had told it when its pass began.
+        (true, 0, false, true, false),
+        (true, 1, false, false, false),
+        (false, 0, false, false, false),
+    ] {
+        let mut cluster = Cluster::new(OwnedDeletes::default());
+        let key = secret();
+        if leaders {
+            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        }
+        assert_eq!(cluster.records(0, &[&key]), Ok(()));
+        assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        cluster.objects.insert(key.clone(), sight("u1"));
+        assert_eq!(cluster.records(dropped_by, &[]), Ok(()));
+        if listed {
+            assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        }
+        // Anyway it knows what was before this.
+        cluster.heard = Some(if heard { cluster.number + 1 } else { 1 });
+        let delete = What::Delete(key, Some(sight("u1")), Some("u1".to_owned()));
+        let said = cluster.says(1, delete);
+        assert_eq!(
+            said.is_ok(),
+            permitted,
+            "{leaders} {dropped_by} {listed} {heard}: {said:?}"
+        );
+    }
+}
+
+/// The seed 3038287 of level core: one leader began another run, for which no action is on record as
+/// done, while the other one was about to write what it had decided on before.
+#[test]
+fn of_two_leaders_each_may_go_by_the_actions_on_record_when_it_last_looked() {
+    for (leaders, looked, permitted) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        if leaders {
+            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        }
+        (cluster.done, cluster.ledger) = (looked, looked);
+        assert_eq!(cluster.says(1, What::Get(key.clone(), None)), Ok(()));
+        assert_eq!(cluster.says(1, What::Ledger), Ok(()));
+        (cluster.done, cluster.ledger) = (false, false);
+        let status = What::Status("another run".to_owned());
+        assert_eq!(cluster.says(0, status), Ok(()));
+        let said = cluster.makes(1, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{leaders} {looked}: {said:?}");
+    }
+}
+
+/// The seed 4495477 of level core: one leader found the witness of an action to be another one and took
+/// its completion out of the ledger. No watch tells the other one of that.
+#[test]
+fn of_two_leaders_each_may_go_by_the_ledger_that_it_last_read() {
+    for (looks, permitted) in [(What::Inventories, true), (What::Ledger, false)] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        cluster.done = true;
+        cluster.ledger = true;
+        assert_eq!(cluster.says(0, What::Inventories), Ok(()));
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        cluster.ledger = false;
+        assert_eq!(cluster.says(1, What::LedgerWrite(String::new())), Ok(()));
+        assert_eq!(cluster.says(0, looks.clone()), Ok(()));
+        let said = cluster.makes(0, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{looks:?}: {said:?}");
+    }
+}
