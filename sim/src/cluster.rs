@@ -218,11 +218,40 @@ impl SimulatedCluster {
         Ok(())
     }
 
-    /// An object as the administrator sees it, if it is there.
+    /// An object as the administrator sees it, if it is there. No request is made for it.
     pub fn get(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        let path = self.path_of(api_version, kind, namespace, name).ok()?;
-        let answer = self.ask(Method::GET, &path, "");
-        answer.status.is_success().then(|| answer.value()).flatten()
+        self.find(api_version, kind, namespace, name, crate::verbs::present)
+    }
+
+    /// Looks at an object as it is stored, without a copy of it. The look must not call back into the
+    /// cluster.
+    pub fn look<T>(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        look: impl FnOnce(&Value) -> T,
+    ) -> Option<T> {
+        self.find(api_version, kind, namespace, name, |_, object| look(object))
+    }
+
+    fn find<T>(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        look: impl FnOnce(&Resource, &Value) -> T,
+    ) -> Option<T> {
+        let (group, version) = object::split_api_version(api_version);
+        let now = self.now();
+        let mut server = self.shared.lock();
+        server.advance(now);
+        let resource = server.registry.by_kind(group, version, kind)?;
+        let namespace = if resource.namespaced { namespace } else { "" };
+        let object = server.find(&resource.store, namespace, name)?;
+        Some(look(&resource, object))
     }
 
     /// All objects of a kind in a namespace, or everywhere if it is empty.

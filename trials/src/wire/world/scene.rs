@@ -9,7 +9,7 @@ use super::{OURS, World};
 use crate::event::Offer;
 use crate::log::Sight;
 use crate::scene::{Scene, StageSetSight};
-use crate::setup::{NAME, NAMESPACE, STAGES, Setup, Step, Variant};
+use crate::setup::{NAME, NAMESPACE, STAGES, Setup, Step, Variant, api_version};
 use crate::table::Table;
 
 impl Scene for World {
@@ -57,7 +57,14 @@ impl Scene for World {
     }
 
     fn object(&self, key: &ObjectKey) -> Option<Sight> {
-        self.get(key).map(|object| sight(&object))
+        let namespace = key.namespace.as_deref().unwrap_or_default();
+        self.target().look(
+            api_version(&key.kind),
+            &key.kind,
+            namespace,
+            &key.name,
+            sight,
+        )
     }
 
     fn objects(&self) -> Vec<(ObjectKey, Sight)> {
