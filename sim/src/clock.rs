@@ -37,13 +37,22 @@ pub(crate) enum Job {
 }
 
 /// The agenda.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Agenda {
     jobs: BTreeMap<(Timestamp, u64), Job>,
     asked: u64,
 }
 
 impl Agenda {
+    /// The same without what concerns watches.
+    pub(crate) fn unwatched(&self) -> Self {
+        let mut agenda = self.clone();
+        agenda
+            .jobs
+            .retain(|_, job| !matches!(job, Job::CloseWatch(_) | Job::Bookmark(_)));
+        agenda
+    }
+
     pub(crate) fn add(&mut self, at: Timestamp, job: Job) {
         self.asked += 1;
         self.jobs.insert((at, self.asked), job);
@@ -116,6 +125,14 @@ pub(crate) struct Ids {
 impl Ids {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, count: 0 }
+    }
+
+    /// Others from here on, that never meet those given so far.
+    pub(crate) fn fork(&self, seed: u64) -> Self {
+        Self {
+            seed,
+            count: self.count,
+        }
     }
 
     fn next(&mut self) -> u64 {

@@ -77,9 +77,21 @@ impl SimulatedCluster {
     /// A fresh cluster whose wall clock now shows `start`; the seed decides uids and generated
     /// names.
     pub fn new(start: Timestamp, seed: u64) -> Self {
+        Self::of(Server::new(start, seed))
+    }
+
+    /// Another cluster that stands as this one does ([`Server::fork`]), on the clock of the runtime in
+    /// which it is made.
+    #[must_use]
+    pub fn fork(&self, seed: u64) -> Self {
+        Self::of(self.shared.lock().fork(seed))
+    }
+
+    fn of(server: Server) -> Self {
+        let start = server.now();
         Self {
             shared: Arc::new(Shared {
-                server: Mutex::new(Server::new(start, seed)),
+                server: Mutex::new(server),
                 start,
                 started: Instant::now(),
                 changed: Notify::new(),

@@ -88,6 +88,31 @@ impl Server {
         server
     }
 
+    /// Another cluster that stands as this one does, with other uids and generated names from here on.
+    /// Nobody is connected to it, and it has no webhook handlers, no interceptor and no audit trail yet.
+    #[must_use]
+    pub fn fork(&self, seed: u64) -> Self {
+        Self {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            agenda: self.agenda.unwatched(),
+            ids: self.ids.fork(seed),
+            now: self.now,
+            timing: self.timing,
+            subscriptions: BTreeMap::new(),
+            subscribed: 0,
+            spec_times: self.spec_times.clone(),
+            controllers: self.controllers,
+            impersonations: impersonation::Memory::default(),
+            webhooks: BTreeMap::new(),
+            unsettled: self.unsettled.clone(),
+            policy: self.policy.clone(),
+            audit: Vec::new(),
+            observer: None,
+            interceptor: None,
+        }
+    }
+
     /// Handles one request at a time. What was due by then happens first.
     pub fn handle(&mut self, request: &Request, at: Timestamp) -> Reply {
         self.advance(at);

@@ -5,6 +5,7 @@ mod apply;
 mod client;
 mod crud;
 mod custom;
+mod fork;
 #[cfg(feature = "serve")]
 mod kubectl;
 mod lifecycle;

@@ -27,3 +27,29 @@ fn two_processes_write_the_same_trace() {
         assert!(first == second, "seed {seed} differs between two processes");
     }
 }
+
+#[cfg(feature = "wire")]
+#[test]
+fn two_processes_write_the_same_trace_at_level_wire() {
+    for seed in [1, 2, 3] {
+        let (first, second) = (trace("wire", seed, "a"), trace("wire", seed, "bb"));
+        assert!(first.len() > 1000, "seed {seed} does something");
+        assert!(first == second, "seed {seed} differs between two processes");
+    }
+}
+
+/// The clusters of its runs are forks of one: nothing of a run may reach the next.
+#[cfg(feature = "wire")]
+#[test]
+fn a_run_at_level_wire_doesnt_depend_on_those_before_it() {
+    use stageset_trials::schedule::{Level, Schedule};
+    use stageset_trials::sweep::run;
+
+    let lines = |seed| {
+        let log = run(&Schedule::draw(seed, Level::Wire), Level::Wire, true).log;
+        log.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let alone = lines(4);
+    lines(5);
+    assert_eq!(lines(4), alone);
+}

@@ -32,7 +32,7 @@ pub(crate) struct Change {
     pub(crate) previous: Option<Arc<Value>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Table {
     objects: BTreeMap<String, Arc<Value>>,
     history: VecDeque<Change>,
@@ -41,7 +41,7 @@ struct Table {
 }
 
 /// All stored objects.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Store {
     revision: u64,
     tables: BTreeMap<StoreKey, Table>,

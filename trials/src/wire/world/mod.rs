@@ -1,8 +1,9 @@
 //! The simulated cluster of a wire run: what stands in it ([`events`]: what happens to it; [`scene`]:
-//! how checkers see it).
+//! how checkers see it; [`prototype`]: what stands in every one).
 
 mod events;
 mod features;
+mod prototype;
 mod scene;
 
 pub(super) use features::KUBECTL;
@@ -79,11 +80,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(setup: &Setup, seed: u64) -> Result<Self, HelperError> {
-        let start = START.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let mut world = Self {
             table: Table::of(setup),
             variant: Variant::default(),
-            cluster: SimulatedCluster::new(start, seed),
+            cluster: prototype::home(seed)?,
             artifacts: Artifacts::default(),
             offers: BTreeMap::new(),
             revisions: BTreeMap::new(),
@@ -99,17 +99,8 @@ impl World {
             tokens: 0,
             setup: setup.clone(),
         };
-        for definition in stageset_api::crd::definitions() {
-            world.load(&definition.definition)?;
-        }
-        world.load(&loose_definition("ExternalArtifact", "externalartifacts"))?;
-        let namespace = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE },
-        });
-        world.put(&namespace)?;
         if setup.has(Feature::Remote) {
-            world.remote = Some(SimulatedCluster::new(start, seed ^ 0xab));
-            world.put_there(&namespace)?;
+            world.remote = Some(prototype::abroad(seed ^ 0xab)?);
             world.way(Way::Present)?;
         }
         for account in setup.account_names() {
@@ -149,11 +140,6 @@ impl World {
 
     pub(super) fn put(&self, object: &Value) -> Result<(), HelperError> {
         self.cluster.apply_yaml_value(object).map(drop)
-    }
-
-    /// With its definitions established at once.
-    fn load(&self, definition: &Value) -> Result<(), HelperError> {
-        self.cluster.load_yaml(&definition.to_string())
     }
 
     pub(super) fn account(&self, name: &str) -> Result<(), HelperError> {
@@ -354,25 +340,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn loose_definition(kind: &str, plural: &str) -> Value {
-    let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": format!("{plural}.source.toolkit.fluxcd.io") },
-        "spec": {
-            "group": "source.toolkit.fluxcd.io", "scope": "Namespaced",
-            "names": {
-                "kind": kind, "plural": plural, "singular": kind.to_lowercase(),
-                "listKind": format!("{kind}List"),
-            },
-            "versions": [{
-                "name": "v1", "served": true, "storage": true, "subresources": { "status": {} },
-                "schema": { "openAPIV3Schema": {
-                    "type": "object", "properties": { "spec": open, "status": open },
-                }},
-            }],
-        },
-    })
 }
