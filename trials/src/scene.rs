@@ -61,6 +61,6 @@ pub trait Scene {
     fn level(&self) -> Option<u8>;
     /// Whether an action is on record as done, at a revision of its source or for ever.
     fn done(&self, stage: usize, step: Step, revision: u8) -> bool;
-    /// Whether an action is on record as begun.
-    fn begun(&self, stage: usize, step: Step) -> bool;
+    /// Whether an action is on record as begun, for what its completion is recorded for.
+    fn begun(&self, stage: usize, step: Step, key: &str) -> bool;
 }

@@ -41,6 +41,10 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
         5_958_693,
         6_025_362,
         16_156_878_068_390_989_725,
+        10_140_612,
+        10_152_354,
+        10_155_827,
+        10_172_634,
     ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");

@@ -20,6 +20,8 @@ pub(super) struct Actions {
     two_leaders: bool,
     /// Requests that nobody knows the outcome of, and the process and life that sent them.
     unknown: BTreeMap<Place, (usize, u32)>,
+    /// Somebody has asked for another try, which no status has answered yet.
+    wished: bool,
 }
 
 impl Property for Actions {
@@ -31,11 +33,16 @@ impl Property for Actions {
         match &entry.what {
             What::World(Event::SecondLeader) => self.two_leaders = true,
             // Somebody has decided.
-            What::World(Event::Request) => self.unknown.clear(),
+            What::World(Event::Request) => {
+                self.unknown.clear();
+                self.wished = true;
+            }
             What::Status(_) if entry.effect => {
-                self.unknown.retain(|(stage, action, _), _| {
+                self.wished = false;
+                // Another revision's run, for which it is on record as begun or isn't, has ended this one.
+                self.unknown.retain(|(stage, action, key), _| {
                     let step = step(scene, *stage, action);
-                    step.is_some_and(|step| scene.begun(*stage, step))
+                    step.is_some_and(|step| scene.begun(*stage, step, key))
                 });
             }
             What::Act(act) if !self.two_leaders => self.acted(act, entry, scene)?,
@@ -77,9 +84,12 @@ impl Actions {
                 entry.what
             ));
         }
+        // Of what is done on failure people are told no more than the failure, so any wish that isn't
+        // answered counts for it, also one from just before it was sent.
+        let asked_for = self.wished && step.phase == "onFailure";
         if entry.delivered {
             self.unknown.remove(&place);
-        } else if entry.effect {
+        } else if entry.effect && !asked_for {
             self.unknown.insert(place, here);
         }
         Ok(())

@@ -36,8 +36,8 @@ pub(super) struct Races {
     written: BTreeMap<ObjectKey, (usize, u64)>,
     /// When a process last learned what the inventories hold.
     informed: BTreeMap<Life, u64>,
-    /// When an inventory last changed, by stage.
-    changed: BTreeMap<String, u64>,
+    /// When each process last changed an inventory, by stage.
+    changed: BTreeMap<String, BTreeMap<usize, u64>>,
     /// When an object that no inventory held came into one.
     added: BTreeMap<ObjectKey, u64>,
     /// Entries whose uid is another object's.
@@ -167,7 +167,8 @@ impl Races {
             });
             self.misnamed = misnamed;
         }
-        self.changed.insert(stage.to_owned(), entry.number);
+        let changed = self.changed.entry(stage.to_owned()).or_default();
+        changed.insert(entry.process, entry.number);
         self.informed.insert(life(entry), entry.number);
     }
 
@@ -187,7 +188,8 @@ impl Races {
     }
 
     /// Whether another process has written the object since this one last looked at it (and saw that it
-    /// may be let go), the look being younger than what the inventory holds: no request could have told it.
+    /// may be let go), the look being younger than what others have written into the inventory: no request
+    /// could have told it.
     fn overtaken(&self, entry: &Entry, stage: &str, key: &ObjectKey, let_go: bool) -> bool {
         let looks = self.looks.get(&life(entry));
         let look = looks.and_then(|looks| looks.get(key));
@@ -196,7 +198,10 @@ impl Races {
         };
         let since = |(by, at): &(usize, u64)| *by != entry.process && *at > look.at;
         self.written.get(key).is_some_and(since)
-            && self.changed.get(stage).is_none_or(|at| *at < look.at)
+            && self.changed.get(stage).is_none_or(|changed| {
+                let mut others = changed.iter().filter(|(by, _)| **by != entry.process);
+                others.all(|(_, at)| *at < look.at)
+            })
     }
 
     /// Whether another process has dropped the object's entry since this one learned of it: nothing could

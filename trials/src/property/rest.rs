@@ -112,6 +112,7 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
                 return Err(format!("{key} still has fields of kubectl's"));
             }
             Some(object) if object.deleting => return Err(format!("{key} is being deleted")),
+            Some(object) if !object.ready => return Err(format!("{key} isn't ready")),
             Some(_) => {}
         }
         if !scene.recorded(key) {

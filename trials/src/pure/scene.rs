@@ -104,10 +104,10 @@ impl Scene for Server {
         })
     }
 
-    fn begun(&self, stage: usize, step: Step) -> bool {
+    fn begun(&self, stage: usize, step: Step, key: &str) -> bool {
         self.actions_of(stage).is_some_and(|record| {
             let mut started = record.started.iter();
-            started.any(|started| started.action == step.name)
+            started.any(|started| started.action == step.name && started.key == key)
         })
     }
 

@@ -75,7 +75,17 @@ fn a_uid_recorded_without_knowing_that_another_leader_made_the_object_anew_misle
     // A single leader, and one of two that made both, knows better.
     assert!(after(false, &made_by(1)).is_err());
     assert!(after(true, &made_by(0)).is_err());
-    // It looked before the inventory was last written.
+    // What it has written itself since its look tells it nothing.
+    let looked_before_own = [
+        Makes(0, "u1"),
+        Names(0, "u0"),
+        Goes,
+        Makes(1, "u2"),
+        Names(0, "u1"),
+        Drops(1),
+    ];
+    assert_eq!(after(true, &looked_before_own), Ok(()));
+    // It looked before the other one last wrote the inventory.
     let looked_before = [
         Makes(0, "u1"),
         Names(1, "u0"),

@@ -82,7 +82,7 @@ impl Scene for Cluster {
             self.done
         }
     }
-    fn begun(&self, _: usize, _: Step) -> bool {
+    fn begun(&self, _: usize, _: Step, _: &str) -> bool {
         false
     }
 }

@@ -129,11 +129,12 @@ impl Scene for World {
         })
     }
 
-    fn begun(&self, stage: usize, step: Step) -> bool {
+    fn begun(&self, stage: usize, step: Step, key: &str) -> bool {
         self.record(stage).is_some_and(|record| {
             let started = record["startedAction"].as_str().unwrap_or_default();
-            let ending = format!("/{}", step.name);
-            started.lines().any(|line| line.ends_with(&ending))
+            let (key, ending) = (format!(" key={key} "), format!("/{}", step.name));
+            let mut lines = started.lines();
+            lines.any(|line| line.contains(&key) && line.ends_with(&ending))
         })
     }
 
