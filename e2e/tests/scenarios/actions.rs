@@ -195,12 +195,62 @@ pub(crate) fn all_verbs(world: &World) -> Result<()> {
         recorded["status"]["completedActions"][0]["action"] == "migrate",
         "{recorded}"
     );
+    edited_by_hand(world, namespace, &ledger)?;
+    set.wait_ready()?;
     set.delete()?;
     ensure!(
         kubectl.raw(&ledger)?.is_some(),
         "the ledger outlives the StageSet"
     );
     checks::namespace(world, namespace, &tenant.user())
+}
+
+/// A person edits the ledger: what makes no sense is refused with a sentence and changes nothing; what is
+/// taken out runs once more and is recorded again.
+fn edited_by_hand(world: &World, namespace: &str, ledger: &str) -> Result<()> {
+    let kubectl = world.kubectl();
+    let edit = |completed: &Value| {
+        let status = json!({ "completedActions": completed });
+        kubectl.patch_status(namespace, "stageledger/release", &status)
+    };
+    let at = "2026-11-25T16:00:00Z";
+    let guessed =
+        json!([{"stage": "web", "action": "migrate", "origin": "Guessed", "completedAt": at}]);
+    let refusal = edit(&guessed).map_err(|refusal| refusal.to_string());
+    ensure!(
+        refusal.as_ref().is_err_and(|said| said.contains("origin")
+            && said.contains("Guessed")
+            && said.contains("Executed")),
+        "{refusal:?}"
+    );
+    let nameless = json!([{"stage": "web", "origin": "Executed", "completedAt": at}]);
+    let refusal = edit(&nameless).map_err(|refusal| refusal.to_string());
+    ensure!(
+        refusal
+            .as_ref()
+            .is_err_and(|said| said.contains("action: Required value")),
+        "{refusal:?}"
+    );
+    let stands = kubectl.raw(ledger)?.context("no StageLedger")?;
+    ensure!(
+        stands["status"]["completedActions"][0]["action"] == "migrate",
+        "{stands}"
+    );
+    edit(&json!([]))?;
+    kubectl.wait_for(ledger, "migrate to be done again", SOON, |ledger| {
+        ledger["status"]["completedActions"][0]["action"] == "migrate"
+    })?;
+    if let Some(events) = checks::about(world, namespace)? {
+        let created = events.iter().filter(|event| {
+            event.resource == "jobs"
+                && event.verb == "create"
+                && event.code == 201
+                && !event.dry_run
+        });
+        let created = created.count();
+        ensure!(created == 2, "the Job that ran once more: {created}");
+    }
+    Ok(())
 }
 
 /// A Job that fails: told, its Jobs gone, onFailure once; then a person says that it is done.

@@ -11,7 +11,8 @@
 //! - [`session`] one StageSet's memory and the loop over gather, decide, perform;
 //! - [`ports`] everything that a session is given from outside, [`observe`] what it tells of itself,
 //!   [`spans`] what a trace shows of it;
-//! - [`pool`] equal values, kept once; [`stored`] objects between two looks at them;
+//! - [`pool`] equal values, kept once; [`stored`] objects between two looks at them; [`packed`] texts that
+//!   nobody looks at;
 //! - [`clock`] the time, real or simulated; [`fairness`] who may send next.
 
 pub mod abandoned;
@@ -23,6 +24,7 @@ pub mod fairness;
 pub mod gather;
 pub mod hooks;
 pub mod observe;
+mod packed;
 pub mod perform;
 pub mod pool;
 pub mod ports;

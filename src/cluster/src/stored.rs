@@ -1,11 +1,13 @@
 //! An object as it is kept between two looks at it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use stageset_api::field::text_field;
 use stageset_core::manifest::Manifest;
+
+use crate::packed::Packed;
 
 const UID: &str = "/metadata/uid";
 const VERSION: &str = "/metadata/resourceVersion";
@@ -17,28 +19,55 @@ pub struct Stored(Arc<Parts>);
 struct Parts {
     uid: Option<Box<str>>,
     version: Option<Box<str>>,
-    body: Body,
+    body: Mutex<Body>,
 }
 
 enum Body {
     Tree(Arc<Value>),
     Text(Manifest),
+    Packed(Packed),
 }
 
 impl Stored {
     /// Keeps an object that is looked at now and then as text: a tree takes five times as much.
     pub fn packed(object: Value) -> Self {
         let (uid, version) = (text(&object, UID), text(&object, VERSION));
-        let body = Body::Text(Manifest::of(object));
-        Self(Arc::new(Parts { uid, version, body }))
+        Self::with(uid, version, Body::Text(Manifest::of(object)))
     }
 
     /// The object; read anew each time if it is kept as text.
     pub fn value(&self) -> Arc<Value> {
-        match &self.0.body {
+        match &*self.body() {
             Body::Tree(object) => Arc::clone(object),
             Body::Text(text) => Arc::new(text.value()),
+            Body::Packed(packed) => {
+                // It was read when it was packed.
+                let text = packed.text().unwrap_or_default();
+                Arc::new(serde_json::from_str(&text).unwrap_or_default())
+            }
         }
+    }
+
+    /// Makes it small, for all who share it: nobody is expected to look at it for a while.
+    pub fn put_away(&self) {
+        let mut body = self.body();
+        let text = match &*body {
+            Body::Tree(object) => Manifest::of((**object).clone()),
+            Body::Text(text) => text.clone(),
+            Body::Packed(_) => return,
+        };
+        if let Some(packed) = text.text().and_then(Packed::of) {
+            *body = Body::Packed(packed);
+        }
+    }
+
+    fn body(&self) -> std::sync::MutexGuard<'_, Body> {
+        self.0.body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with(uid: Option<Box<str>>, version: Option<Box<str>>, body: Body) -> Self {
+        let body = Mutex::new(body);
+        Self(Arc::new(Parts { uid, version, body }))
     }
 
     /// `metadata.uid`.
@@ -66,8 +95,7 @@ impl From<Value> for Stored {
 impl From<Arc<Value>> for Stored {
     fn from(object: Arc<Value>) -> Self {
         let (uid, version) = (text(&object, UID), text(&object, VERSION));
-        let body = Body::Tree(object);
-        Self(Arc::new(Parts { uid, version, body }))
+        Self::with(uid, version, Body::Tree(object))
     }
 }
 
@@ -99,7 +127,23 @@ mod tests {
             "metadata": { "name": "a", "uid": "u", "resourceVersion": "7", "generation": 3 },
             "spec": { "text": "\u{1F600} \"quoted\"\n", "float": 0.1, "none": null },
         });
-        for kept in [Stored::packed(object.clone()), object.clone().into()] {
+        let away = Stored::packed(object.clone());
+        let shared = away.clone();
+        away.put_away();
+        assert!(
+            matches!(*shared.body(), Body::Text(_)),
+            "too short to be worth it"
+        );
+        let mut long = object.clone();
+        long["spec"] = json!({ "text": "over and over ".repeat(20) });
+        for stored in [Stored::packed(long.clone()), long.clone().into()] {
+            let shared = stored.clone();
+            stored.put_away();
+            assert!(matches!(*shared.body(), Body::Packed(_)));
+            assert_eq!(*shared.value(), long);
+            assert_eq!((shared.uid(), shared.version()), (Some("u"), Some("7")));
+        }
+        for kept in [away, Stored::packed(object.clone()), object.clone().into()] {
             assert_eq!(*kept.value(), object);
             assert_eq!((kept.uid(), kept.version()), (Some("u"), Some("7")));
         }

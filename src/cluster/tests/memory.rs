@@ -179,3 +179,28 @@ async fn what_was_put_away_comes_back_and_nothing_that_is_out_of_date() {
     assert_eq!(after.value, before.value);
     assert!(after.at > before.at, "listed anew");
 }
+
+/// What is put away after a while comes back without a request and without another decision's outcome.
+#[tokio::test(start_paused = true)]
+async fn what_was_left_alone_for_a_while_takes_less_room_and_costs_no_request() {
+    let mut world = World::new().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("settings", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    let facts = |world: &World| world.sessions["web"].facts().clone();
+    let before = facts(&world);
+    let shown = world.object("web").unwrap();
+    let requests = world.requests().len();
+
+    let session = world.sessions.get_mut("web").unwrap();
+    session.rest();
+    session.put_away();
+    assert!(session.facts().builds.is_empty());
+    assert_eq!(*session.stage_set().unwrap(), shown);
+    world.pass("web", Wake::default()).await;
+    let after = facts(&world);
+    assert_eq!(after.builds, before.builds);
+    assert_eq!(after.objects, before.objects);
+    assert_eq!(world.object("web").unwrap(), shown);
+    assert_eq!(world.requests().len(), requests, "{:?}", world.requests());
+}

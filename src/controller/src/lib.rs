@@ -14,6 +14,7 @@ mod leave;
 pub mod logs;
 pub mod metrics;
 pub mod queue;
+mod quiet;
 pub mod report;
 pub mod run;
 pub mod start;

@@ -26,6 +26,7 @@ use crate::change::Changed;
 use crate::interests::{Index, Kinds};
 use crate::metrics::Metrics;
 use crate::queue::{Key, Lane, Queue};
+use crate::quiet::Quiet;
 use crate::report::Report;
 use crate::watch::engaged::{Engaged, Signal};
 use crate::watch::resource::Resource;
@@ -54,6 +55,8 @@ struct Entry {
     wake: Wake,
     /// When its interval ends.
     refresh_at: Option<Instant>,
+    /// When its memory is put away, if nothing happens until then.
+    quiet_at: Option<Instant>,
 }
 
 /// What a pass leaves behind.
@@ -73,6 +76,7 @@ pub(crate) struct Work {
     engaged: Engaged,
     tenants: Tenants,
     queue: Queue<Instant>,
+    quiet: Quiet,
     entries: BTreeMap<Key, Entry>,
     index: Index,
     passes: JoinSet<Finished>,
@@ -94,6 +98,7 @@ impl Work {
             engaged,
             tenants,
             queue: Queue::new(PASSES),
+            quiet: Quiet::default(),
             entries: BTreeMap::new(),
             index: Index::default(),
             passes: JoinSet::new(),
@@ -103,7 +108,8 @@ impl Work {
 
     /// When something is to be done although nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.queue.deadline()
+        let deadlines = [self.queue.deadline(), self.quiet.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// How many passes run.
@@ -124,12 +130,26 @@ impl Work {
         while let Some(key) = self.queue.start() {
             self.start(key);
         }
+        self.put_away(now);
         self.metrics.queue_depth(self.queue.depth());
         let entries = &self.entries;
         self.abandoned.start(&self.ports, |held| {
             let entry = entries.get(&held.key);
             entry.is_some_and(|entry| entry.object.uid() == Some(&*held.owner))
         });
+    }
+
+    /// What hasn't been looked at for a while takes less room.
+    fn put_away(&mut self, now: Instant) {
+        while let Some((at, key)) = self.quiet.ended(now) {
+            if let Some(entry) = self.entries.get_mut(&key)
+                && entry.quiet_at == Some(at)
+                && let Some(session) = &mut entry.session
+            {
+                session.put_away();
+                entry.object.put_away();
+            }
+        }
     }
 
     /// The end of the pass that ends next; pends for ever while none runs.
@@ -186,6 +206,7 @@ impl Work {
             .unwrap_or_else(|| Box::new(Session::new(key.clone())));
         let object = entry.object.clone();
         let wake = std::mem::take(&mut entry.wake);
+        entry.quiet_at = None;
         if wake.refresh {
             entry.refresh_at = None;
         }
@@ -238,6 +259,7 @@ impl Work {
         session.share(&entry.object);
         session.rest();
         entry.session = Some(session);
+        entry.quiet_at = Some(self.quiet.rested(&key, now));
         match &pass.next {
             Next::Hold { until, refresh, .. } => {
                 let at = now + until.since(self.ports.clock.now());
@@ -322,6 +344,7 @@ impl Work {
                     session: None,
                     wake,
                     refresh_at: None,
+                    quiet_at: None,
                 };
                 self.entries.insert(key.clone(), entry);
                 self.queue.wake(&key);

@@ -70,7 +70,11 @@ impl<K: Ord, V> Few<K, V> {
 
     /// Keeps only what the predicate says.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        let before = self.0.len();
         self.0.retain(|(key, value)| keep(key, value));
+        if self.0.len() < before {
+            self.0.shrink_to_fit();
+        }
     }
 
     /// Takes everything out.
@@ -205,5 +209,7 @@ mod tests {
         let mut few = Few::default();
         few.insert(1, [0_u8; 100]);
         assert_eq!(few.0.capacity(), 1);
+        few.retain(|_, _| false);
+        assert_eq!(few.0.capacity(), 0);
     }
 }

@@ -36,6 +36,14 @@ impl Manifest {
         })
     }
 
+    /// The text as which it is kept, if it is.
+    pub fn text(&self) -> Option<&str> {
+        match &self.0 {
+            Form::Text(text) => Some(text),
+            Form::Tree(_) => None,
+        }
+    }
+
     /// The manifest.
     pub fn value(&self) -> Value {
         match &self.0 {

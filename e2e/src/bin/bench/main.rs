@@ -1,12 +1,14 @@
 //! What the controller costs on a real API server, printed next to what it must reach.
 //!
 //! `just bench` builds the release binary and runs this. Nothing here is asserted: the numbers
-//! depend on the machine, and a busy one makes them worse.
+//! depend on the machine, and a busy one makes them worse. `bench waiting 10000` measures ten thousand
+//! StageSets that wait for health instead.
 
 mod drift;
 mod fleet;
 mod measure;
 mod replay;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
@@ -36,40 +38,21 @@ const ROUNDS: usize = 5;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let count = std::env::args()
-        .nth(1)
-        .map_or(Ok(100), |text| text.parse())?;
-    let idle = std::env::args()
-        .nth(2)
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, rest @ ..] = &words[..]
+        && first == "waiting"
+    {
+        let count = rest.first().map_or(Ok(10_000), |text| text.parse())?;
+        return waiting::measure(count).await;
+    }
+    let count = words.first().map_or(Ok(100), |text| text.parse())?;
+    let idle = words
+        .get(1)
         .map_or(Ok(IDLE), |text| text.parse().map(Duration::from_secs))?;
-    let options = Options {
+    let (plane, mut controller) = stand(Options {
         controller_manager: true,
         ..Options::API_ONLY
-    };
-    let plane = ControlPlane::start(options)?;
-    for crd in tools::shared_files("source-controller", "crds")? {
-        plane.admin().apply_file(&crd)?;
-    }
-    plane.admin().wait_established(
-        &["externalartifacts.source.toolkit.fluxcd.io"],
-        Duration::from_mins(1),
-    )?;
-    chart::install_crds(plane.admin())?;
-    chart::install_rights(plane.admin())?;
-    let token = plane
-        .admin()
-        .service_account_token(chart::NAMESPACE, chart::RELEASE)?;
-    let kubeconfig = plane.folder().join("controller.kubeconfig");
-    plane
-        .server()
-        .write_kubeconfig(User::Token(&token), &kubeconfig)?;
-    let mut controller = Controller::new(
-        "controller",
-        &kubeconfig,
-        plane.folder(),
-        &["--log-level=info"],
-    )?;
-
+    })?;
     let served = ArtifactServer::start()?;
     let artifact = |replicas| -> Result<Artifact> {
         let texts: Vec<(String, String)> = fleet::objects(replicas)
@@ -101,6 +84,30 @@ async fn main() -> Result<()> {
     println!("peak memory {} MiB", memory(pid(&controller)?, "VmHWM")?);
     controller.terminate()?;
     bench.bare(count, &healthy, took).await
+}
+
+/// A control plane with all that the controller needs, and the controller, not started yet.
+fn stand(options: Options) -> Result<(ControlPlane, Controller)> {
+    let plane = ControlPlane::start(options)?;
+    for crd in tools::shared_files("source-controller", "crds")? {
+        plane.admin().apply_file(&crd)?;
+    }
+    plane.admin().wait_established(
+        &["externalartifacts.source.toolkit.fluxcd.io"],
+        Duration::from_mins(1),
+    )?;
+    chart::install_crds(plane.admin())?;
+    chart::install_rights(plane.admin())?;
+    let token = plane
+        .admin()
+        .service_account_token(chart::NAMESPACE, chart::RELEASE)?;
+    let kubeconfig = plane.folder().join("controller.kubeconfig");
+    plane
+        .server()
+        .write_kubeconfig(User::Token(&token), &kubeconfig)?;
+    let flags = ["--log-level=info"];
+    let controller = Controller::new("controller", &kubeconfig, plane.folder(), &flags)?;
+    Ok((plane, controller))
 }
 
 struct Bench<'a> {

@@ -189,4 +189,25 @@ mod tests {
         assert_eq!(read.baseline_valid, Some(valid));
         assert_eq!(read.baseline, [("app".to_owned(), "seed".to_owned())]);
     }
+
+    /// What people edit stays as they left it, also where it says less than a witness needs: such a
+    /// record counts as done, and has no witness whose loss could undo it.
+    #[test]
+    fn records_edited_by_hand_count_and_stay() {
+        let by_hand = json!([
+            { "stage": "app", "action": "halved", "origin": "Executed",
+              "anchor": { "kind": "ConfigMap", "name": "db" }, "completedAt": "yesterday" },
+            { "stage": "former", "action": "gone", "origin": "Baselined",
+              "completedAt": "2026-11-25T16:00:00Z" },
+        ]);
+        let object = json!({ "status": { "completedActions": by_hand } });
+        let mut completed = read(&object).completed;
+        assert_eq!(completed.len(), 2);
+        assert_eq!(completed[0].witness, None);
+        completed.push(done("new", None));
+        let patch = patch(&object, &completed, None);
+        let written = patch["status"]["completedActions"].as_array().unwrap();
+        assert_eq!(written[..2], by_hand.as_array().unwrap()[..]);
+        assert_eq!(written[2]["action"], "new");
+    }
 }

@@ -5,10 +5,12 @@
 //! - [`hints`] what news from watches drop from memory;
 //! - [`look`] what the watches' stores tell between turns;
 //! - [`interests`] what a rest depends on, [`references`] how its objects are reached;
-//! - [`memory`] what isn't kept, [`rest`] what is put away while nothing happens.
+//! - [`memory`] what isn't kept, [`rest`] what is put away while nothing happens, [`away`] builds among
+//!   it.
 //!
 //! Nothing here decides: what to ask for and what to do is the core's word, turn by turn.
 
+mod away;
 mod caught;
 mod hints;
 mod interests;
@@ -33,6 +35,7 @@ use stageset_core::time::Timestamp;
 pub use interests::Interests;
 pub use key::{NamespacedName, StageSetKey};
 
+use self::away::Away;
 use self::references::References;
 use crate::perform::Known;
 use crate::records::stage_set::Parsed;
@@ -99,13 +102,15 @@ pub struct Session {
     stage_asked: Option<ReconcileStage>,
     known: Option<Known>,
     /// What [`Known::object`] says; `None` after it changed.
-    read: Option<StageSet>,
+    read: Option<Box<StageSet>>,
     /// The spec of it, which outlives our own writes.
     parsed: Option<Parsed>,
     /// How the objects among the facts are reached, for watches.
     references: References,
     /// When the inventories were seen, while their facts are put away ([`rest`]).
     inventories_seen: Option<Timestamp>,
+    /// Builds that nobody has looked at for a while.
+    away: Away,
 }
 
 impl Session {
@@ -123,6 +128,7 @@ impl Session {
             parsed: None,
             references: References::default(),
             inventories_seen: None,
+            away: Away::default(),
         }
     }
 

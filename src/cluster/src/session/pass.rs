@@ -174,10 +174,10 @@ impl Session {
             let read = stage_set::read_again(&known.object.value(), self.parsed.as_ref());
             let read = read.map_err(|error| error.to_string())?;
             self.parsed = Some(Parsed::of(&read));
-            self.read = Some(read);
+            self.read = Some(Box::new(read));
         }
         self.read
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| "the StageSet can't be read".to_owned())
     }
 

@@ -1,6 +1,7 @@
 //! What is put away while nothing happens. Ten thousand StageSets that wait are ten thousand of these.
 
 use stageset_core::failure::Fact;
+use stageset_core::identity::Target;
 
 use super::Session;
 use crate::stored::Stored;
@@ -35,8 +36,21 @@ impl Session {
         }
     }
 
+    /// Nothing has happened for a while: makes what is kept small, at the price of a moment's work
+    /// when something does, and of no request. What was parsed is parsed again; what the local API
+    /// server serves stands in the discovery that all share.
+    pub fn put_away(&mut self) {
+        self.parsed = None;
+        self.facts.kinds.forget_served(&Target::Local);
+        if let Some(known) = &self.known {
+            known.object.put_away();
+        }
+        self.away.take(&mut self.facts.builds);
+    }
+
     /// The next one begins.
     pub(super) fn rouse(&mut self) {
+        self.away.give_back(&mut self.facts.builds);
         if let (Some(known), Some(at)) = (&self.known, self.inventories_seen.take()) {
             let inventories = Ok(known.inventories.observed());
             self.facts.inventories = Some(Fact::seen(inventories, at));

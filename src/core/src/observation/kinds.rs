@@ -29,6 +29,14 @@ impl Kinds {
         }
     }
 
+    /// Forgets that the target serves what it serves; what failed, and when, stays.
+    pub fn forget_served(&mut self, target: &Target) {
+        if let Some(of_target) = self.0.get_mut(target) {
+            of_target.retain(|_, fact| !matches!(fact.value, KindState::Served { .. }));
+        }
+        self.0.retain(|_, kinds| !kinds.is_empty());
+    }
+
     /// Keeps what is known of these targets only.
     pub fn retain(&mut self, mut keep: impl FnMut(&Target) -> bool) {
         self.0.retain(|target, _| keep(target));

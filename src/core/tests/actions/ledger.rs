@@ -194,6 +194,51 @@ fn a_witness_that_goes_undoes_the_completion_and_one_that_cannot_be_read_does_no
     assert_eq!(posts(&world), 3);
 }
 
+/// What people take out of a ledger isn't done any more, and only that; what they put in counts, also of
+/// actions that no spec has (any more), and survives the controller's own writes.
+#[test]
+fn a_ledger_edited_by_hand_is_believed_and_nothing_in_it_is_lost() {
+    let once = ["first", "second"].map(|name| lifetime(action(name, http(Method::Post))));
+    let mut world = with_actions(once.to_vec(), Vec::new());
+    succeeds(&mut world, "both");
+    assert_eq!(posts(&world), 2);
+    let names = |world: &World| -> Vec<String> {
+        let ledger = world.ledger.as_ref().unwrap();
+        let completed = ledger.completed.iter();
+        completed.map(|done| done.action.clone()).collect()
+    };
+    assert_eq!(names(&world), ["first", "second"]);
+
+    let at = world.now;
+    let put = |action: &str| Completed {
+        stage: "app".into(),
+        action: action.into(),
+        executed: true,
+        witness: None,
+        at,
+    };
+    let ledger = world.ledger.as_mut().unwrap();
+    ledger.completed.retain(|done| done.action != "first");
+    ledger.completed.push(put("former"));
+    // Twice the same says nothing more than once.
+    ledger.completed.push(put("second"));
+    world.crash();
+    succeeds(&mut world, "after the edit");
+    assert_eq!(posts(&world), 3, "the first runs once more, nothing else");
+    let expected = ["second", "former", "second", "first"];
+    assert_eq!(names(&world), expected, "what was put in stays");
+    world.crash();
+    succeeds(&mut world, "at rest");
+    assert_eq!(posts(&world), 3);
+
+    // Taken away as a whole: nothing counts as done, and a new one is made.
+    world.ledger = None;
+    world.crash();
+    succeeds(&mut world, "after the ledger's deletion");
+    assert_eq!(posts(&world), 5);
+    assert_eq!(names(&world), ["first", "second"]);
+}
+
 #[test]
 fn an_unreadable_ledger_stops_the_release_before_anything_is_done() {
     let mut world = with_actions(
