@@ -2,6 +2,7 @@
 //! whatever anybody may write.
 
 mod bad_input;
+mod conflicts;
 mod fields;
 mod order;
 mod property;
