@@ -36,6 +36,7 @@ pub(crate) async fn measure(count: usize) -> Result<()> {
         .map(|(path, text)| (&**path, &**text))
         .collect();
     fleet::prepare(&api, "wait", TENANTS, &served.put_files(&files)?).await?;
+    api.all_good((0..TENANTS).map(all_rights).collect()).await?;
     controller.start_ready()?;
     let alone = memory(pid(&controller)?, "VmRSS")?;
 
@@ -146,6 +147,20 @@ fn stage_set(index: usize) -> Call {
         },
     });
     Call::apply(&path(index), &object)
+}
+
+/// `edit` is an aggregated role, and nobody aggregates here.
+fn all_rights(index: usize) -> Call {
+    let namespace = namespace(index);
+    let object = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": { "name": "all" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                     "name": "cluster-admin" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "deployer", "namespace": namespace }],
+    });
+    let bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces";
+    Call::apply(&format!("{bindings}/{namespace}/rolebindings/all"), &object)
 }
 
 fn manifest(kind: &str) -> String {
