@@ -45,6 +45,7 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
         10_152_354,
         10_155_827,
         10_172_634,
+        10_255_002,
     ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");

@@ -3,9 +3,10 @@
 //! No precondition spans an object and its inventory. Where two processes take themselves for the
 //! leader, one may drop the entry of an object that the other has written again since the look which the
 //! dropping rests on; one may write or delete an object whose entry the other has dropped since it last
-//! read the inventories, or after the other has ended the StageSet; and one may make an object while the
-//! other records the uid of the one before it (docs/trials.md, known limits). This tells precisely which
-//! objects that befell: anything else that gets lost is a defect, two leaders or not.
+//! read the inventories, or after the other has ended the StageSet; one may end the StageSet while the
+//! other records what it is about to write; and one may make an object while the other records the uid of
+//! the one before it (docs/trials.md, known limits). This tells precisely which objects that befell:
+//! anything else that gets lost is a defect, two leaders or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +39,8 @@ pub(super) struct Races {
     informed: BTreeMap<Life, u64>,
     /// When each process last changed an inventory, by stage.
     changed: BTreeMap<String, BTreeMap<usize, u64>>,
-    /// When an object that no inventory held came into one.
-    added: BTreeMap<ObjectKey, u64>,
+    /// Who put an object that no inventory held into one, and when.
+    added: BTreeMap<ObjectKey, (usize, u64)>,
     /// Entries whose uid is another object's.
     misnamed: Misnamed,
     /// Who took the last entry of an object out, and when.
@@ -84,7 +85,9 @@ impl Races {
                 // The inventories go with the StageSet.
                 for (stage, keys) in scene.inventories() {
                     for key in keys {
-                        if self.let_go_unaware(entry, scene, &stage, &key) {
+                        if self.let_go_unaware(entry, scene, &stage, &key)
+                            || self.recorded_unseen(entry, &key)
+                        {
                             self.lost.insert(key.clone());
                         }
                         self.dropped.insert(key, (entry.process, entry.number));
@@ -159,7 +162,8 @@ impl Races {
                     .insert(key.clone(), (entry.process, entry.number));
             }
             for key in after.iter().filter(|key| !self.misnamed.holds(key)) {
-                self.added.insert(key.clone(), entry.number);
+                self.added
+                    .insert(key.clone(), (entry.process, entry.number));
             }
             let mut misnamed = std::mem::take(&mut self.misnamed);
             misnamed.recorded(entry, scene, (stage, after), |key| {
@@ -210,9 +214,19 @@ impl Races {
         let Some(informed) = self.informed(entry) else {
             return false;
         };
-        let held = self.added.get(key).is_none_or(|added| *added <= informed);
+        let added = self.added.get(key);
+        let held = added.is_none_or(|(_, added)| *added <= informed);
         let dropped = self.dropped.get(key);
         held && dropped.is_some_and(|(by, at)| *by != entry.process && *at > informed)
+    }
+
+    /// Whether another process has recorded the object since this one learned what the inventories hold.
+    fn recorded_unseen(&self, entry: &Entry, key: &ObjectKey) -> bool {
+        let informed = self.informed(entry);
+        let added = self.added.get(key);
+        added.is_some_and(|(by, at)| {
+            *by != entry.process && informed.is_some_and(|informed| *at > informed)
+        })
     }
 
     /// Up to when the process knows what the inventories hold: when it last listed or wrote them, or when
