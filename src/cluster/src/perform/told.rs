@@ -37,6 +37,7 @@ impl Told {
     fn keep(&mut self, once: Once) {
         self.0.truncate(KEPT - 1);
         self.0.push_front(once);
+        self.0.shrink_to_fit();
     }
 }
 

@@ -5,8 +5,8 @@
 //! - [`hints`] what news from watches drop from memory;
 //! - [`look`] what the watches' stores tell between turns;
 //! - [`interests`] what a rest depends on, [`references`] how its objects are reached;
-//! - [`memory`] what isn't kept, [`rest`] what is put away while nothing happens, [`away`] builds among
-//!   it.
+//! - [`memory`] what isn't kept, [`rest`] what is put away while nothing happens, [`mod@away`] as
+//!   little as it can be.
 //!
 //! Nothing here decides: what to ask for and what to do is the core's word, turn by turn.
 
@@ -109,7 +109,7 @@ pub struct Session {
     references: References,
     /// When the inventories were seen, while their facts are put away ([`rest`]).
     inventories_seen: Option<Timestamp>,
-    /// Builds that nobody has looked at for a while.
+    /// What nobody has looked at for a while.
     away: Away,
 }
 

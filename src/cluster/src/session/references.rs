@@ -54,6 +54,16 @@ impl References {
         Some(&served.version)
     }
 
+    /// How an object is reached.
+    pub(super) fn get(&self, identity: &Identity, key: &ObjectKey) -> Option<Reference> {
+        let served = self.0.get(identity)?.get(key)?;
+        Some(Reference {
+            key: key.clone(),
+            version: served.version.clone(),
+            plural: served.plural.clone(),
+        })
+    }
+
     /// Keeps those of objects of which something is known.
     pub(super) fn retain_known(&mut self, objects: &Objects) {
         for (identity, references) in &mut self.0 {

@@ -45,12 +45,12 @@ impl Session {
         if let Some(known) = &self.known {
             known.object.put_away();
         }
-        self.away.take(&mut self.facts.builds);
+        self.away.take(&mut self.facts, &mut self.references);
     }
 
     /// The next one begins.
     pub(super) fn rouse(&mut self) {
-        self.away.give_back(&mut self.facts.builds);
+        self.away.give_back(&mut self.facts, &mut self.references);
         if let (Some(known), Some(at)) = (&self.known, self.inventories_seen.take()) {
             let inventories = Ok(known.inventories.observed());
             self.facts.inventories = Some(Fact::seen(inventories, at));

@@ -1,4 +1,4 @@
-//! Builds that nobody has looked at for a while, as little as they can be.
+//! Builds.
 
 use std::fmt::Write as _;
 
@@ -14,11 +14,11 @@ use crate::packed::Packed;
 /// share.
 const LARGEST: usize = 64 * 1024;
 
-/// Builds that are put away.
+/// Those that are put away.
 #[derive(Debug, Default)]
-pub(super) struct Away(Few<BuildKey, Fact<Packed>>);
+pub(super) struct Builds(Few<BuildKey, Fact<Packed>>);
 
-impl Away {
+impl Builds {
     /// Takes what can be taken. Failures stay, with what rests on them.
     pub(super) fn take(&mut self, builds: &mut Few<BuildKey, Fact<BuildState>>) {
         builds.retain(|key, fact| {
@@ -125,7 +125,7 @@ mod tests {
         .into_iter()
         .collect();
         let mut builds = whole.clone();
-        let mut away = Away::default();
+        let mut away = Builds::default();
         away.take(&mut builds);
         let left: Vec<_> = builds.keys().map(|key| &*key.digest).collect();
         assert_eq!(left, ["b", "c", "d"], "failed, empty, too large");
@@ -152,7 +152,7 @@ mod tests {
             .into_iter()
             .collect();
         let whole = builds.clone();
-        Away::default().take(&mut builds);
+        Builds::default().take(&mut builds);
         assert_eq!(builds, whole);
     }
 }
