@@ -1,89 +1,76 @@
-//! Builds.
+//! Builds. Failures stay, with what rests on them.
 
-use std::fmt::Write as _;
-
-use serde_json::Value;
+use serde_json::{Value, json};
 use stageset_core::failure::Fact;
 use stageset_core::few::Few;
 use stageset_core::object::Rendered;
 use stageset_core::observation::{BuildKey, BuildState};
+use stageset_core::time::Timestamp;
 
-use crate::packed::Packed;
+use super::text;
 
-/// A build with more text than this stays as it is: having it back takes a moment on the thread that all
-/// share.
-const LARGEST: usize = 64 * 1024;
+type Builds = Few<BuildKey, Fact<BuildState>>;
 
-/// Those that are put away.
-#[derive(Debug, Default)]
-pub(super) struct Builds(Few<BuildKey, Fact<Packed>>);
+pub(super) fn lines(builds: &Builds) -> Vec<Value> {
+    let lines = builds.iter();
+    lines
+        .filter_map(|(key, fact)| {
+            let objects = objects_of(fact)?;
+            let key = json!([key.digest, key.path, key.overlay]);
+            Some(json!([key, fact.at.as_millis(), fact.failures, objects]))
+        })
+        .collect()
+}
 
-impl Builds {
-    /// Takes what can be taken. Failures stay, with what rests on them.
-    pub(super) fn take(&mut self, builds: &mut Few<BuildKey, Fact<BuildState>>) {
-        builds.retain(|key, fact| {
-            let BuildState::Built(objects) = &fact.value else {
-                return true;
-            };
-            let Some(value) = pack(objects) else {
-                return true;
-            };
-            let (at, failures) = (fact.at, fact.failures);
-            let packed = Fact {
-                value,
-                at,
-                failures,
-            };
-            self.0.insert(key.clone(), packed);
-            false
-        });
-    }
+pub(super) fn forget(builds: &mut Builds) {
+    builds.retain(|_, fact| objects_of(fact).is_none());
+}
 
-    /// Gives everything back.
-    pub(super) fn give_back(&mut self, builds: &mut Few<BuildKey, Fact<BuildState>>) {
-        for (key, fact) in &std::mem::take(&mut self.0) {
-            // What isn't had back is built again.
-            if let Some(objects) = unpack(&fact.value) {
-                let built = Fact {
-                    value: BuildState::built(objects),
-                    at: fact.at,
-                    failures: fact.failures,
-                };
-                builds.insert(key.clone(), built);
-            }
+pub(super) fn give_back(value: &Value, builds: &mut Builds) {
+    for line in super::lines(value) {
+        // What isn't had back is built again.
+        if let Some((key, fact)) = read(line) {
+            builds.insert(key, fact);
         }
     }
 }
 
-/// A line for where an object comes from, one for what it is.
-fn pack(objects: &[Rendered]) -> Option<Packed> {
-    let mut text = String::new();
-    for object in objects {
-        let body = object.body.text()?;
-        writeln!(text, "{}\n{body}", Value::from(&*object.origin)).ok()?;
-        if text.len() > LARGEST {
-            return None;
-        }
-    }
-    Packed::of(&text)
+/// For each object where it comes from and its text; `None` if one has none that reads as itself.
+fn objects_of(fact: &Fact<BuildState>) -> Option<Vec<[&str; 2]>> {
+    let BuildState::Built(objects) = &fact.value else {
+        return None;
+    };
+    let objects = objects.iter();
+    objects
+        .map(|object| Some([&*object.origin, object.body.text()?]))
+        .collect()
 }
 
-fn unpack(packed: &Packed) -> Option<Vec<Rendered>> {
-    let text = packed.text()?;
-    let mut lines = text.lines();
-    let mut objects = Vec::new();
-    while let (Some(origin), Some(body)) = (lines.next(), lines.next()) {
-        let origin: String = serde_json::from_str(origin).ok()?;
-        objects.push(Rendered::new(serde_json::from_str(body).ok()?, origin)?);
-    }
-    Some(objects)
+fn read(line: &Value) -> Option<(BuildKey, Fact<BuildState>)> {
+    let [key, at, failures, objects] = line.as_array()?.as_slice() else {
+        return None;
+    };
+    let object = |object: &Value| {
+        let body = serde_json::from_str(object[1].as_str()?).ok()?;
+        Rendered::new(body, text(&object[0])?)
+    };
+    let key = BuildKey {
+        digest: text(&key[0])?,
+        path: text(&key[1])?,
+        overlay: text(&key[2])?,
+    };
+    let objects: Option<Vec<Rendered>> = super::lines(objects).map(object).collect();
+    let fact = Fact {
+        value: BuildState::built(objects?),
+        at: Timestamp::from_millis(at.as_i64()?),
+        failures: u32::try_from(failures.as_u64()?).ok()?,
+    };
+    Some((key, fact))
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
+pub(super) mod tests {
     use stageset_core::failure::{Failure, FailureClass};
-    use stageset_core::time::Timestamp;
 
     use super::*;
 
@@ -91,7 +78,7 @@ mod tests {
         BuildKey {
             digest: digest.into(),
             path: "./".into(),
-            overlay: String::new(),
+            overlay: "o".into(),
         }
     }
 
@@ -113,46 +100,44 @@ mod tests {
         fact(BuildState::built(objects.collect()))
     }
 
-    #[test]
-    fn what_is_put_away_comes_back_as_it_was() {
+    /// A few builds, one with this text; all but the one that failed can be taken.
+    pub(crate) fn some(text: &str) -> Builds {
         let failed = BuildState::Failed(Failure::new(FailureClass::Terminal, "no"));
-        let whole: Few<_, _> = [
-            (key("a"), built(12, "one")),
+        let builds = [
+            (key("a"), built(12, text)),
             (key("b"), fact(failed)),
             (key("c"), built(0, "")),
-            (key("d"), built(3, &"wide ".repeat(LARGEST / 5))),
-        ]
-        .into_iter()
-        .collect();
+        ];
+        builds.into_iter().collect()
+    }
+
+    #[test]
+    fn what_is_taken_comes_back_as_it_was() {
+        let whole = some("one");
+        let lines = Value::from(lines(&whole));
         let mut builds = whole.clone();
-        let mut away = Builds::default();
-        away.take(&mut builds);
+        forget(&mut builds);
         let left: Vec<_> = builds.keys().map(|key| &*key.digest).collect();
-        assert_eq!(left, ["b", "c", "d"], "failed, empty, too large");
-        // Twice is once.
-        away.take(&mut builds);
-        away.give_back(&mut builds);
-        assert_eq!(builds, whole);
-        away.give_back(&mut builds);
+        assert_eq!(left, ["b"], "what failed");
+        give_back(&lines, &mut builds);
         assert_eq!(builds, whole);
     }
 
     #[test]
     fn what_json_does_not_bring_back_stays() {
-        let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" },
-            "data": { "float": 0.123_456_789_012_345_67 }, "more": 1.5e300 });
-        let mut body = body;
         let mut deep = json!("deep");
         for _ in 0..200 {
             deep = json!([deep]);
         }
-        body["deep"] = deep;
+        let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" },
+                           "data": deep });
         let objects = vec![Rendered::new(body, "a.yaml".into()).unwrap()];
-        let mut builds: Few<_, _> = [(key("a"), fact(BuildState::built(objects)))]
+        let mut builds: Builds = [(key("a"), fact(BuildState::built(objects)))]
             .into_iter()
             .collect();
         let whole = builds.clone();
-        Builds::default().take(&mut builds);
+        assert!(lines(&builds).is_empty());
+        forget(&mut builds);
         assert_eq!(builds, whole);
     }
 }

@@ -3,7 +3,6 @@
 //! An object at rest is a handful of short texts. As facts, ready to be looked at, they take five times as
 //! much. Whatever isn't at rest (a failure, a deletion, a fight over a field) stays as it is.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -11,73 +10,64 @@ use stageset_core::failure::Fact;
 use stageset_core::identity::Identity;
 use stageset_core::object::{ObjectKey, Owner, Reference};
 use stageset_core::observation::{
-    Health, Live, LiveState, ObjectFacts, Objects as Known, Settled, Tracking,
+    Health, Live, LiveState, ObjectFacts, Objects, Settled, Tracking,
 };
 use stageset_core::time::Timestamp;
 
-use crate::packed::Packed;
+use super::text;
 use crate::session::references::References;
 
 /// Of more objects than these nothing is put away: having it back takes a moment on the thread that all
 /// share.
-const MOST: usize = 200;
+pub(super) const MOST: usize = 200;
 
-/// Those that are put away: as whom they were seen, and a line for each.
-#[derive(Debug, Default)]
-pub(super) struct Objects(Option<(Box<[Identity]>, Packed)>);
+/// Whatever is at rest; who saw it is a place among `identities`.
+pub(super) fn lines(
+    known: &Objects,
+    references: &References,
+    identities: &[Identity],
+) -> Vec<Value> {
+    let line = |identity: &Identity, key: &ObjectKey, facts: &ObjectFacts| {
+        let of = identities.iter().position(|known| known == identity)?;
+        let reference = references.get(identity, key);
+        Some(json!([
+            of,
+            key_of(key, reference.as_ref()),
+            at_rest(facts)?
+        ]))
+    };
+    let objects = known.iter();
+    objects
+        .filter_map(|(identity, key, facts)| line(identity, key, facts))
+        .collect()
+}
 
-impl Objects {
-    /// Takes what is at rest.
-    pub(super) fn take(&mut self, known: &mut Known, references: &mut References) {
-        if self.0.is_some() || known.len() > MOST {
-            return;
-        }
-        let identities: BTreeSet<&Identity> = known.iter().map(|(identity, ..)| identity).collect();
-        let identities: Box<[Identity]> = identities.into_iter().cloned().collect();
-        let line = |identity: &Identity, key: &ObjectKey, facts: &ObjectFacts| {
-            let of = identities.iter().position(|known| known == identity)?;
-            let reference = references.get(identity, key);
-            Some(json!([
-                of,
-                key_of(key, reference.as_ref()),
-                at_rest(facts)?
-            ]))
-        };
-        let lines: Vec<Value> = known
-            .iter()
-            .filter_map(|(identity, key, facts)| line(identity, key, facts))
-            .collect();
-        let Some(packed) = Packed::of(&Value::from(lines).to_string()) else {
-            return;
-        };
-        known.retain(|_, _, facts| at_rest(facts).is_none());
-        references.retain_known(known);
-        self.0 = Some((identities, packed));
-    }
+pub(super) fn forget(known: &mut Objects, references: &mut References) {
+    known.retain(|_, _, facts| at_rest(facts).is_none());
+    references.retain_known(known);
+}
 
-    /// Gives everything back. What can't be read is looked at anew.
-    pub(super) fn give_back(&mut self, known: &mut Known, references: &mut References) {
-        let Some((identities, packed)) = self.0.take() else {
-            return;
+pub(super) fn give_back(
+    value: &Value,
+    identities: &[Identity],
+    known: &mut Objects,
+    references: &mut References,
+) {
+    for line in super::lines(value) {
+        let read = || {
+            let of = usize::try_from(line[0].as_u64()?).ok()?;
+            let (key, reached) = key_from(&line[1])?;
+            Some((identities.get(of)?, key, reached, facts_from(&line[2])?))
         };
-        let text = packed.text().unwrap_or_default();
-        let lines: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
-        for line in &lines {
-            let read = || {
-                let of = usize::try_from(line[0].as_u64()?).ok()?;
-                let (key, reached) = key_from(&line[1])?;
-                Some((identities.get(of)?, key, reached, facts_from(&line[2])?))
-            };
-            if let Some((identity, key, reached, facts)) = read() {
-                *known.entry(identity, &key) = facts;
-                if let Some((version, plural)) = reached {
-                    let reference = Reference {
-                        key,
-                        version,
-                        plural,
-                    };
-                    references.insert(identity, &reference, known);
-                }
+        if let Some((identity, key, reached, facts)) = read() {
+            *known.entry(identity, &key) = facts;
+            if let Some((version, plural)) = reached {
+                let reference = Reference {
+                    key,
+                    version,
+                    plural,
+                };
+                references.insert(identity, &reference, known);
             }
         }
     }
@@ -89,7 +79,6 @@ fn key_of(key: &ObjectKey, reference: Option<&Reference>) -> Value {
 }
 
 fn key_from(value: &Value) -> Option<(ObjectKey, Option<(String, String)>)> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
     let key = ObjectKey {
         name: text(&value[0])?,
         kind: text(&value[1])?,
@@ -170,7 +159,6 @@ fn facts_from(value: &Value) -> Option<ObjectFacts> {
         return None;
     };
     let time = |value: &Value| Some(Timestamp::from_millis(value.as_i64()?));
-    let text = |value: &Value| value.as_str().map(str::to_owned);
     let shared = |value: &Value| value.as_str().map(Arc::<str>::from);
     let uid = shared(&identity[0])?;
     let entry = shared(&identity[3]);
@@ -225,7 +213,9 @@ fn facts_from(value: &Value) -> Option<ObjectFacts> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::collections::BTreeSet;
+
     use stageset_core::failure::{Failure, FailureClass};
     use stageset_core::identity::{Target, Tenancy};
     use stageset_core::names::{Namespace, ServiceAccountName};
@@ -233,13 +223,13 @@ mod tests {
 
     use super::*;
 
-    fn identity(account: &str) -> Identity {
+    pub(crate) fn identity(account: &str) -> Identity {
         let namespace = Namespace::new("payments").unwrap();
         let account = ServiceAccountName::new(account).unwrap();
         Identity::resolve(Tenancy::Multi, &namespace, Some(&account), &Target::Local).unwrap()
     }
 
-    fn key(name: &str) -> ObjectKey {
+    pub(crate) fn key(name: &str) -> ObjectKey {
         ObjectKey {
             name: name.into(),
             kind: "Deployment".into(),
@@ -248,7 +238,7 @@ mod tests {
         }
     }
 
-    fn seen(health: Health) -> ObjectFacts {
+    pub(crate) fn seen(health: Health) -> ObjectFacts {
         let at = Timestamp::from_millis(1_795_000_000_123);
         let live = Live {
             uid: "u-1".into(),
@@ -374,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_is_at_rest_is_taken_and_comes_back_as_it_was() {
-        let (mut known, mut references) = (Known::default(), References::default());
+        let (mut known, mut references) = (Objects::default(), References::default());
         for (account, name, facts) in [("a", "b"), ("b", "a")].iter().flat_map(|(one, two)| {
             let states = states().into_iter();
             states.flat_map(|(name, facts, _)| [(*one, name, facts.clone()), (*two, name, facts)])
@@ -394,30 +384,16 @@ mod tests {
                 .collect()
         };
         let (whole, all) = (known.clone(), reached(&references));
-        let mut away = Objects::default();
-        away.take(&mut known, &mut references);
+        let identities = [identity("a"), identity("b")];
+        let lines = Value::from(lines(&known, &references, &identities));
+        forget(&mut known, &mut references);
         for (name, _, taken) in states() {
             let left = known.get(&identity("a"), &key(name)).is_some();
             assert_eq!(left, !taken, "{name}");
         }
         assert!(reached(&references).len() < all.len());
-        // Twice is once.
-        away.take(&mut known, &mut references);
-        away.give_back(&mut known, &mut references);
+        give_back(&lines, &identities, &mut known, &mut references);
         assert_eq!(known, whole);
         assert_eq!(reached(&references), all);
-        away.give_back(&mut known, &mut references);
-        assert_eq!(known, whole);
-    }
-
-    #[test]
-    fn of_very_many_nothing_is_taken() {
-        let (mut known, mut references) = (Known::default(), References::default());
-        for index in 0..=MOST {
-            *known.entry(&identity("a"), &key(&format!("of-{index}"))) = seen(Health::Current);
-        }
-        let whole = known.clone();
-        Objects::default().take(&mut known, &mut references);
-        assert_eq!(known, whole);
     }
 }
