@@ -6,7 +6,8 @@
 //! - [`inventories`] the names of all inventories, so that nobody has to ask whether there are any;
 //! - [`engaged`] which of those watches run, [`standing`] what is missing and who is told, `notices`
 //!   those that keep no objects;
-//! - [`tenant`] metadata-only watches as tenants, which make an unchanged pass free (K17, K18).
+//! - [`tenant`] metadata-only watches as tenants, which make an unchanged pass free (K17, K18), `kept`
+//!   what they keep of an object.
 //!
 //! The reflector is ours rather than kube's `watcher`, because everything that a watch vouches for
 //! rests on knowing whether it has *started*: kube's says nothing when a watch resumes after an
@@ -16,6 +17,7 @@
 pub mod backoff;
 pub mod engaged;
 pub mod inventories;
+mod kept;
 mod notices;
 pub mod reflector;
 pub mod resource;

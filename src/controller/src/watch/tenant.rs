@@ -22,6 +22,7 @@ use tracing::debug;
 
 use super::backoff::Backoff;
 use super::engaged::Signal;
+use super::kept::{Kept, Owner, Text};
 use super::reflector::{News, Sink, reflect};
 use super::resource::{Resource, WatchOn};
 use super::store::Coverage;
@@ -265,14 +266,6 @@ struct Seen {
     kept: Kept,
 }
 
-/// What is kept of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Kept {
-    version: Box<str>,
-    entry: Option<Box<str>>,
-    owner: Option<Key>,
-}
-
 /// Turns news of objects into hints for their owners.
 #[derive(Debug)]
 struct Tenant {
@@ -312,8 +305,10 @@ impl Tenant {
         self.tell(owners, seen, true, true);
     }
 
-    fn tell(&self, owners: [Option<Key>; 2], seen: &Seen, touched: bool, deleted: bool) {
-        let owners: BTreeSet<Key> = owners.into_iter().flatten().collect();
+    fn tell(&self, owners: [Option<Owner>; 2], seen: &Seen, touched: bool, deleted: bool) {
+        let watched = self.id.namespace.as_deref();
+        let owners = owners.iter().flatten();
+        let owners: BTreeSet<Key> = owners.map(|owner| owner.key(watched)).collect();
         if owners.is_empty() {
             return;
         }
@@ -325,8 +320,8 @@ impl Tenant {
                 namespace: self.id.namespace.clone(),
                 name: seen.name.to_string(),
             },
-            entry: seen.kept.entry.as_deref().map(str::to_owned),
-            resource_version: seen.kept.version.to_string(),
+            entry: seen.kept.entry.as_ref().map(Text::text),
+            resource_version: seen.kept.version.text(),
             deleted,
         };
         // Nobody listens any more only when the process ends.
@@ -347,12 +342,13 @@ impl Sink for Tenant {
         let label = |key: &str| metadata.get("labels")?.get(key)?.as_str();
         let owner = label(names::LABEL_NAMESPACE)
             .zip(label(names::LABEL_NAME))
-            .map(|(namespace, name)| Key::new(namespace, name));
+            .map(|(namespace, name)| Owner::of(self.id.namespace.as_deref(), namespace, name));
         Some(Seen {
             name: text("name")?.into(),
             kept: Kept {
-                version: text("resourceVersion").unwrap_or_default().into(),
-                entry: entry_of_metadata(metadata, names::FIELD_MANAGER).map(Into::into),
+                version: Text::of(text("resourceVersion").unwrap_or_default()),
+                entry: entry_of_metadata(metadata, names::FIELD_MANAGER)
+                    .map(|entry| Text::of(&entry)),
                 owner,
             },
         })

@@ -35,9 +35,9 @@ fn seen(version: &str, entry: &str, owner: &str) -> Seen {
     Seen {
         name: "settings".into(),
         kept: Kept {
-            version: version.into(),
-            entry: Some(entry.into()),
-            owner: Some(Key::new("payments", owner)),
+            version: Text::of(version),
+            entry: Some(Text::of(entry)),
+            owner: Some(Owner::of(Some("payments"), "payments", owner)),
         },
     }
 }
