@@ -164,6 +164,12 @@ bench count="100" idle="30": tools
     cargo build --release --package stageset-controller
     STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- {{ count }} {{ idle }}
 
+# So many StageSets that wait for health on the real API server: memory, and a deletion among them.
+[group('slow')]
+bench-waiting count="10000": tools
+    cargo build --release --package stageset-controller
+    STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- waiting {{ count }}
+
 # What is too slow for every change: the kill scenario over and over, each with a seed of its own.
 [group('slow')]
 nightly rounds="20": tools
