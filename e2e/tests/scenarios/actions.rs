@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use stageset_e2e::audit::Event;
 use stageset_e2e::deadline::{Seen, eventually};
 use stageset_e2e::fixtures::{Tenant, artifacts};
 use stageset_e2e::http::{HttpServer, Response};
@@ -78,6 +79,13 @@ fn job(name: &str, fails: bool) -> String {
 
 fn jobs_path(namespace: &str) -> String {
     format!("/apis/batch/v1/namespaces/{namespace}/jobs")
+}
+
+/// How many Jobs have been made.
+fn jobs_created(events: &[Event]) -> usize {
+    let jobs = events.iter().filter(|event| event.resource == "jobs");
+    jobs.filter(|event| event.verb == "create" && event.code == 201 && !event.dry_run)
+        .count()
 }
 
 /// All verbs: in order, as the tenant, once for a revision; the Job of scope Lifetime once ever.
@@ -173,14 +181,8 @@ pub(crate) fn all_verbs(world: &World) -> Result<()> {
     set.wait_revision("v2")?;
     ensure!(seen(&received, "/flaky").len() == 3, "{received:?}");
     if let Some(events) = checks::about(world, namespace)? {
-        let created = events.iter().filter(|event| {
-            event.resource == "jobs"
-                && event.verb == "create"
-                && event.code == 201
-                && !event.dry_run
-        });
         ensure!(
-            created.count() == 1,
+            jobs_created(&events) == 1,
             "the Job of scope Lifetime was created more than once"
         );
         ensure!(
@@ -241,13 +243,7 @@ fn edited_by_hand(world: &World, namespace: &str, ledger: &str) -> Result<()> {
         ledger["status"]["completedActions"][0]["action"] == "migrate"
     })?;
     if let Some(events) = checks::about(world, namespace)? {
-        let created = events.iter().filter(|event| {
-            event.resource == "jobs"
-                && event.verb == "create"
-                && event.code == 201
-                && !event.dry_run
-        });
-        let created = created.count();
+        let created = jobs_created(&events);
         ensure!(created == 2, "the Job that ran once more: {created}");
     }
     Ok(())
@@ -286,11 +282,7 @@ pub(crate) fn failing_job(world: &World) -> Result<()> {
     );
     let created = || -> Result<Option<usize>> {
         let events = checks::about(world, namespace)?;
-        Ok(events.map(|events| {
-            let jobs = events.iter().filter(|event| event.resource == "jobs");
-            jobs.filter(|event| event.verb == "create" && event.code == 201)
-                .count()
-        }))
+        Ok(events.map(|events| jobs_created(&events)))
     };
     let before = created()?;
     ensure!(

@@ -52,6 +52,7 @@ pub(crate) async fn measure(count: usize) -> Result<()> {
         if begun.elapsed() > PATIENCE {
             bail!("only {there} of {count} StageSets wait for health");
         }
+        // A look lists them all, which takes of what is measured: not too often.
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
     println!("{count} StageSets of {TENANTS} tenants, 4 objects each, waiting for health");

@@ -18,6 +18,16 @@ struct Served {
     plural: String,
 }
 
+impl Served {
+    fn reference(&self, key: &ObjectKey) -> Reference {
+        Reference {
+            key: key.clone(),
+            version: self.version.clone(),
+            plural: self.plural.clone(),
+        }
+    }
+}
+
 /// By who speaks of them. Keys are shared with the facts of the same objects, versions and names among them.
 #[derive(Debug, Default)]
 pub(super) struct References(Few<Identity, BTreeMap<Arc<ObjectKey>, Arc<Served>>>);
@@ -56,12 +66,7 @@ impl References {
 
     /// How an object is reached.
     pub(super) fn get(&self, identity: &Identity, key: &ObjectKey) -> Option<Reference> {
-        let served = self.0.get(identity)?.get(key)?;
-        Some(Reference {
-            key: key.clone(),
-            version: served.version.clone(),
-            plural: served.plural.clone(),
-        })
+        Some(self.0.get(identity)?.get(key)?.reference(key))
     }
 
     /// Keeps those of objects of which something is known.
@@ -76,14 +81,7 @@ impl References {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Identity, Reference)> {
         self.0.iter().flat_map(|(identity, references)| {
             let references = references.iter();
-            references.map(move |(key, served)| {
-                let reference = Reference {
-                    key: (**key).clone(),
-                    version: served.version.clone(),
-                    plural: served.plural.clone(),
-                };
-                (identity, reference)
-            })
+            references.map(move |(key, served)| (identity, served.reference(key)))
         })
     }
 }
