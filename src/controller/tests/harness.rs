@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use stageset_cluster::artifacts::ArtifactSource;
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::ports::NoWatches;
-use stageset_cluster::{Clock, Connection, Discovery, Ports, Remotes, Renderer, Settings, Silent};
+use stageset_cluster::{
+    Clock, Connection, Discovery, Observer, Ports, Remotes, Renderer, Settings, Silent,
+};
 use stageset_controller::gate::Gate;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process, RunError, run};
@@ -49,6 +51,8 @@ pub(crate) struct World {
     pub(crate) cluster: SimulatedCluster,
     /// How long the API server takes for each answer.
     pub(crate) latency: Duration,
+    /// Hears what its controllers do.
+    pub(crate) observer: Arc<dyn Observer>,
     artifacts: Artifacts,
     clock: Clock,
     /// How remote clusters are reached; not at all, unless a test says so.
@@ -106,6 +110,7 @@ impl World {
         Self {
             cluster: SimulatedCluster::new(start, 1),
             latency: Duration::ZERO,
+            observer: Arc::new(Silent),
             artifacts: Artifacts::default(),
             clock: Clock::simulated(Timestamp::parse(START).unwrap()),
             remotes: Arc::default(),
@@ -305,7 +310,7 @@ impl World {
             remotes: Arc::clone(&self.remotes),
             rules: Arc::default(),
             watched: Arc::new(NoWatches),
-            observer: Arc::new(Silent),
+            observer: Arc::clone(&self.observer),
             renderer: Renderer::Inline,
             config: Arc::new(Config::default()),
             settings: Settings::default(),

@@ -1,9 +1,14 @@
 //! Steady state is silent: what watches tell isn't asked for (K17, K18).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use stageset_cluster::{Observer, Outcome, StageSetKey};
 use stageset_controller::Options;
+use stageset_core::plan::Need;
+use stageset_core::time::Timestamp;
 use tokio::time::sleep;
 
 use crate::harness::{World, config_map, deployment, within};
@@ -42,6 +47,49 @@ async fn an_interval_tick_over_unchanged_objects_costs_no_request() {
     sleep(Duration::from_secs(3600)).await;
     let after = asked(&world);
     assert_eq!(after[before..], [""; 0], "an hour of ticks");
+    controller.stop().await.unwrap();
+}
+
+/// Counts how often it is asked what a kind is, which costs no request.
+#[derive(Default)]
+struct Kinds(AtomicUsize);
+
+impl Observer for Kinds {
+    fn need(&self, _: Timestamp, _: &StageSetKey, need: &Need, _: &Outcome) {
+        if matches!(need, Need::Kind { .. }) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What kinds there are is among what is put away: only a StageSet that was left alone asks again.
+#[tokio::test(start_paused = true)]
+async fn what_was_left_alone_for_ten_seconds_is_put_away_and_nothing_else() {
+    let mut world = released(&["*"]).await;
+    let kinds = Arc::new(Kinds::default());
+    world.observer = Arc::clone(&kinds) as _;
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    sleep(Duration::from_secs(60)).await;
+    for (after, asks) in [(60, true), (5, false), (60, true)] {
+        sleep(Duration::from_secs(after)).await;
+        let before = kinds.0.load(Ordering::Relaxed);
+        let change = json!({ "data": { "key": format!("changed after {after} s") } });
+        world
+            .cluster
+            .patch("v1", "ConfigMap", "payments", "settings", &change)
+            .unwrap();
+        let corrected = || {
+            let found = world.cluster.get("v1", "ConfigMap", "payments", "settings");
+            found.unwrap_or_default()["data"]["key"] == "1"
+        };
+        assert!(within(Duration::from_secs(2), corrected).await);
+        sleep(Duration::from_secs(1)).await;
+        let asked = kinds.0.load(Ordering::Relaxed) > before;
+        assert_eq!(asked, asks, "after {after} s");
+    }
     controller.stop().await.unwrap();
 }
 
