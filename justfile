@@ -85,6 +85,11 @@ e2e-node:
     e2e/node/prepare
     trap e2e/node/down EXIT; e2e/node/up && e2e/node/scenario && e2e/node/cert-manager
 
+# The same on a node that kind makes (root; Linux with a Docker engine).
+[group('cluster')]
+e2e-kind:
+    trap e2e/node/kind-down EXIT; e2e/node/kind-up && e2e/node/scenario && e2e/node/cert-manager
+
 # Build the controller's container image (OCI layout tar) without a container engine.
 [group('cluster')]
 image *args:
