@@ -59,11 +59,23 @@ struct Entry {
     quiet_at: Option<Instant>,
 }
 
+impl Entry {
+    /// Makes its memory small.
+    fn put_away(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.put_away();
+            self.object.put_away();
+        }
+    }
+}
+
 /// What a pass leaves behind.
 struct Finished {
     key: Key,
     uid: Option<String>,
     took: Duration,
+    /// Whether its memory had been put away when it began.
+    was_away: bool,
     /// `None` if it failed by a defect of ours; the memory is lost with it.
     outcome: Option<(Box<Session>, Pass)>,
 }
@@ -144,10 +156,8 @@ impl Work {
         while let Some((at, key)) = self.quiet.ended(now) {
             if let Some(entry) = self.entries.get_mut(&key)
                 && entry.quiet_at == Some(at)
-                && let Some(session) = &mut entry.session
             {
-                session.put_away();
-                entry.object.put_away();
+                entry.put_away();
             }
         }
     }
@@ -211,6 +221,7 @@ impl Work {
             entry.refresh_at = None;
         }
         let uid = object.uid().map(str::to_owned);
+        let was_away = session.is_put_away();
         let ports = self.ports.clone();
         self.passes.spawn(async move {
             let begun = Instant::now();
@@ -221,6 +232,7 @@ impl Work {
                 key,
                 uid,
                 took: begun.elapsed(),
+                was_away,
                 outcome: pass.ok().map(|pass| (session, pass)),
             }
         });
@@ -231,6 +243,7 @@ impl Work {
             key,
             uid: uid_then,
             took,
+            was_away,
             outcome,
         } = finished;
         let again = self.queue.finish(&key);
@@ -259,7 +272,13 @@ impl Work {
         session.share(&entry.object);
         session.rest();
         entry.session = Some(session);
-        entry.quiet_at = Some(self.quiet.rested(&key, now));
+        if was_away && !again {
+            // It was looked at for nothing, as at every tick, or its own writes would have woken it again: of
+            // thousands, few are in the open at a time.
+            entry.put_away();
+        } else {
+            entry.quiet_at = Some(self.quiet.rested(&key, now));
+        }
         match &pass.next {
             Next::Hold { until, refresh, .. } => {
                 let at = now + until.since(self.ports.clock.now());

@@ -93,6 +93,59 @@ async fn what_was_left_alone_for_ten_seconds_is_put_away_and_nothing_else() {
     controller.stop().await.unwrap();
 }
 
+/// A check asks at every look what kind its object is.
+#[tokio::test(start_paused = true)]
+async fn what_was_looked_at_for_nothing_is_put_away_at_once() {
+    let mut world = released(&["*"]).await;
+    let kinds = Arc::new(Kinds::default());
+    world.observer = Arc::clone(&kinds) as _;
+    world.put(&json!({ "apiVersion": "v1", "kind": "Secret",
+                       "metadata": { "name": "made-elsewhere", "namespace": "payments" } }));
+    let stage = json!({ "name": "app", "sourceRef": { "name": "app" },
+                        "checks": [{ "kind": "Secret", "name": "made-elsewhere" }] });
+    world
+        .cluster
+        .patch(
+            "stages.metio.wtf/v1",
+            "StageSet",
+            "payments",
+            "shop",
+            &json!({ "spec": { "stages": [stage] } }),
+        )
+        .unwrap();
+    let controller = world.controller(Options::default());
+    world
+        .until_ready_says("payments", "shop", "True Succeeded")
+        .await;
+    for (after, writes, asks) in [
+        (60, false, true),
+        (5, false, true),
+        (5, true, true),
+        // That one wrote, which woke it again.
+        (5, false, false),
+        (60, false, true),
+    ] {
+        sleep(Duration::from_secs(after)).await;
+        let before = kinds.0.load(Ordering::Relaxed);
+        let (version, kind, name, change) = if writes {
+            let change = json!({ "data": { "key": "changed" } });
+            ("v1", "ConfigMap", "settings", change)
+        } else {
+            let note = json!({ "note": format!("{after}-{writes}-{asks}") });
+            let change = json!({ "metadata": { "labels": note } });
+            ("apps/v1", "Deployment", "app", change)
+        };
+        world
+            .cluster
+            .patch(version, kind, "payments", name, &change)
+            .unwrap();
+        sleep(Duration::from_secs(3)).await;
+        let asked = kinds.0.load(Ordering::Relaxed) > before;
+        assert_eq!(asked, asks, "after {after} s, {writes}");
+    }
+    controller.stop().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn drift_is_corrected_at_once_where_the_tenant_may_watch() {
     let world = released(&["*"]).await;

@@ -48,6 +48,11 @@ impl Session {
         self.away.take(&mut self.facts, &mut self.references);
     }
 
+    /// Whether it is put away.
+    pub fn is_put_away(&self) -> bool {
+        self.away.is_any()
+    }
+
     /// The next one begins.
     pub(super) fn rouse(&mut self) {
         self.away.give_back(&mut self.facts, &mut self.references);

@@ -55,6 +55,11 @@ impl Away {
         }
     }
 
+    /// Whether anything is put away.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Gives everything back. What can't be read is looked at anew.
     pub(super) fn give_back(&mut self, facts: &mut Facts, references: &mut References) {
         let Some((identities, packed)) = self.0.take() else {
