@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_secs(30);
 const DELETIONS: usize = 21;
 
 /// Measures and prints.
-pub(crate) async fn measure(count: usize) -> Result<()> {
+pub(crate) async fn measure(count: usize, interval: &str) -> Result<()> {
     // Nobody looks after a Deployment here, so none becomes ready.
     let (plane, mut controller) = stand(Options::API_ONLY)?;
     let (api, served) = (Api::new(&plane)?, ArtifactServer::start()?);
@@ -42,7 +42,8 @@ pub(crate) async fn measure(count: usize) -> Result<()> {
 
     let begun = Instant::now();
     let cpu_before = cpu(pid(&controller)?)?;
-    api.all_good((0..count).map(stage_set).collect()).await?;
+    api.all_good((0..count).map(|index| stage_set(index, interval)).collect())
+        .await?;
     let created = begun.elapsed();
     loop {
         let there = verifying_of(&api).await?;
@@ -133,12 +134,13 @@ fn path(index: usize) -> String {
     )
 }
 
-fn stage_set(index: usize) -> Call {
+fn stage_set(index: usize, interval: &str) -> Call {
     let object = json!({
         "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
         "metadata": { "name": name(index) },
         "spec": {
             "serviceAccountName": "deployer",
+            "interval": interval,
             "stages": [{
                 "name": "app",
                 "sourceRef": { "name": "web" },
