@@ -4,6 +4,7 @@
 //! (I9).
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,11 +28,31 @@ const TEARDOWN_FORCED: &str = "TeardownForced";
 /// Event reason of a ledger that was taken over.
 const LEDGER_ADOPTED: &str = "LedgerAdopted";
 
+/// What was last told of a Ready condition. Messages are long and StageSets many, so of the message it is
+/// only known whether another one is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ready {
+    status: String,
+    reason: String,
+    message: u64,
+}
+
+impl Ready {
+    fn of(status: &str, reason: &str, message: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        message.hash(&mut hasher);
+        Self {
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: hasher.finish(),
+        }
+    }
+}
+
 /// What was last told of a StageSet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Told {
-    /// Status, reason and message of the Ready condition.
-    ready: Option<(String, String, String)>,
+    ready: Option<Ready>,
     /// Phase and run of each stage.
     stages: Few<String, (String, Option<String>)>,
     /// Whether it was us who recorded `ready` since this process started.
@@ -84,7 +105,7 @@ impl Report {
         self.with(key, |told| {
             told.ready
                 .as_ref()
-                .is_some_and(|(status, ..)| status == "True")
+                .is_some_and(|ready| ready.status == "True")
                 && told.stages.values().all(|(phase, _)| phase == "Ready")
         })
     }
@@ -126,7 +147,7 @@ impl Report {
     /// A pass has ended.
     pub fn passed(&self, key: &Key, pass: &Pass, took: Duration) {
         let (reason, operations) = self.with(key, |told| {
-            let reason = told.ready.as_ref().map(|(_, reason, _)| reason.clone());
+            let reason = told.ready.as_ref().map(|ready| ready.reason.clone());
             (
                 reason.unwrap_or_else(|| "Unknown".to_owned()),
                 std::mem::take(&mut told.operations),
@@ -173,12 +194,10 @@ impl Report {
 
     fn recorded(&self, key: &Key, status: &Status) {
         let (namespace, name) = (&key.namespace, &key.name);
-        let ready = status.condition("Ready").map(|condition| {
-            (
-                condition.status.as_str().to_owned(),
-                condition.reason.clone(),
-                condition.message.clone(),
-            )
+        let condition = status.condition("Ready");
+        let ready = condition.map(|condition| {
+            let status = condition.status.as_str();
+            Ready::of(status, &condition.reason, &condition.message)
         });
         let stages: Few<_, _> = status
             .stages
@@ -221,9 +240,11 @@ impl Report {
             .iter()
             .map(|stage| (stage.name.as_str(), stage.phase == Phase::Ready));
         self.metrics.stages(key, ready_stages);
-        if let Some((ready, reason, says)) = &ready
-            && before.ready.as_ref() != Some(&(ready.clone(), reason.clone(), says.clone()))
+        if let Some(condition) = condition
+            && before.ready != ready
         {
+            let (ready, reason) = (condition.status.as_str(), &condition.reason);
+            let says = &condition.message;
             info!(namespace, name, ready, reason, says, "status");
         }
     }
@@ -326,19 +347,13 @@ impl Observer for Report {
     }
 }
 
-fn ready_of(object: &Value) -> Option<(String, String, String)> {
+fn ready_of(object: &Value) -> Option<Ready> {
     let conditions = object.pointer("/status/conditions")?.as_array()?;
     let ready = conditions
         .iter()
         .find(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"))?;
-    let text = |key: &str| {
-        ready
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    Some((text("status"), text("reason"), text("message")))
+    let text = |key: &str| ready.get(key).and_then(Value::as_str).unwrap_or_default();
+    Some(Ready::of(text("status"), text("reason"), text("message")))
 }
 
 fn stages_of(object: &Value) -> Few<String, (String, Option<String>)> {
