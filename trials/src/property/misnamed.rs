@@ -110,9 +110,4 @@ impl Misnamed {
         let mistake = self.mistakes.get(&(stage.to_owned(), key.clone()));
         mistake == Some(&object.uid)
     }
-
-    /// Whether any inventory held the object when one was last written.
-    pub(super) fn holds(&self, key: &ObjectKey) -> bool {
-        self.named.keys().any(|(_, held)| held == key)
-    }
 }

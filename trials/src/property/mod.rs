@@ -10,6 +10,7 @@ mod d2_once;
 mod d3_leader;
 mod d3_versions;
 mod forgotten;
+mod held;
 mod i1_own_tenant;
 mod i2_no_account;
 mod i3_own_rights;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stageset_core::object::ObjectKey;
 
+use super::held::Held;
 use super::is_ours;
 use super::misnamed::Misnamed;
 use crate::event::Event;
@@ -39,6 +40,8 @@ pub(super) struct Races {
     informed: BTreeMap<Life, u64>,
     /// When each process last changed an inventory, by stage.
     changed: BTreeMap<String, BTreeMap<usize, u64>>,
+    /// When the inventories held what.
+    held: Held,
     /// Who put an object that no inventory held into one, and when.
     added: BTreeMap<ObjectKey, (usize, u64)>,
     /// Entries whose uid is another object's.
@@ -57,11 +60,13 @@ impl Races {
             What::World(Event::SecondLeader) if !self.two_leaders => {
                 self.two_leaders = true;
                 self.misnamed.take_stock(scene);
+                self.held.begin(scene);
             }
             What::World(Event::Forget(_) | Event::DropInventory(_) | Event::Plant(_))
                 if self.two_leaders =>
             {
                 self.misnamed.take_stock(scene);
+                self.held.take_stock(entry.number, scene);
             }
             What::DryRun(key, sight) | What::Get(key, sight) if entry.delivered => {
                 self.saw(entry, key, sight.as_ref());
@@ -90,6 +95,7 @@ impl Races {
                         {
                             self.lost.insert(key.clone());
                         }
+                        self.held.set(entry.number, &key, false);
                         self.dropped.insert(key, (entry.process, entry.number));
                     }
                 }
@@ -158,12 +164,16 @@ impl Races {
                 if self.let_go_unaware(entry, scene, stage, key) {
                     self.lost.insert(key.clone());
                 }
+                self.held.set(entry.number, key, false);
                 self.dropped
                     .insert(key.clone(), (entry.process, entry.number));
             }
-            for key in after.iter().filter(|key| !self.misnamed.holds(key)) {
-                self.added
-                    .insert(key.clone(), (entry.process, entry.number));
+            for key in after {
+                if !self.held.now(key) {
+                    self.held.set(entry.number, key, true);
+                    self.added
+                        .insert(key.clone(), (entry.process, entry.number));
+                }
             }
             let mut misnamed = std::mem::take(&mut self.misnamed);
             misnamed.recorded(entry, scene, (stage, after), |key| {
@@ -214,19 +224,19 @@ impl Races {
         let Some(informed) = self.informed(entry) else {
             return false;
         };
-        let added = self.added.get(key);
-        let held = added.is_none_or(|(_, added)| *added <= informed);
         let dropped = self.dropped.get(key);
-        held && dropped.is_some_and(|(by, at)| *by != entry.process && *at > informed)
+        self.held.at(key, informed)
+            && dropped.is_some_and(|(by, at)| *by != entry.process && *at > informed)
     }
 
     /// Whether another process has recorded the object since this one learned what the inventories hold.
     fn recorded_unseen(&self, entry: &Entry, key: &ObjectKey) -> bool {
-        let informed = self.informed(entry);
+        let Some(informed) = self.informed(entry) else {
+            return false;
+        };
         let added = self.added.get(key);
-        added.is_some_and(|(by, at)| {
-            *by != entry.process && informed.is_some_and(|informed| *at > informed)
-        })
+        !self.held.at(key, informed)
+            && added.is_some_and(|(by, at)| *by != entry.process && *at > informed)
     }
 
     /// Up to when the process knows what the inventories hold: when it last listed or wrote them, or when

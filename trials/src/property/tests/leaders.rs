@@ -72,6 +72,40 @@ fn a_write_is_excused_only_while_its_process_could_not_know_that_the_entry_is_go
     }
 }
 
+/// The seed 10683789 of level core: somebody took an entry out, one leader put it back in and pruned the
+/// object later; the other, which had stood still since before all that, made the object.
+#[test]
+fn an_entry_that_was_put_back_is_no_news_to_whoever_knew_it_before() {
+    for (listed_when_gone, listed_when_back, permitted) in [
+        (false, false, true),
+        (false, true, true),
+        // It saw that there is none, and was told of none since.
+        (true, false, false),
+    ] {
+        let mut cluster = Cluster::new(NothingLost::default());
+        let key = secret();
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        assert_eq!(cluster.says(0, What::Finalizer(true)), Ok(()));
+        assert_eq!(cluster.records(0, &[&key]), Ok(()));
+        assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        cluster.inventory.clear();
+        let forget = What::World(Event::Forget(format!("Secret/{}", key.name)));
+        assert_eq!(cluster.says(0, forget), Ok(()));
+        if listed_when_gone {
+            assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        }
+        assert_eq!(cluster.records(0, &[&key]), Ok(()));
+        if listed_when_back {
+            assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        }
+        assert_eq!(cluster.says(0, What::Get(key.clone(), None)), Ok(()));
+        assert_eq!(cluster.records(0, &[]), Ok(()));
+        let said = cluster.makes(1, &key, "u1");
+        let case = (listed_when_gone, listed_when_back);
+        assert_eq!(said.is_ok(), permitted, "{case:?}: {said:?}");
+    }
+}
+
 /// The seed 6025362 of level core: while one leader tore a StageSet down, its stage became one that
 /// doesn't prune, and the other leader let everything go.
 #[test]
