@@ -2,7 +2,7 @@
 //!
 //! `just bench` builds the release binary and runs this. Nothing here is asserted: the numbers
 //! depend on the machine, and a busy one makes them worse. `bench waiting 10000` measures ten thousand
-//! StageSets that wait for health instead; `bench waiting 2000 2m` fewer, with shorter intervals.
+//! StageSets that wait for health instead; `bench waiting 2000 2` fewer, with intervals of two minutes.
 
 mod drift;
 mod fleet;
@@ -43,8 +43,8 @@ async fn main() -> Result<()> {
         && first == "waiting"
     {
         let count = rest.first().map_or(Ok(10_000), |text| text.parse())?;
-        let interval = rest.get(1).map_or("10m", String::as_str);
-        return waiting::measure(count, interval).await;
+        let minutes = rest.get(1).map_or(Ok(10), |text| text.parse())?;
+        return waiting::measure(count, minutes).await;
     }
     let count = words.first().map_or(Ok(100), |text| text.parse())?;
     let idle = words

@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_mins(60);
 const REST: Duration = Duration::from_secs(30);
 const DELETIONS: usize = 21;
 
-/// Measures and prints.
-pub(crate) async fn measure(count: usize, interval: &str) -> Result<()> {
+/// Measures and prints, with intervals of so many minutes, one of which passes before the last look.
+pub(crate) async fn measure(count: usize, minutes: u64) -> Result<()> {
     // Nobody looks after a Deployment here, so none becomes ready.
     let (plane, mut controller) = stand(Options::API_ONLY)?;
     let (api, served) = (Api::new(&plane)?, ArtifactServer::start()?);
@@ -42,7 +42,7 @@ pub(crate) async fn measure(count: usize, interval: &str) -> Result<()> {
 
     let begun = Instant::now();
     let cpu_before = cpu(pid(&controller)?)?;
-    api.all_good((0..count).map(|index| stage_set(index, interval)).collect())
+    api.all_good((0..count).map(|index| stage_set(index, minutes)).collect())
         .await?;
     let created = begun.elapsed();
     loop {
@@ -67,12 +67,18 @@ pub(crate) async fn measure(count: usize, interval: &str) -> Result<()> {
         "  controller CPU    {:.1} ms a StageSet",
         used.as_secs_f64() * 1000.0 / ratio(count, 1)
     );
-    tokio::time::sleep(REST).await;
-    println!(
-        "  memory            {} MiB, peak {} MiB; {alone} MiB without them (to reach: 150)",
-        memory(pid(&controller)?, "VmRSS")?,
-        memory(pid(&controller)?, "VmHWM")?
-    );
+    let pid = pid(&controller)?;
+    for (rest, when) in [
+        (REST, "then"),
+        (Duration::from_secs(minutes * 60), "an interval later"),
+    ] {
+        tokio::time::sleep(rest).await;
+        println!(
+            "  memory {when:17} {} MiB, peak {} MiB; {alone} MiB without them (to reach: 150)",
+            memory(pid, "VmRSS")?,
+            memory(pid, "VmHWM")?
+        );
+    }
     deletions(&api, &plane).await?;
     controller.terminate()?;
     Ok(())
@@ -134,13 +140,13 @@ fn path(index: usize) -> String {
     )
 }
 
-fn stage_set(index: usize, interval: &str) -> Call {
+fn stage_set(index: usize, minutes: u64) -> Call {
     let object = json!({
         "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
         "metadata": { "name": name(index) },
         "spec": {
             "serviceAccountName": "deployer",
-            "interval": interval,
+            "interval": format!("{minutes}m"),
             "stages": [{
                 "name": "app",
                 "sourceRef": { "name": "web" },
