@@ -16,6 +16,7 @@ mod preflight;
 mod pruning;
 mod races;
 mod readiness;
+mod recreation;
 mod releases;
 mod remote;
 mod tenancy;

@@ -418,7 +418,11 @@ impl World {
             prune_disabled: stored.prune_disabled,
             deleting: stored.deleting,
             deletion_timestamp: stored.deleted_at,
-            finalizers: Vec::new(),
+            finalizers: stored
+                .deleting
+                .then(|| "example.org/held".to_owned())
+                .into_iter()
+                .collect(),
             takes_claims_along: stored.takes_claims_along,
             entry: Some(stored.entry.as_str().into()),
             body: Some(Arc::new(json!({

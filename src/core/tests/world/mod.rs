@@ -143,6 +143,7 @@ impl World {
             ("apps", "Deployment", "deployments", true),
             ("apps", "StatefulSet", "statefulsets", true),
             ("", "PersistentVolumeClaim", "persistentvolumeclaims", true),
+            ("", "PersistentVolume", "persistentvolumes", false),
             ("batch", "Job", "jobs", true),
             ("networking.k8s.io", "Ingress", "ingresses", true),
             ("rbac.authorization.k8s.io", "Role", "roles", true),
