@@ -4,6 +4,7 @@ mod world;
 
 mod actions;
 mod bad_input;
+mod builds;
 mod conflicts;
 mod deletion;
 mod dependencies;
