@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 
 use super::caught::caught;
 use super::look::Look;
-use super::{Pass, Session, Wake};
+use super::{Pass, Session, StageSetKey, Wake};
 use crate::gather::{Bodies, Found, Gather, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
@@ -111,28 +111,27 @@ impl Session {
         }
     }
 
-    /// Gathers and decides as a pass does, and performs nothing: what the next write would be, or why
-    /// there is none, and what accounts lack for it.
+    /// Gathers and decides as a first pass does, and performs nothing: what the next write would be, or
+    /// why there is none, and what accounts lack for it.
     pub async fn inspect(
-        &mut self,
         ports: &Ports,
+        key: StageSetKey,
         object: impl Into<Stored>,
     ) -> (Plan, Vec<Lacking>) {
-        self.rouse();
-        self.adopt(object.into());
+        let mut session = Self::new(key);
+        session.adopt(object.into());
         let mut plan = Plan::ask(Vec::new());
         for _ in 0..ports.settings.max_turns {
-            match self.decide(ports) {
-                Ok(decided) => plan = decided,
-                Err(next) => plan.next = next,
-            }
+            let Ok(decided) = session.decide(ports) else {
+                break;
+            };
+            plan = decided;
             if plan.needs.is_empty() {
                 break;
             }
-            let needs = std::mem::take(&mut plan.needs);
-            self.gather(ports, &needs).await;
+            session.gather(ports, &plan.needs).await;
         }
-        let lacking = self.inspect_rights(ports).await;
+        let lacking = session.inspect_rights(ports).await;
         (plan, lacking)
     }
 
