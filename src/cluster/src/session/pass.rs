@@ -78,7 +78,7 @@ impl Session {
         // A pass that ends with a write of ours has not read the object anew. One that can't be read was
         // told of by the decision.
         self.observed().ok();
-        self.forget(ports);
+        self.forget(ports.clock.now());
         Pass { next, turns }
     }
 
