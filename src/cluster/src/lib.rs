@@ -41,5 +41,5 @@ pub use discovery::Discovery;
 pub use observe::{Observer, Outcome, Silent};
 pub use ports::{Ports, Renderer, Settings, Watched, WatchedObjects};
 pub use remote::Remotes;
-pub use session::{Hint, Interests, Pass, Session, StageSetKey, Wake};
+pub use session::{End, Hint, Interests, Pass, Session, StageSetKey, Wake};
 pub use stored::Stored;

@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use http::{Method, StatusCode, Uri};
 use stageset_core::names::StageName;
 use stageset_core::observation::Attempt;
-use stageset_core::plan::{Need, Next, TenantOperation};
+use stageset_core::plan::{Need, TenantOperation};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
 use crate::connection::RequestIdentity;
 use crate::hooks::HookCall;
-use crate::session::StageSetKey;
+use crate::session::{End, StageSetKey};
 
 /// The target of all spans, by which they are switched on or off.
 pub const TARGET: &str = "stageset::spans";
@@ -36,12 +36,11 @@ pub(crate) fn pass(key: &StageSetKey) -> Span {
 }
 
 /// How a pass ended.
-pub(crate) fn passed(span: &Span, turns: usize, next: &Next) {
+pub(crate) fn passed(span: &Span, turns: usize, next: &End) {
     let next = match next {
-        Next::Again => "again",
-        Next::Hold { .. } => "hold",
-        Next::Rest { .. } => "rest",
-        Next::Gone => "gone",
+        End::Hold { .. } => "hold",
+        End::Rest { .. } => "rest",
+        End::Gone => "gone",
     };
     span.record("stageset.turns", turns);
     span.record("stageset.next", next);

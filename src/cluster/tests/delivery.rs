@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stageset_cluster::Wake;
-use stageset_core::plan::Next;
+use stageset_cluster::{End, Wake};
 
 use crate::world::{TENANT, World, config_map, deployment, tenant_plane};
 
@@ -114,7 +113,7 @@ async fn an_unchanged_release_is_not_written_again() {
             )
             .await;
         assert!(
-            matches!(pass.next, Next::Hold { refresh: true, .. }),
+            matches!(pass.next, End::Hold { refresh: true, .. }),
             "{:?}",
             pass.next
         );

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stageset_cluster::Wake;
-use stageset_core::plan::Next;
+use stageset_cluster::{End, Wake};
 
 use crate::world::{TENANT, World, config_map, tenant_plane};
 
@@ -142,7 +141,7 @@ async fn the_objects_of_another_stage_set_are_not_taken() {
     world.until_ready("web").await;
     world.stage_set("rival", &["rival"]);
     let pass = world.pass("rival", Wake::default()).await;
-    assert!(matches!(pass.next, Next::Hold { .. }));
+    assert!(matches!(pass.next, End::Hold { .. }));
     assert!(
         world.message("rival").contains("shop/web"),
         "{}",

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use stageset_api::names::FIELD_MANAGER;
-use stageset_cluster::{Hint, Observer, Outcome, StageSetKey, Wake};
+use stageset_cluster::{End, Hint, Observer, Outcome, StageSetKey, Wake};
 use stageset_core::judge::live::entry_of_metadata;
 use stageset_core::object::ObjectKey;
-use stageset_core::plan::{Need, Next, Operation, TenantOperation};
+use stageset_core::plan::{Need, Operation, TenantOperation};
 use stageset_core::time::Timestamp;
 use stageset_sim::AuditRecord;
 
@@ -174,7 +174,7 @@ async fn a_release_of_four_objects_takes_few_requests_and_an_unchanged_one_none(
         )
         .await;
     assert!(
-        matches!(pass.next, Next::Hold { refresh: true, .. }),
+        matches!(pass.next, End::Hold { refresh: true, .. }),
         "{:?}",
         pass.next
     );
@@ -501,7 +501,7 @@ async fn decisions_that_come_to_no_rest_are_parked() {
     world.stage_set("web", &["app"]);
     world.ports.settings.max_turns = 2;
     let pass = world.pass("web", Wake::default()).await;
-    let Next::Hold {
+    let End::Hold {
         waiting_for, until, ..
     } = pass.next
     else {

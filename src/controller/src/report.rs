@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use stageset_cluster::{Observer, Outcome, Pass};
+use stageset_cluster::{End, Observer, Outcome, Pass};
 use stageset_core::Lacking;
 use stageset_core::few::Few;
 use stageset_core::observation::{ControllerRelease, Phase, Question, Status};
 use stageset_core::plan::{
-    ActionStep, ApplyReason, Need, Next, Operation, Plan, RecordOperation, TenantOperation,
+    ActionStep, ApplyReason, Need, Operation, Plan, RecordOperation, TenantOperation,
 };
 use stageset_core::spec::ActionPhase;
 use stageset_core::time::Timestamp;
@@ -158,10 +158,9 @@ impl Report {
         let (namespace, name) = (&key.namespace, &key.name);
         // What it waits for stands in the status, which was told when it changed.
         let next = match &pass.next {
-            Next::Again => "again".to_owned(),
-            Next::Hold { until, .. } => format!("look again at {until}"),
-            Next::Rest { .. } => "rest".to_owned(),
-            Next::Gone => "gone".to_owned(),
+            End::Hold { until, .. } => format!("look again at {until}"),
+            End::Rest { .. } => "rest".to_owned(),
+            End::Gone => "gone".to_owned(),
         };
         let turns = pass.turns;
         if operations == 0 {

@@ -13,10 +13,9 @@ use futures::FutureExt as _;
 use serde_json::Value;
 use stageset_cluster::gather::dependency_state;
 use stageset_cluster::records::stage_set;
-use stageset_cluster::{Hint, Pass, Ports, Session, Stored, Wake};
+use stageset_cluster::{End, Hint, Pass, Ports, Session, Stored, Wake};
 use stageset_core::judge::health::can_regress;
 use stageset_core::names::ServiceAccountName;
-use stageset_core::plan::Next;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, error};
@@ -280,20 +279,18 @@ impl Work {
             entry.quiet_at = Some(self.quiet.rested(&key, now));
         }
         match &pass.next {
-            Next::Hold { until, refresh, .. } => {
+            End::Hold { until, refresh, .. } => {
                 let at = now + until.since(self.ports.clock.now());
                 entry.refresh_at = refresh.then_some(at);
                 if !again {
                     self.queue.wake_at(&key, at);
                 }
             }
-            Next::Rest { .. } => entry.refresh_at = None,
-            Next::Gone => {
+            End::Rest { .. } => entry.refresh_at = None,
+            End::Gone => {
                 entry.refresh_at = None;
                 entry.session = None;
             }
-            // A pass that gave up on deciding: not at once, or it would go on for ever.
-            Next::Again => self.queue.wake_at(&key, now + DEFECT),
         }
         self.tenants.set(&key, &interests.objects);
         let kinds = self.index.set(&key, &interests);

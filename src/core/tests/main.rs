@@ -4,6 +4,7 @@ mod world;
 
 mod actions;
 mod bad_input;
+mod builds;
 mod conflicts;
 mod deletion;
 mod dependencies;
@@ -16,6 +17,7 @@ mod preflight;
 mod pruning;
 mod races;
 mod readiness;
+mod recreation;
 mod releases;
 mod remote;
 mod tenancy;

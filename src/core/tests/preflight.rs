@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use stageset_core::lacking;
 use stageset_core::observation::SourceState;
-use stageset_core::plan::Need;
+use stageset_core::plan::{Need, Next};
+use stageset_core::{lacking, lacking_to_tear_down};
 
-use crate::world::{World, shop};
+use crate::world::{World, shop, single_tenant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
@@ -294,4 +294,208 @@ fn i4_a_denial_beside_an_older_review_that_misses_nothing_rests() {
     let asked = world.requests;
     world.settle(Duration::from_secs(600));
     assert!(world.requests - asked < 120, "{}", world.requests - asked);
+}
+
+fn asked(world: &mut World, what: fn(&Need) -> bool) -> usize {
+    let mut count = 0;
+    for _ in 0..100 {
+        let plan = world.turn();
+        count += plan.needs.iter().filter(|need| what(need)).count();
+        if let Next::Hold { until, .. } = plan.next {
+            world.now = until.min(world.now.plus(Duration::from_secs(5)));
+        }
+    }
+    count
+}
+
+fn is_access(need: &Need) -> bool {
+    matches!(need, Need::Access { .. })
+}
+
+/// Where an authorizer can't list its rules, what they don't hold is asked one by one.
+#[test]
+fn what_can_not_be_listed_is_asked_once_for_all_objects_of_a_kind() {
+    let mut world = reviewed();
+    world.unlisted = true;
+    world.publish(
+        "config",
+        "r1",
+        &["ConfigMap/a=1", "ConfigMap/b=1", "Deployment/cache=1"],
+    );
+    // Create, get and patch of ConfigMaps and of Services; of Deployments they are listed.
+    assert_eq!(asked(&mut world, is_access), 6);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn what_is_answered_with_no_is_lacking_until_it_is_granted() {
+    let mut world = reviewed();
+    world.unlisted = true;
+    deny(&mut world, "create", "ConfigMap");
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    let message = world.message().to_owned();
+    assert!(
+        message.contains("lacks in namespace payments: create configmaps (settings)"),
+        "{message}"
+    );
+    assert!(!message.contains("no rights at all"), "{message}");
+    assert!(world.objects.is_empty());
+    let before = world.requests;
+    world.settle(10 * MINUTE);
+    assert!(world.requests - before < 120, "{}", world.requests - before);
+    world.denied.clear();
+    world.settle(2 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+/// That nothing is listed doesn't mean that nothing is granted.
+#[test]
+fn an_account_whose_rights_can_not_be_listed_is_not_called_unbound() {
+    let mut world = reviewed();
+    world.unlisted = true;
+    for kind in ["Deployment", "ConfigMap"] {
+        for verb in ["create", "get", "patch"] {
+            deny(&mut world, verb, kind);
+        }
+    }
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied");
+    let message = world.message();
+    assert!(!message.contains("no rights at all"), "{message}");
+}
+
+#[test]
+fn the_controller_s_own_rights_are_not_reviewed() {
+    let mut world = reviewed();
+    single_tenant(&mut world);
+    world.edit_spec(|spec| spec.service_account = None);
+    let is_review = |need: &Need| matches!(need, Need::Rules { .. } | Need::Access { .. });
+    assert_eq!(asked(&mut world, is_review), 0);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+/// A role that is there already brings nothing, and one that comes is itself looked at beforehand.
+#[test]
+fn only_new_roles_and_definitions_bring_rights() {
+    let begun = || {
+        let mut world = reviewed();
+        world.edit_spec(|spec| drop(spec.stages.remove(0)));
+        world.publish("app", "r1", &["Role/own=1", "ConfigMap/extra=1"]);
+        world
+    };
+    let message = |world: &mut World| {
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
+        world.message().to_owned()
+    };
+    let mut world = begun();
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    world.publish(
+        "app",
+        "r2",
+        &["Role/own=1", "ConfigMap/extra=1", "Secret/new=1"],
+    );
+    deny(&mut world, "create", "Secret");
+    world.facts.reviews = stageset_core::observation::Reviews::default();
+    let said = message(&mut world);
+    assert!(
+        said.contains("lacks in namespace payments: create secrets (new)"),
+        "{said}"
+    );
+
+    let mut world = begun();
+    deny(&mut world, "create", "Role");
+    let said = message(&mut world);
+    assert!(
+        said.contains("create roles.rbac.authorization.k8s.io (own)"),
+        "{said}"
+    );
+
+    let mut world = reviewed();
+    world.edit_spec(|spec| drop(spec.stages.remove(0)));
+    world.publish(
+        "app",
+        "r1",
+        &["CustomResourceDefinition/widgets=1", "ConfigMap/extra=1"],
+    );
+    deny(&mut world, "create", "ConfigMap");
+    let said = message(&mut world);
+    assert!(
+        said.contains("cannot create"),
+        "the dry run's own words: {said}"
+    );
+}
+
+#[test]
+fn the_right_to_delete_is_needed_for_what_leaves_and_is_pruned() {
+    let begun = |prune| {
+        let mut world = reviewed();
+        world.edit_spec(|spec| spec.stages.iter_mut().for_each(|stage| stage.prune = prune));
+        world.settle(MINUTE);
+        deny(&mut world, "delete", "Service");
+        world.facts.reviews = stageset_core::observation::Reviews::default();
+        world
+    };
+    let mut kept = begun(false);
+    kept.publish("app", "r2", &["Deployment/web=2"]);
+    kept.settle(MINUTE);
+    assert_eq!(kept.ready(), "True Succeeded", "{}", kept.message());
+
+    // What moves to another stage isn't deleted.
+    let mut moved = begun(true);
+    moved.publish("app", "r2", &["Deployment/web=2"]);
+    moved.publish(
+        "config",
+        "r2",
+        &[
+            "ConfigMap/settings=1",
+            "Deployment/cache=1",
+            "Service/web=1",
+        ],
+    );
+    moved.settle(MINUTE);
+    assert_eq!(moved.ready(), "True Succeeded", "{}", moved.message());
+}
+
+/// As `stagesetctl why` asks: until nothing more is to be known.
+fn lacking_to_tear_down_of(world: &mut World) -> Vec<String> {
+    for _ in 0..20 {
+        match lacking_to_tear_down(&world.observation()) {
+            Ok(lacking) => {
+                let stages = lacking.iter().map(|lacking| lacking.stage.to_string());
+                return stages.collect();
+            }
+            Err(needs) => {
+                assert!(!needs.is_empty(), "an error that asks for nothing");
+                for need in &needs {
+                    world.ask(need);
+                }
+            }
+        }
+    }
+    panic!("it asks for ever");
+}
+
+#[test]
+fn what_a_teardown_lacks_is_told_of_each_stage_that_is_deleted_last_first() {
+    let mut world = reviewed();
+    world.settle(MINUTE);
+    deny(&mut world, "delete", "Deployment");
+    world.crash();
+    world.deletion_timestamp = Some(world.now);
+    assert_eq!(lacking_to_tear_down_of(&mut world), ["app", "config"]);
+
+    world.edit_spec(|spec| spec.stages[0].prune = false);
+    assert_eq!(lacking_to_tear_down_of(&mut world), ["app"], "it is kept");
+
+    world.ask(&Need::Namespace);
+    assert_eq!(lacking_to_tear_down_of(&mut world), ["app"]);
+    world.namespace_terminating = true;
+    world.ask(&Need::Namespace);
+    assert!(
+        lacking_to_tear_down_of(&mut world).is_empty(),
+        "all goes with the namespace"
+    );
 }

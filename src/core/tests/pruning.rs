@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use stageset_core::failure::FailureClass;
-use stageset_core::object::Owner;
+use stageset_core::failure::{Fact, FailureClass};
+use stageset_core::identity::Target;
+use stageset_core::object::{GroupVersionKind, Owner};
+use stageset_core::observation::KindState;
 
 use crate::world::{Stored, World, shop, stage};
 
@@ -127,6 +129,13 @@ fn gap_12_an_entry_stays_until_its_object_was_seen_to_be_gone() {
     assert!(!world.message().contains("waiting"), "{}", world.message());
 }
 
+fn owned_by(namespace: &str, name: &str) -> Option<Owner> {
+    Some(Owner {
+        namespace: namespace.into(),
+        name: name.into(),
+    })
+}
+
 #[test]
 fn i8_foreign_kept_and_recreated_objects_are_left_alone() {
     let mut world = shop();
@@ -135,6 +144,8 @@ fn i8_foreign_kept_and_recreated_objects_are_left_alone() {
         "r1",
         &[
             "ConfigMap/taken=1",
+            "ConfigMap/elsewhere=1",
+            "ConfigMap/stripped=1",
             "ConfigMap/kept=keep",
             "ConfigMap/recreated=1",
             "Deployment/cache=1",
@@ -143,12 +154,9 @@ fn i8_foreign_kept_and_recreated_objects_are_left_alone() {
     world.settle(MINUTE);
     for (key, stored) in &mut world.objects {
         match key.name.as_str() {
-            "taken" => {
-                stored.owner = Some(Owner {
-                    namespace: "x".into(),
-                    name: "y".into(),
-                });
-            }
+            "taken" => stored.owner = owned_by("payments", "another"),
+            "elsewhere" => stored.owner = owned_by("other", "shop"),
+            "stripped" => stored.owner = None,
             "recreated" => stored.uid = "another".into(),
             _ => {}
         }
@@ -161,7 +169,7 @@ fn i8_foreign_kept_and_recreated_objects_are_left_alone() {
         "{:?}",
         world.done_with("delete")
     );
-    assert_eq!(world.objects.len(), 6);
+    assert_eq!(world.objects.len(), 8);
     assert!(world.inventories.values().all(|i| i.entries.len() <= 2));
 }
 
@@ -378,4 +386,42 @@ fn a_fresh_stage_has_lost_nothing() {
     assert!(world.facts.labelled.is_empty());
     let lost = |(reason, _): &(String, String)| reason == "InventoryReconstructed";
     assert!(!world.events.iter().any(lost));
+}
+
+/// What leaves and can't be read is told, and asked for now and then.
+#[test]
+fn what_leaves_and_can_t_be_read_stays_on_record_and_is_no_hot_loop() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.publish("config", "r2", &["Deployment/cache=1"]);
+    let denied = (DEPLOYER.into(), "get".into(), "ConfigMap".into());
+    world.denied.insert(denied);
+    world.crash();
+    let before = world.requests;
+    world.settle(5 * MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
+    assert!(world.requests - before < 80, "{}", world.requests - before);
+    assert!(world.object("ConfigMap", "settings").is_some());
+    world.denied.clear();
+    world.settle(2 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.object("ConfigMap", "settings").is_none());
+}
+
+/// D1: that a kind wasn't served at the last look isn't believed at the next one.
+#[test]
+fn what_leaves_is_not_taken_for_gone_for_a_kind_that_was_away_for_a_while() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let gvk = GroupVersionKind {
+        group: String::new(),
+        version: "v1".into(),
+        kind: "ConfigMap".into(),
+    };
+    let away = Fact::seen(KindState::Unknown, world.now.plus(MINUTE));
+    world.facts.kinds.insert(&Target::Local, gvk, away);
+    world.publish("config", "r2", &["Deployment/cache=1"]);
+    world.tick();
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.object("ConfigMap", "settings").is_none());
 }

@@ -97,7 +97,7 @@ impl Proxied {
             (None, "https") => 443,
             (None, _) => 80,
         };
-        let rest = uri.path_and_query().map_or("/", |path| path.as_str());
+        let rest = uri.path_and_query()?.as_str();
         Some(Self {
             namespace: (*namespace).to_owned(),
             service: (*service).to_owned(),
@@ -110,6 +110,8 @@ impl Proxied {
 
 #[cfg(test)]
 mod tests {
+    use stageset_cluster::artifacts::AddressPolicy;
+
     use super::*;
 
     #[test]
@@ -128,14 +130,71 @@ mod tests {
             path("https://store.flux-system.svc:8443/a?b=c"),
             Some(format!("{base}https:store:8443/proxy/a?b=c"))
         );
+        assert_eq!(
+            path("https://store.flux-system.svc"),
+            Some(format!("{base}https:store:443/proxy/"))
+        );
         for elsewhere in [
             "http://127.0.0.1/a.tar.gz",
             "https://example.com/a.tar.gz",
             "http://a.b.svc.example.com/a.tar.gz",
+            "http://a.b.svc.cluster/a.tar.gz",
+            "http://a.b.service/a.tar.gz",
             "http://svc/a.tar.gz",
             "a.tar.gz",
         ] {
             assert_eq!(path(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    /// What is answered to a download with this limit, of a Service that serves these bytes.
+    async fn fetched(
+        status: StatusCode,
+        served: &'static [u8],
+        limit: u64,
+    ) -> Result<Bytes, Failure> {
+        let service = tower::service_fn(move |_: Request<Body>| async move {
+            let mut response = http::Response::new(http_body_util::Full::new(Bytes::from(served)));
+            *response.status_mut() = status;
+            Ok::<_, std::convert::Infallible>(response)
+        });
+        let artifacts = PersonsArtifacts {
+            connection: Connection::from_service(service),
+            direct: HttpArtifacts::new(AddressPolicy::default()).unwrap(),
+        };
+        artifacts
+            .fetch("http://store.flux.svc/a.tar.gz", limit)
+            .await
+    }
+
+    #[tokio::test]
+    async fn what_a_service_serves_is_taken_up_to_the_limit_and_its_refusals_are_told_apart() {
+        let taken = fetched(StatusCode::OK, b"1234", 4).await;
+        assert_eq!(taken.unwrap(), "1234");
+        for (status, limit, class, said) in [
+            (
+                StatusCode::OK,
+                3,
+                FailureClass::Terminal,
+                "larger than the limit of 3 bytes",
+            ),
+            (
+                StatusCode::FORBIDDEN,
+                4,
+                FailureClass::Denied,
+                "the right to get services/proxy",
+            ),
+            (
+                StatusCode::NOT_FOUND,
+                4,
+                FailureClass::Transient { retry_after: None },
+                "it answered 404",
+            ),
+        ] {
+            let failure = fetched(status, b"1234", limit).await.unwrap_err();
+            assert_eq!(failure.class, class, "{failure}");
+            assert!(failure.message.contains(said), "{failure}");
+            assert!(failure.message.contains("Service flux/store"), "{failure}");
         }
     }
 }

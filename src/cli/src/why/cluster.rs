@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use stageset_api::reason::Reason;
 use stageset_cluster::artifacts::{AddressPolicy, HttpArtifacts};
 use stageset_cluster::fairness::Budget;
 use stageset_cluster::hooks::{AllowedHosts, HttpHooks};
@@ -99,19 +100,20 @@ pub async fn answer(
                 message: text("message"),
             }
         });
-    let (plan, lacking) = Session::new(key.clone())
-        .inspect(&ports, Arc::new(object))
-        .await;
-    // What stops this very look: somebody who sees less than the controller should know.
+    let (plan, lacking) = Session::inspect(&ports, key.clone(), Arc::new(object)).await;
+    // What stops this very look: somebody who sees less than the controller should know. That it would
+    // write, or wait, stops nothing.
+    let stops = |ready: &Condition| {
+        ready.status == "False" && ready.reason != Reason::StageProgressing.as_str()
+    };
     let now = plan
         .steps
         .iter()
         .flatten()
         .find_map(|operation| match operation {
-            Operation::Record(RecordOperation::Status(status)) => status
-                .condition("Ready")
-                .map(Condition::from)
-                .filter(|ready| ready.status == "False"),
+            Operation::Record(RecordOperation::Status(status)) => {
+                status.condition("Ready").map(Condition::from).filter(stops)
+            }
             _ => None,
         });
     Ok(Answer {

@@ -56,7 +56,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn is_ready(&self) -> bool {
+    /// Whether nothing is in the way: what the exit code says.
+    pub fn is_ready(&self) -> bool {
         self.ready
             .as_ref()
             .is_some_and(|ready| ready.status == "True")
@@ -69,14 +70,13 @@ impl Answer {
 /// # Errors
 /// [`CommandError`] if the folder or the cluster can't be used.
 pub fn command(options: &Why) -> Result<ExitCode, CommandError> {
-    let answers = match (&options.dir, &options.name) {
-        (Some(directory), _) => of_folder(&Scenario::load(directory)?)?,
-        (None, Some(name)) => vec![cluster::ask(options, name)?],
-        (None, None) => {
-            return Err(CommandError::Usage(
-                "why needs the NAME of a StageSet, or --dir DIR".to_owned(),
-            ));
-        }
+    let answers = if let Some(directory) = &options.dir {
+        of_folder(&Scenario::load(directory)?)?
+    } else {
+        // The command line has one or the other.
+        let names = options.name.iter();
+        let asked = names.map(|name| cluster::ask(options, name));
+        asked.collect::<Result<_, _>>()?
     };
     print_out(&text(&answers))?;
     Ok(if answers.iter().all(Answer::is_ready) {
@@ -134,9 +134,9 @@ pub fn text(answers: &[Answer]) -> String {
                 "# StageSet {}/{}: Ready={} {}\n#   {}",
                 key.namespace,
                 key.name,
-                ready.status,
-                ready.reason,
-                ready.message.replace('\n', " ")
+                in_a_line(&ready.status),
+                in_a_line(&ready.reason),
+                in_a_line(&ready.message)
             ),
             None => writeln!(
                 text,
@@ -152,8 +152,8 @@ pub fn text(answers: &[Answer]) -> String {
             let _ = writeln!(
                 text,
                 "# asked once more from here, as you: {}\n#   {}",
-                now.reason,
-                now.message.replace('\n', " ")
+                in_a_line(&now.reason),
+                in_a_line(&now.message)
             );
         }
         for lacking in &answer.lacking {
@@ -173,4 +173,11 @@ pub fn text(answers: &[Answer]) -> String {
         }
     }
     text
+}
+
+/// In a comment: nothing that some reader of YAML takes for the end of a line, or what stands behind it
+/// would be applied.
+fn in_a_line(text: &str) -> String {
+    let ends = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.replace(ends, " ")
 }

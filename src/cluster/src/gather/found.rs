@@ -244,3 +244,78 @@ pub(crate) fn in_a_row<T>(before: Option<&Fact<T>>, failed: bool) -> u32 {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stageset_core::identity::Tenancy;
+    use stageset_core::names::Namespace;
+
+    use super::*;
+
+    fn identity() -> Identity {
+        let namespace = Namespace::new("shop").unwrap();
+        let account = ServiceAccountName::new("deployer").unwrap();
+        Identity::resolve(Tenancy::Multi, &namespace, Some(&account), &Target::Local).unwrap()
+    }
+
+    fn key() -> ObjectKey {
+        ObjectKey {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: Some("shop".into()),
+            name: "a".into(),
+        }
+    }
+
+    fn dry_run(class: FailureClass) -> Found {
+        Found::DryRun {
+            identity: identity(),
+            key: key(),
+            digest: "d".into(),
+            covered: false,
+            state: DryRun::Refused(Failure::new(class, "no")),
+        }
+    }
+
+    /// Whether it may be deleted and created anew rests on a look that follows the refusal.
+    #[test]
+    fn a_refusal_that_may_lead_to_a_deletion_ends_what_was_seen_before_it() {
+        for (class, seen) in [
+            (FailureClass::Immutable, false),
+            (FailureClass::Denied, true),
+        ] {
+            let mut facts = Facts::default();
+            let read = Found::Read {
+                identity: identity(),
+                key: key(),
+                covered: false,
+                state: LiveState::Absent,
+            };
+            read.record(&mut facts, Timestamp::from_millis(1));
+            dry_run(class.clone()).record(&mut facts, Timestamp::from_millis(2));
+            let known = facts.objects.get(&identity(), &key()).unwrap();
+            assert_eq!(known.live.is_some(), seen, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn failures_in_a_row_are_counted_until_something_is_seen() {
+        let mut facts = Facts::default();
+        let mut count = |found: Found| {
+            found.record(&mut facts, Timestamp::from_millis(1));
+            let known = facts.objects.get(&identity(), &key()).unwrap();
+            known.dry_run.as_ref().map(|tried| tried.1.failures)
+        };
+        assert_eq!(count(dry_run(FailureClass::Denied)), Some(1));
+        assert_eq!(count(dry_run(FailureClass::Denied)), Some(2));
+        let found = Found::DryRun {
+            identity: identity(),
+            key: key(),
+            digest: "d".into(),
+            covered: false,
+            state: DryRun::Create,
+        };
+        assert_eq!(count(found), Some(0));
+        assert_eq!(count(dry_run(FailureClass::Denied)), Some(1));
+    }
+}

@@ -110,3 +110,78 @@ pub fn supersedes(candidate: &Stored, known: &Stored) -> bool {
         _ => theirs != ours,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(uid: &str, generation: i64, interval: &str) -> Value {
+        json!({
+            "metadata": { "namespace": "shop", "name": "web", "uid": uid, "generation": generation },
+            "spec": { "interval": interval, "serviceAccountName": "deployer",
+                      "stages": [{ "name": "app", "sourceRef": { "name": "app" } }] },
+        })
+    }
+
+    #[test]
+    fn a_spec_is_parsed_anew_unless_it_is_the_same_generation_of_the_same_stage_set() {
+        let interval = |read: &StageSet| {
+            let spec = read.spec.as_ref().unwrap();
+            spec.interval.map(|interval| interval.as_secs())
+        };
+        for (generation, uid, now, reused) in [
+            (3, "u", 3, true),
+            (3, "u", 4, false),
+            (3, "another", 3, false),
+            // What has no generation says nothing by it.
+            (0, "u", 0, false),
+        ] {
+            let before = read(&object("u", generation, "1h")).unwrap();
+            let parsed = Parsed::of(&before);
+            let read = read_again(&object(uid, now, "2h"), Some(&parsed)).unwrap();
+            let expected = if reused { 3600 } else { 7200 };
+            assert_eq!(
+                interval(&read),
+                Some(expected),
+                "{generation}, {uid}, {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_later_version_or_another_stage_set_supersedes() {
+        let stored = |uid: &str, version: &str| {
+            Stored::from(json!({ "metadata": { "uid": uid, "resourceVersion": version } }))
+        };
+        for (candidate, known, does) in [
+            (("u", "10"), ("u", "9"), true),
+            (("u", "9"), ("u", "10"), false),
+            (("u", "9"), ("u", "9"), false),
+            (("another", "9"), ("u", "10"), true),
+            (("u", "b"), ("u", "a"), true),
+            (("u", "a"), ("u", "a"), false),
+        ] {
+            let (newer, older) = (stored(candidate.0, candidate.1), stored(known.0, known.1));
+            assert_eq!(
+                supersedes(&newer, &older),
+                does,
+                "{candidate:?} after {known:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_request_is_none_and_a_stage_set_without_suspend_goes_on() {
+        let mut asked = object("u", 1, "1h");
+        asked["metadata"]["annotations"] = json!({ ANNOTATION_REQUESTED_AT: "" });
+        let read_now = read(&asked).unwrap();
+        assert_eq!((read_now.requested_at, read_now.suspend), (None, false));
+        asked["metadata"]["annotations"] = json!({ ANNOTATION_REQUESTED_AT: "now" });
+        asked["spec"]["suspend"] = json!(true);
+        let read_now = read(&asked).unwrap();
+        assert_eq!(read_now.requested_at.as_deref(), Some("now"));
+        assert!(read_now.suspend);
+    }
+}

@@ -146,3 +146,51 @@ fn differs(known: Option<&Stored>, object: &Stored) -> Differs {
         deletion: differs(&DELETION),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn shown(version: &str, change: impl FnOnce(&mut Value)) -> Stored {
+        let mut object = json!({
+            "metadata": { "uid": "u", "resourceVersion": version, "generation": 1,
+                          "annotations": { "a": "1" } },
+            "status": { "observedGeneration": 1 },
+        });
+        change(&mut object);
+        object.into()
+    }
+
+    type Change = fn(&mut Value);
+
+    #[test]
+    fn spec_deletion_and_annotations_ask_for_a_decision_and_a_status_does_not() {
+        let known = shown("9", |_| {});
+        let changes: [(Change, (bool, bool)); 4] = [
+            (
+                |object| object["metadata"]["generation"] = json!(2),
+                (true, false),
+            ),
+            (
+                |object| object["metadata"]["deletionTimestamp"] = json!("now"),
+                (true, true),
+            ),
+            (
+                |object| object["metadata"]["annotations"]["a"] = json!("2"),
+                (true, false),
+            ),
+            (|object| object["status"] = json!({}), (false, false)),
+        ];
+        for (change, (decision, deletion)) in changes {
+            let found = differs(Some(&known), &shown("10", change));
+            assert_eq!((found.decision, found.deletion), (decision, deletion));
+            // A watch that lags behind asks for nothing; that it has seen a deletion counts.
+            let late = differs(Some(&known), &shown("8", change));
+            assert_eq!((late.decision, late.deletion), (false, deletion));
+            let first = differs(None, &shown("10", change));
+            assert_eq!((first.decision, first.deletion), (true, false));
+        }
+    }
+}

@@ -13,7 +13,6 @@ use stageset_core::spec::StageSetReference;
 use stageset_core::time::Timestamp;
 
 use super::Session;
-use crate::ports::Ports;
 
 /// What was seen of objects that no inventory holds is kept this long.
 const KEEP_STRAYS: Duration = Duration::from_secs(3600);
@@ -34,7 +33,7 @@ impl Session {
 
     /// Drops what nothing asks for any more: builds of artifacts that no source offers, and objects
     /// that left all inventories.
-    pub(super) fn forget(&mut self, ports: &Ports) {
+    pub(super) fn forget(&mut self, now: Timestamp) {
         self.forget_dependencies();
         let refreshed = self.refresh_before;
         // Looked for once, when an inventory was lost.
@@ -70,9 +69,7 @@ impl Session {
                 _ => None,
             })
             .collect();
-        builds.retain(|key, fact| {
-            offered.contains(&key.digest.as_str()) || matches!(fact.value, BuildState::Failed(_))
-        });
+        builds.retain(|key, _| offered.contains(&key.digest.as_str()));
         // A build of former patches or variables: as many are kept of each path as there are stages
         // that could want one.
         let stages = match self.read.as_ref().map(|read| &read.spec) {
@@ -85,7 +82,6 @@ impl Session {
             ..
         }) = inventories
         {
-            let now = ports.clock.now();
             objects.retain(|_, key, facts| {
                 let seen = facts.live.as_ref().map(|fact| fact.at);
                 let tried = facts.dry_run.as_ref().map(|tried| tried.1.at);
@@ -133,12 +129,15 @@ fn forget_former_overlays(builds: &mut Few<BuildKey, Fact<BuildState>>, keep: us
         let times = newest.entry((key.digest.clone(), key.path.clone()));
         times.or_default().push(fact.at);
     }
-    newest.retain(|_, times| times.len() > keep);
     for times in newest.values_mut() {
         times.sort_unstable();
     }
     builds.retain(|key, fact| {
         let times = newest.get(&(key.digest.clone(), key.path.clone()));
-        times.is_none_or(|times| fact.at >= times[times.len() - keep])
+        let oldest = times.and_then(|times| times.get(times.len().saturating_sub(keep)));
+        oldest.is_none_or(|oldest| fact.at >= *oldest)
     });
 }
+
+#[cfg(test)]
+mod tests;

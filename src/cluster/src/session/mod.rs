@@ -28,7 +28,6 @@ use stageset_core::identity::Identity;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::ObjectKey;
 use stageset_core::observation::{Config, ControllerRelease, Facts, ReconcileStage, StageSet};
-use stageset_core::plan::Next;
 use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
 
@@ -44,7 +43,7 @@ use crate::records::stage_set::Parsed;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Wake {
     /// Every fact that no watch vouches for is looked at again: an interval tick
-    /// ([`Next::Hold`] with `refresh`), or the first pass after a start.
+    /// ([`End::Hold`] with `refresh`), or the first pass after a start.
     pub refresh: bool,
     /// What watches told.
     pub hints: Vec<Hint>,
@@ -81,10 +80,32 @@ pub enum Hint {
 /// How a pass ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
-    /// What then: never [`Next::Again`].
-    pub next: Next,
+    /// What then.
+    pub next: End,
     /// How many decisions it took.
     pub turns: usize,
+}
+
+/// What follows a pass: [`Next`](stageset_core::plan::Next) without another decision, which the pass
+/// itself would have made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Nothing to do until then, or until something that the decision rested on changes.
+    Hold {
+        /// The wait in words.
+        waiting_for: String,
+        /// Look again then, at the latest.
+        until: Timestamp,
+        /// At that time every fact is looked at again, unless a watch vouches for it.
+        refresh: bool,
+    },
+    /// Nothing to do until the StageSet itself changes.
+    Rest {
+        /// Why, in words.
+        waiting_for: String,
+    },
+    /// The StageSet is gone, or will be once its finalizer is; forget it.
+    Gone,
 }
 
 /// One StageSet's memory. Dropping it costs requests, never correctness.

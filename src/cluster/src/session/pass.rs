@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 
 use super::caught::caught;
 use super::look::Look;
-use super::{Pass, Session, Wake};
+use super::{End, Pass, Session, StageSetKey, Wake};
 use crate::gather::{Bodies, Found, Gather, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
@@ -78,14 +78,14 @@ impl Session {
         // A pass that ends with a write of ours has not read the object anew. One that can't be read was
         // told of by the decision.
         self.observed().ok();
-        self.forget(ports);
+        self.forget(ports.clock.now());
         Pass { next, turns }
     }
 
     /// One decision, carried out; `None` if another is due.
-    async fn turn(&mut self, ports: &Ports) -> Option<Next> {
+    async fn turn(&mut self, ports: &Ports) -> Option<End> {
         if self.look(ports) == Look::Gone {
-            return Some(Next::Gone);
+            return Some(End::Gone);
         }
         let plan = match self.decide(ports) {
             Ok(plan) => plan,
@@ -95,44 +95,53 @@ impl Session {
         for step in &plan.steps {
             // Before the next write: does the decision still rest on how things are?
             match self.look(ports) {
-                Look::Gone => return Some(Next::Gone),
+                Look::Gone => return Some(End::Gone),
                 Look::News => return None,
                 Look::Same => {}
             }
             match self.perform(ports, step).await {
                 Step::Done => {}
                 Step::Failed => return None,
-                Step::Gone => return Some(Next::Gone),
+                Step::Gone => return Some(End::Gone),
             }
         }
         match plan.next {
             Next::Again => None,
-            next => Some(next),
+            Next::Hold {
+                waiting_for,
+                until,
+                refresh,
+            } => Some(End::Hold {
+                waiting_for,
+                until,
+                refresh,
+            }),
+            Next::Rest { waiting_for } => Some(End::Rest { waiting_for }),
+            Next::Gone => Some(End::Gone),
         }
     }
 
-    /// Gathers and decides as a pass does, and performs nothing: what the next write would be, or why
-    /// there is none, and what accounts lack for it.
+    /// Gathers and decides as a first pass does, and performs nothing: what the next write would be, or
+    /// why there is none, and what accounts lack for it.
     pub async fn inspect(
-        &mut self,
         ports: &Ports,
+        key: StageSetKey,
         object: impl Into<Stored>,
     ) -> (Plan, Vec<Lacking>) {
-        self.rouse();
-        self.adopt(object.into());
+        let mut session = Self::new(key);
+        session.adopt(object.into());
         let mut plan = Plan::ask(Vec::new());
         for _ in 0..ports.settings.max_turns {
-            match self.decide(ports) {
-                Ok(decided) => plan = decided,
-                Err(next) => plan.next = next,
-            }
+            let Ok(decided) = session.decide(ports) else {
+                break;
+            };
+            plan = decided;
             if plan.needs.is_empty() {
                 break;
             }
-            let needs = std::mem::take(&mut plan.needs);
-            self.gather(ports, &needs).await;
+            session.gather(ports, &plan.needs).await;
         }
-        let lacking = self.inspect_rights(ports).await;
+        let lacking = session.inspect_rights(ports).await;
         (plan, lacking)
     }
 
@@ -181,13 +190,13 @@ impl Session {
             .ok_or_else(|| "the StageSet can't be read".to_owned())
     }
 
-    fn decide(&mut self, ports: &Ports) -> Result<Plan, Next> {
+    fn decide(&mut self, ports: &Ports) -> Result<Plan, End> {
         let now = ports.clock.now();
         let stage_set = match self.observed() {
             Ok(stage_set) => stage_set.clone(),
             Err(said) => {
                 // Nothing can be recorded of an object that no API server lets through.
-                return Err(Next::Rest {
+                return Err(End::Rest {
                     waiting_for: format!("a StageSet that can be read: {said}"),
                 });
             }
@@ -451,11 +460,11 @@ impl Session {
     }
 
     /// Parks the object after a defect of ours: nothing is performed (G17).
-    fn defect(&self, ports: &Ports, said: &str) -> Next {
+    fn defect(&self, ports: &Ports, said: &str) -> End {
         let now = ports.clock.now();
         let said = clean(said);
         ports.observer.defect(now, &self.key, &said);
-        Next::Hold {
+        End::Hold {
             waiting_for: format!("another try after an internal error: {said}"),
             until: now.plus(AFTER_DEFECT),
             refresh: false,

@@ -85,3 +85,53 @@ impl References {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::away::objects::tests::{identity, key};
+
+    fn reference(name: &str, version: &str, plural: &str) -> Reference {
+        Reference {
+            key: key(name),
+            version: version.into(),
+            plural: plural.into(),
+        }
+    }
+
+    #[test]
+    fn the_last_word_on_an_object_counts_and_equal_ones_share_theirs() {
+        let (mut references, objects) = (References::default(), Objects::default());
+        let who = identity("a");
+        for object in [
+            reference("one", "v1", "deployments"),
+            reference("two", "v1", "deployments"),
+            reference("three", "v2", "deployments"),
+            reference("four", "v1", "deploys"),
+        ] {
+            references.insert(&who, &object, &objects);
+            assert_eq!(references.get(&who, &object.key), Some(object.clone()));
+        }
+        let served = |references: &References, name: &str| {
+            let known = references.0.get(&who).unwrap();
+            Arc::clone(&known[&key(name)])
+        };
+        assert!(Arc::ptr_eq(
+            &served(&references, "one"),
+            &served(&references, "two")
+        ));
+        for again in [
+            reference("one", "v2", "deployments"),
+            reference("one", "v2", "deploys"),
+        ] {
+            references.insert(&who, &again, &objects);
+            assert_eq!(references.get(&who, &again.key), Some(again.clone()));
+        }
+        assert_eq!(
+            references.get(&identity("b"), &key("one")),
+            None,
+            "of another"
+        );
+        assert_eq!(references.version(&who, &key("three")), Some("v2"));
+    }
+}

@@ -14,13 +14,12 @@ use serde_json::{Value, json};
 use stageset_cluster::ports::NoWatches;
 use stageset_cluster::requests::table::{Plane, listed};
 use stageset_cluster::{
-    Clock, Connection, Discovery, Pass, Ports, Remotes, Renderer, Session, Settings, StageSetKey,
-    Wake, fairness::Budget,
+    Clock, Connection, Discovery, End, Pass, Ports, Remotes, Renderer, Session, Settings,
+    StageSetKey, Wake, fairness::Budget,
 };
 use stageset_core::identity::Tenancy;
 use stageset_core::kubeconfig::Allowed;
 use stageset_core::observation::Config;
-use stageset_core::plan::Next;
 use stageset_core::time::Timestamp;
 use stageset_sim::{AuditRecord, SimulatedCluster, User};
 
@@ -198,7 +197,7 @@ impl World {
     pub(crate) async fn pass(&mut self, name: &str, wake: Wake) -> Pass {
         let Some(object) = self.object(name) else {
             return Pass {
-                next: Next::Gone,
+                next: End::Gone,
                 turns: 0,
             };
         };
@@ -224,12 +223,11 @@ impl World {
         name: &str,
         bound: Duration,
         done: impl Fn(&Self) -> bool,
-    ) -> Next {
+    ) -> End {
         let end = self.ports.clock.now().plus(bound);
         let mut wake = Wake::default();
         loop {
             let pass = self.pass(name, wake).await;
-            assert_ne!(pass.next, Next::Again);
             if done(self) {
                 return pass.next;
             }
@@ -241,7 +239,7 @@ impl World {
                 self.log.text()
             );
             match pass.next {
-                Next::Hold { until, refresh, .. } => {
+                End::Hold { until, refresh, .. } => {
                     tokio::time::sleep(until.since(now).max(Duration::from_millis(1))).await;
                     wake = Wake {
                         refresh,
@@ -253,7 +251,7 @@ impl World {
         }
     }
 
-    pub(crate) async fn until_ready(&mut self, name: &str) -> Next {
+    pub(crate) async fn until_ready(&mut self, name: &str) -> End {
         let named = name.to_owned();
         self.run_until(name, Duration::from_secs(900), move |world| {
             world.ready(&named) == "True Succeeded"

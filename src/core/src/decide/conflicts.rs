@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::failure::{Failure, FailureClass};
+use crate::failure::Failure;
 use crate::object::{Desired, ObjectKey};
 use crate::observation::{InventoryEntry, Live, LiveState, ObjectFacts};
 use crate::plan::{DeleteReason, Need, Operation, Purpose, TenantOperation};
@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 
 use super::freshness::{poll_at, retry_at};
 use super::object::{Cause, Delivery, ObjectFailure, Step, ask_dry_run, foreign};
+use super::removal::waits_to_delete;
 use super::verify::in_words;
 
 /// A deleted object that hasn't gone after this long is told as a failure.
@@ -54,7 +55,8 @@ pub(super) fn immutable<'a>(
             wait(Cause::Said(said), again)
         };
     }
-    let Some(seen) = facts.live.as_ref().filter(|seen| seen.at >= tried) else {
+    // A refusal drops what was seen before it, so this is a look that follows it.
+    let Some(seen) = &facts.live else {
         return read(delivery, object);
     };
     let live = match &seen.value {
@@ -88,14 +90,8 @@ pub(super) fn immutable<'a>(
             wait(Cause::Said(said), until)
         };
     }
-    if let Some((digest, fact)) = facts.write_failure.as_deref()
-        && digest.is_empty()
-        && fact.value.class != FailureClass::Conflict
-    {
-        let until = retry_at(fact.at, &fact.value, fact.failures);
-        if now < until {
-            return wait(Cause::Refused(&fact.value), until);
-        }
+    if let Some((failure, until)) = waits_to_delete(facts, now) {
+        return wait(Cause::Refused(failure), until);
     }
     Step::Recreate {
         delete: Operation::Tenant(TenantOperation::Delete {
@@ -120,7 +116,8 @@ pub(super) fn keep<'a>(
 ) -> Option<Step<'a>> {
     match seen {
         Some((LiveState::Present(live), ..)) if fresh => Some(Step::Settled(live)),
-        Some((LiveState::Absent, ..)) if fresh => None,
+        // What is tried next tells whether it still is.
+        Some((LiveState::Absent, ..)) => None,
         Some((LiveState::Unreadable(failure), at, failures)) => {
             let until = retry_at(at, failure, failures);
             Some(if delivery.observation.now >= until {

@@ -221,7 +221,6 @@ fn judge_dry_run<'a>(
             return write(identity, object, None, why);
         }
         DryRun::Unchanged { live } => return Step::Settled(live),
-        DryRun::Change { live, .. } if delivery.keeps(object) => return Step::Settled(live),
         DryRun::Change {
             fields,
             by,

@@ -9,7 +9,7 @@
 //! bring along (its own roles, bindings and definitions).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use stageset_api::reason::Reason;
 
@@ -33,7 +33,7 @@ pub struct Lacking {
     pub stage: StageName,
     /// Who lacks it.
     pub identity: Identity,
-    /// What, in order.
+    /// What.
     pub rights: Vec<Right>,
     /// It has no rights at all: nothing binds it.
     pub unbound: bool,
@@ -203,8 +203,6 @@ impl<'a> Review<'a> {
         if !needs.is_empty() {
             return Err(Stop::Ask(needs));
         }
-        rights.sort();
-        rights.dedup();
         Ok((!rights.is_empty()).then(|| Lacking {
             stage: stage.clone(),
             identity: identity.clone(),
@@ -419,14 +417,6 @@ impl Lacking {
         let subject = self.identity.subject();
         let name = format!("stageset-{stage_set}-{}", self.stage);
         granting(&name, subject.as_ref(), &self.rights)
-    }
-
-    /// Namespaces in which something is missing; `None` stands for the whole cluster.
-    pub fn places(&self) -> BTreeSet<Option<&str>> {
-        self.rights
-            .iter()
-            .map(|right| right.namespace.as_deref())
-            .collect()
     }
 }
 

@@ -156,15 +156,9 @@ impl<'a> Removal<'a> {
         Fate::Delete(Box::new((delete, reference)))
     }
 
-    /// A delete that failed is tried again only after its pause.
     fn after_failure(&self, facts: &'a ObjectFacts) -> Option<Fate<'a>> {
-        let (digest, fact) = facts.write_failure.as_deref()?;
-        let until = retry_at(fact.at, &fact.value, fact.failures);
-        // A conflict means that the object isn't as we saw it: look again rather than wait, unless it
-        // changes faster than we can look.
-        let hurry = fact.value.class == FailureClass::Conflict && fact.failures <= HURRIES;
-        let waits = digest.is_empty() && !hurry && self.observation.now < until;
-        waits.then_some(Fate::Blocked(Cow::Borrowed(&fact.value), until))
+        let (failure, until) = waits_to_delete(facts, self.observation.now)?;
+        Some(Fate::Blocked(Cow::Borrowed(failure), until))
     }
 
     fn read(&self, object: Reference) -> Fate<'a> {
@@ -178,6 +172,20 @@ impl<'a> Removal<'a> {
             },
         })
     }
+}
+
+/// A delete that failed is tried again only after its pause: what failed, and until when.
+pub(super) fn waits_to_delete(
+    facts: &ObjectFacts,
+    now: Timestamp,
+) -> Option<(&Failure, Timestamp)> {
+    let (digest, fact) = facts.write_failure.as_deref()?;
+    let until = retry_at(fact.at, &fact.value, fact.failures);
+    // A conflict means that the object isn't as we saw it: look again rather than wait, unless it
+    // changes faster than we can look.
+    let hurry = fact.value.class == FailureClass::Conflict && fact.failures <= HURRIES;
+    let waits = digest.is_empty() && !hurry && now < until;
+    waits.then_some((&fact.value, until))
 }
 
 /// Whether the inventories are known as they were after this was seen: another replica may have made

@@ -42,3 +42,39 @@ impl Kinds {
         self.0.retain(|target, _| keep(target));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{Failure, FailureClass};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn only_what_is_served_is_forgotten_as_served() {
+        let served = KindState::Served {
+            plural: "any".into(),
+            namespaced: true,
+        };
+        let other = KindState::OtherVersion {
+            version: "v2".into(),
+            plural: "any".into(),
+            namespaced: true,
+        };
+        let failed = KindState::Unreadable(Failure::new(FailureClass::Denied, "no"));
+        let mut kinds = Kinds::default();
+        let gvk = |kind: &str| GroupVersionKind::from_manifest("v1", kind);
+        for (kind, state) in [
+            ("Served", served),
+            ("Other", other),
+            ("Unknown", KindState::Unknown),
+            ("Failed", failed),
+        ] {
+            let fact = Fact::seen(state, Timestamp::default());
+            kinds.insert(&Target::Local, gvk(kind), fact);
+        }
+        kinds.forget_served(&Target::Local);
+        let known = |kind: &str| kinds.get(&Target::Local, &gvk(kind)).is_some();
+        assert!(!known("Served"));
+        assert!(known("Other") && known("Unknown") && known("Failed"));
+    }
+}

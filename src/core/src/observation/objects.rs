@@ -124,3 +124,88 @@ impl Objects {
         self.0.values().all(BTreeMap::is_empty)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Fact;
+    use crate::identity::{Target, Tenancy};
+    use crate::names::{Namespace, ServiceAccountName};
+    use crate::observation::Settled;
+    use crate::time::Timestamp;
+
+    fn identity(name: &str) -> Identity {
+        let namespace = Namespace::new("shop").unwrap();
+        let account = ServiceAccountName::new(name).unwrap();
+        Identity::resolve(Tenancy::Multi, &namespace, Some(&account), &Target::Local).unwrap()
+    }
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: Some("shop".into()),
+            name: name.into(),
+        }
+    }
+
+    fn refusal(class: FailureClass) -> Failure {
+        Failure::new(class, "no")
+    }
+
+    fn facts(live: LiveState, dry_run: DryRun) -> ObjectFacts {
+        let at = Timestamp::default();
+        ObjectFacts {
+            live: Some(Fact::seen(live, at)),
+            dry_run: Some(Box::new(("d".into(), Fact::seen(dry_run, at)))),
+            settled: Some(Settled {
+                digest: "d".into(),
+                uid: "u".into(),
+                entry: None,
+                since: at,
+            }),
+            ..ObjectFacts::default()
+        }
+    }
+
+    /// What is known of the object: whether it was seen, tried, and agreed.
+    fn known(objects: &Objects, account: &str, name: &str) -> [bool; 3] {
+        let facts = objects.get(&identity(account), &key(name)).unwrap();
+        [
+            facts.live.is_some(),
+            facts.dry_run.is_some(),
+            facts.settled.is_some(),
+        ]
+    }
+
+    #[test]
+    fn what_one_writes_ends_what_others_saw_of_it_but_not_that_they_may_not() {
+        let mut objects = Objects::default();
+        let transient = || FailureClass::Transient { retry_after: None };
+        for (account, live, dry_run) in [
+            ("writer", LiveState::Absent, DryRun::Create),
+            ("saw", LiveState::Absent, DryRun::Create),
+            (
+                "failed",
+                LiveState::Unreadable(refusal(transient())),
+                DryRun::Refused(refusal(transient())),
+            ),
+            (
+                "denied",
+                LiveState::Unreadable(refusal(FailureClass::Denied)),
+                DryRun::Refused(refusal(FailureClass::Denied)),
+            ),
+        ] {
+            for name in ["written", "other"] {
+                *objects.entry(&identity(account), &key(name)) =
+                    facts(live.clone(), dry_run.clone());
+            }
+        }
+        objects.written(&identity("writer"), &key("written"));
+        assert_eq!(known(&objects, "writer", "written"), [true; 3]);
+        assert_eq!(known(&objects, "saw", "written"), [false; 3]);
+        assert_eq!(known(&objects, "failed", "written"), [false; 3]);
+        assert_eq!(known(&objects, "denied", "written"), [true, true, false]);
+        assert_eq!(known(&objects, "saw", "other"), [true; 3]);
+    }
+}

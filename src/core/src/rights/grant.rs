@@ -36,8 +36,8 @@ pub struct Grant {
     lines: Vec<Line>,
 }
 
-/// What would have to be granted, a Role for each namespace and a ClusterRole for the rest; in order,
-/// and the same for the same rights whatever their order.
+/// What would have to be granted for these objects, a Role for each namespace and a ClusterRole for the
+/// rest; in order, and the same for the same rights whatever their order.
 pub fn granting(name: &str, subject: Option<&Subject>, rights: &[Right]) -> Vec<Grant> {
     type Objects = BTreeMap<(String, String), BTreeMap<String, BTreeSet<Verb>>>;
     let mut places: BTreeMap<Option<String>, Objects> = BTreeMap::new();
@@ -65,7 +65,7 @@ pub fn granting(name: &str, subject: Option<&Subject>, rights: &[Right]) -> Vec<
                     group: group.clone(),
                     resource: resource.clone(),
                     verbs,
-                    names: names.into_iter().filter(|name| !name.is_empty()).collect(),
+                    names,
                 }));
             }
             let mut grant = Grant {
@@ -109,9 +109,7 @@ impl Line {
         if self.names.len() > NAMED {
             names.push(&more);
         }
-        if !names.is_empty() {
-            let _ = write!(text, " ({})", names.join(", "));
-        }
+        let _ = write!(text, " ({})", names.join(", "));
         text
     }
 }
@@ -142,9 +140,7 @@ impl fmt::Display for Grant {
                 .collect();
             writeln!(f, "  - apiGroups: [{}]", quoted(&line.group))?;
             writeln!(f, "    resources: [{}]", quoted(&line.resource))?;
-            if !line.names.is_empty() {
-                writeln!(f, "    resourceNames: [{}]", list(&line.names))?;
-            }
+            writeln!(f, "    resourceNames: [{}]", list(&line.names))?;
             writeln!(f, "    verbs: [{}]", list(&verbs))?;
         }
         let Some(subject) = &self.subject else {

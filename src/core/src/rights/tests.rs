@@ -78,6 +78,8 @@ fn what_cannot_be_read_is_incomplete() {
         json!(null),
         json!({}),
         json!({ "incomplete": true, "resourceRules": [] }),
+        json!({ "incomplete": false }),
+        json!({ "incomplete": false, "resourceRules": "all" }),
     ] {
         assert!(!Rules::read(&json!({ "status": status })).complete);
     }
@@ -150,4 +152,28 @@ fn one_grant_never_replaces_another() {
         name("namespaces", None, "deployer"),
         name("namespaces", None, "other")
     );
+}
+
+#[test]
+fn in_short_three_objects_are_named_and_the_others_counted() {
+    for (count, said) in [
+        (1, "get secrets (a)"),
+        (3, "get secrets (a, b, c)"),
+        (4, "get secrets (a, b, c, and 1 more)"),
+        (6, "get secrets (a, b, c, and 3 more)"),
+    ] {
+        let names = ["a", "b", "c", "d", "e", "f"].into_iter().take(count);
+        let rights: Vec<Right> = names
+            .map(|name| right(Verb::Get, "secrets", name, None))
+            .collect();
+        let grants = granting("web", None, &rights);
+        assert_eq!(
+            grants[0].in_short(),
+            format!("in the whole cluster: {said}")
+        );
+        let yaml = grants[0].to_string();
+        assert!(!yaml.contains("Binding"), "there is nobody to bind: {yaml}");
+        let named = yaml.lines().find(|line| line.contains("resourceNames"));
+        assert_eq!(named.map(|line| line.matches('"').count()), Some(2 * count));
+    }
 }

@@ -25,7 +25,7 @@ use stageset_core::observation::{
     Artifact, BuildOverlay, Config, DependencyState, Facts, KubeconfigState, Ledger, Observation,
     ReconcileStage, SourceState, StageInventory, StageSet, Status, VariableState,
 };
-use stageset_core::plan::{Next, Plan};
+use stageset_core::plan::{Need, Next, Plan};
 use stageset_core::reconcile;
 use stageset_core::spec::{Problem, Spec, Stage};
 use stageset_core::time::Timestamp;
@@ -92,6 +92,8 @@ pub struct World {
     pub denied: BTreeSet<(String, String, String)>,
     /// Whether the server answers reviews of rights; without, only dry runs tell.
     pub reviews: bool,
+    /// Only what is allowed of Deployments can be listed; the rest is answered one by one.
+    pub unlisted: bool,
     /// (user, resource, namespace) that access reviews allow.
     pub readable: BTreeSet<(String, String, String)>,
     /// How long a kind takes to become ready.
@@ -143,6 +145,7 @@ impl World {
             ("apps", "Deployment", "deployments", true),
             ("apps", "StatefulSet", "statefulsets", true),
             ("", "PersistentVolumeClaim", "persistentvolumeclaims", true),
+            ("", "PersistentVolume", "persistentvolumes", false),
             ("batch", "Job", "jobs", true),
             ("networking.k8s.io", "Ingress", "ingresses", true),
             ("rbac.authorization.k8s.io", "Role", "roles", true),
@@ -195,6 +198,7 @@ impl World {
             down: BTreeSet::new(),
             denied: BTreeSet::new(),
             reviews: false,
+            unlisted: false,
             readable: BTreeSet::new(),
             slow: BTreeMap::new(),
             sticky: BTreeSet::new(),
@@ -265,6 +269,11 @@ impl World {
             },
             facts: self.facts.clone(),
         }
+    }
+
+    /// Has a fact, as a decision that asks for it would.
+    pub fn ask(&mut self, need: &Need) {
+        self.gather(need);
     }
 
     /// One decision, carried out.

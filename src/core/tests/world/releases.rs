@@ -42,7 +42,7 @@ pub fn manifest(text: &str) -> Rendered {
     if kind == "CustomResourceDefinition" {
         body["spec"] = json!({
             "group": "example.org", "names": {"kind": "Widget", "plural": "widgets"},
-            "scope": "Namespaced",
+            "scope": "Namespaced", "content": content,
         });
     }
     if let Some(namespace) = namespace {

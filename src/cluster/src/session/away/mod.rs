@@ -7,7 +7,7 @@
 //! Each says what it would put away, as JSON, and forgets it once that is packed.
 
 mod builds;
-mod objects;
+pub(super) mod objects;
 mod sources;
 
 use std::collections::BTreeSet;

@@ -213,23 +213,23 @@ fn facts_from(value: &Value) -> Option<ObjectFacts> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::session) mod tests {
     use std::collections::BTreeSet;
 
     use stageset_core::failure::{Failure, FailureClass};
     use stageset_core::identity::{Target, Tenancy};
     use stageset_core::names::{Namespace, ServiceAccountName};
-    use stageset_core::observation::Correction;
+    use stageset_core::observation::{Correction, DryRun};
 
     use super::*;
 
-    pub(crate) fn identity(account: &str) -> Identity {
+    pub(in crate::session) fn identity(account: &str) -> Identity {
         let namespace = Namespace::new("payments").unwrap();
         let account = ServiceAccountName::new(account).unwrap();
         Identity::resolve(Tenancy::Multi, &namespace, Some(&account), &Target::Local).unwrap()
     }
 
-    pub(crate) fn key(name: &str) -> ObjectKey {
+    pub(in crate::session) fn key(name: &str) -> ObjectKey {
         ObjectKey {
             name: name.into(),
             kind: "Deployment".into(),
@@ -348,6 +348,23 @@ pub(super) mod tests {
                 with(&|facts| {
                     let failed = Fact::seen(failure(), at);
                     facts.write_failure = Some(Box::new(("d".into(), failed)));
+                }),
+                false,
+            ),
+            (
+                "drifted",
+                with(&|facts| {
+                    let settled = facts.settled.as_mut();
+                    settled.expect("it has").entry = Some("fedcba9876543210".into());
+                }),
+                true,
+            ),
+            ("disowned", with(&|facts| live(facts).entry = None), true),
+            (
+                "tried",
+                with(&|facts| {
+                    let tried = Fact::seen(DryRun::Create, at);
+                    facts.dry_run = Some(Box::new(("d".into(), tried)));
                 }),
                 false,
             ),
