@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
-use stageset_core::failure::FailureClass;
+use stageset_core::failure::{Fact, FailureClass};
 use stageset_core::identity::{Identity, Target, Tenancy};
 use stageset_core::names::{Namespace, ServiceAccountName};
-use stageset_core::observation::{Correction, ObjectFacts};
+use stageset_core::observation::{Correction, LiveState, ObjectFacts};
 use stageset_core::plan::Need;
 use stageset_core::spec::{ConflictAnswer, ConflictPolicy, ConflictRule};
 
@@ -137,6 +137,39 @@ fn keep_existing_creates_what_is_absent_and_never_changes_what_is_there() {
             world.object("ConfigMap", "settings").is_some(),
             "crashes: {crashes}"
         );
+    }
+}
+
+/// Whatever is known of it besides: a dry run that found it is enough not to write it.
+#[test]
+fn what_is_to_be_kept_is_not_written_where_only_the_dry_run_found_it() {
+    for (answer, writes) in [
+        (ConflictAnswer::Fail, true),
+        (ConflictAnswer::KeepExisting, false),
+    ] {
+        let mut world = shop();
+        world.settle(MINUTE);
+        world.publish(
+            "config",
+            "r2",
+            &["ConfigMap/settings=2", "Deployment/cache=1"],
+        );
+        let would_write = |world: &World| {
+            let plan = stageset_core::reconcile(&world.observation());
+            let mut operations = plan.steps.into_iter().flatten();
+            operations.any(|operation| {
+                operation
+                    .to_string()
+                    .contains("ConfigMap payments/settings")
+            })
+        };
+        while !would_write(&world) {
+            let _ = world.turn();
+        }
+        world.edit_spec(|spec| spec.stages[0].conflicts = rule("ConfigMap", answer, false));
+        let now = world.now;
+        known(&mut world, "ConfigMap", "settings").live = Some(Fact::seen(LiveState::Absent, now));
+        assert_eq!(would_write(&world), writes, "{answer:?}");
     }
 }
 

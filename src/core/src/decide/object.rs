@@ -221,6 +221,8 @@ fn judge_dry_run<'a>(
             return write(identity, object, None, why);
         }
         DryRun::Unchanged { live } => return Step::Settled(live),
+        // Absent when it was looked at, there when it was tried: whoever holds both is told nothing else.
+        DryRun::Change { live, .. } if delivery.keeps(object) => return Step::Settled(live),
         DryRun::Change {
             fields,
             by,
