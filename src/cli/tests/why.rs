@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::json;
 use stageset_cluster::{Connection, StageSetKey};
+use stageset_core::Lacking;
+use stageset_core::identity::{Identity, Target, Tenancy};
+use stageset_core::names::{Namespace, ServiceAccountName, StageName};
 use stageset_render::{Tree, pack};
 use stageset_sim::{SimulatedCluster, User};
 use stagesetctl::why::{Answer, Condition, answer, text};
@@ -269,6 +272,17 @@ fn only_what_is_ready_and_lacks_nothing_is_ready() {
     for other in [Some("False"), Some("Unknown"), None] {
         assert!(!answer(other).is_ready(), "{other:?}");
     }
+    let namespace = Namespace::new("shop").unwrap();
+    let account = ServiceAccountName::new("deployer").unwrap();
+    let identity = Identity::resolve(Tenancy::Multi, &namespace, Some(&account), &Target::Local);
+    let mut delivered_before = answer(Some("True"));
+    delivered_before.lacking.push(Lacking {
+        stage: StageName::new("only").unwrap(),
+        identity: identity.unwrap(),
+        rights: Vec::new(),
+        unbound: false,
+    });
+    assert!(!delivered_before.is_ready(), "it would be denied now");
 }
 
 fn of_example(name: &str) -> (Option<i32>, String) {

@@ -336,6 +336,11 @@ fn corrections_of_other_fields_and_those_of_long_ago_are_no_fight() {
             known(&mut world, "ConfigMap", "settings").corrected(Correction { at, fields });
         }
         world.now = at.plus(Duration::from_secs(ago));
+        if ago > 3600 {
+            let fields = vec![field.to_owned()];
+            let at = world.now;
+            known(&mut world, "ConfigMap", "settings").corrected(Correction { at, fields });
+        }
         fight(&mut world, 1);
         let said = world.message().contains("left as it is");
         assert_eq!(said, fights, "{field}, {ago} s ago: {}", world.message());
