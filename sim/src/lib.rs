@@ -40,6 +40,7 @@ mod discovery;
 mod door;
 mod events;
 mod garbage;
+mod history;
 mod impersonation;
 mod interceptor;
 mod kinds;
@@ -69,6 +70,9 @@ pub use audit::AuditRecord;
 pub use clock::Timing;
 pub use cluster::{HelperError, SimulatedCluster};
 pub use door::{Door, SimBody};
+pub use history::{
+    Exchange, FileError, History, OwnChange, Recording, Step, VERSION as HISTORY_VERSION, What,
+};
 pub use interceptor::{Interceptor, Verdict};
 pub use request::{Reply, Request, Response, SubscriptionId, User};
 pub use server::Server;

@@ -18,7 +18,7 @@ use stageset_cluster::artifacts::ArtifactSource;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::object::ObjectKey;
 use stageset_render::{Tree, pack};
-use stageset_sim::{HelperError, SimulatedCluster};
+use stageset_sim::{HelperError, Recording, SimulatedCluster};
 
 use crate::event::{Event, Offer, Standing, Way, Workload};
 use crate::scene::Scene as _;
@@ -79,11 +79,16 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(setup: &Setup, seed: u64) -> Result<Self, HelperError> {
+    /// What both clusters live through is written to the recording, if there is one.
+    pub(super) fn new(
+        setup: &Setup,
+        seed: u64,
+        recording: Option<&Recording>,
+    ) -> Result<Self, HelperError> {
         let mut world = Self {
             table: Table::of(setup),
             variant: Variant::default(),
-            cluster: prototype::home(seed)?,
+            cluster: prototype::home(seed, recording)?,
             artifacts: Artifacts::default(),
             offers: BTreeMap::new(),
             revisions: BTreeMap::new(),
@@ -100,7 +105,7 @@ impl World {
             setup: setup.clone(),
         };
         if setup.has(Feature::Remote) {
-            world.remote = Some(prototype::abroad(seed ^ 0xab)?);
+            world.remote = Some(prototype::abroad(seed ^ 0xab, recording)?);
             world.way(Way::Present)?;
         }
         for account in setup.account_names() {
