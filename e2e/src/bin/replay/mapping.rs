@@ -146,6 +146,23 @@ impl Mapping {
         }
     }
 
+    /// Replaces uids in names of fields: managed fields name members of lists by them.
+    pub(crate) fn rename_fields(&self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                let renamed = std::mem::take(fields).into_iter();
+                *fields = renamed
+                    .map(|(key, mut value)| {
+                        self.rename_fields(&mut value);
+                        (self.text(&key), value)
+                    })
+                    .collect();
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.rename_fields(item)),
+            _ => {}
+        }
+    }
+
     /// A text with every uid that is known replaced.
     fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
@@ -205,6 +222,14 @@ mod tests {
             json!([{ "op": "test", "path": "/metadata/resourceVersion", "value": "7" }]);
         mapping.replace(&mut patch);
         assert_eq!(patch[0]["value"], "70");
+    }
+
+    #[test]
+    fn uids_in_names_of_fields_are_replaced_and_those_in_values_are_left_to_the_comparison() {
+        let mut owned = json!({ format!("k:{{\"uid\":\"{OURS}\"}}"): { "uid": OURS } });
+        learnt().rename_fields(&mut owned);
+        let wanted = json!({ format!("k:{{\"uid\":\"{THEIRS}\"}}"): { "uid": OURS } });
+        assert_eq!(owned, wanted);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use stageset_e2e::answers::normal::normalise;
 use stageset_sim::{Exchange, History, OwnChange, What};
 
 use crate::change::Relived;
-use crate::excluded::{Excluded, order_managed_fields};
+use crate::excluded::{Excluded, equalise};
 use crate::report::Report;
 use crate::server::Real;
 use crate::settle::Slow;
@@ -105,9 +105,10 @@ impl Cluster {
 
     fn compare(&mut self, simulated: &Answer, real: &Answer) -> Vec<Difference> {
         let (mut simulated, mut real) = (simulated.clone(), real.clone());
+        self.real.mapping.rename_fields(&mut simulated.body);
         for answer in [&mut simulated, &mut real] {
             normalise(answer);
-            order_managed_fields(answer);
+            equalise(answer);
         }
         self.real.comparison.compare(&real, &simulated)
     }
