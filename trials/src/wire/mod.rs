@@ -188,6 +188,9 @@ async fn acts(schedule: &Schedule, manner: &Manner<'_>) -> Result<Outcome, Viola
     let ended = director.acts(schedule).await;
     manager.abort();
     let mut stage = director.stage();
+    if manner.recording.is_some() {
+        stage.world.look_around();
+    }
     let violation = stage.violation.take().or_else(|| ended.err());
     let log = std::mem::take(&mut stage.log);
     let mut pictures: Vec<String> = log.iter().map(ToString::to_string).collect();

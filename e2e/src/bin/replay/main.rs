@@ -39,7 +39,10 @@ async fn main() -> Result<ExitCode> {
     for file in &files {
         let history = run::read(file)?;
         let mut report = Report::new(&history.of);
-        run::run(&history, &mut report).await?;
+        if let Err(error) = run::run(&history, &mut report).await {
+            println!("{} breaks off: {error:#}", history.of);
+            good = false;
+        }
         good &= report.finish();
         sum.absorb(report);
     }
