@@ -12,7 +12,8 @@
 //! `verbs` what happens, `managed` who owns which field (server-side apply), `patch` the other
 //! patch formats, `admission` defaults and validation, `crd` custom resources, `store` and `watch`
 //! what is kept and told. `namespaces`, `garbage`, `rbac::aggregation` and `workloads` are the
-//! cluster's own controllers; `reactions` wakes them and `clock` lets them wait.
+//! cluster's own controllers; `reactions` wakes them and `clock` lets them wait. `history` writes down
+//! what a cluster lives through.
 
 //!
 //! # What is not modelled

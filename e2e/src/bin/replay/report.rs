@@ -41,7 +41,7 @@ impl Report {
     /// An answer to a request.
     pub(crate) fn answer(
         &mut self,
-        number: usize,
+        line: usize,
         who: &str,
         what: &str,
         real: u16,
@@ -54,22 +54,22 @@ impl Report {
             Some(excluded) if !differences.is_empty() => {
                 *self.excluded.entry(excluded).or_default() += 1;
             }
-            _ => self.diverge(number, &format!("{what} ({who})"), differences),
+            _ => self.diverge(line, &format!("{what} ({who})"), differences),
         }
     }
 
     /// What a change of the simulated cluster came to on the real one.
-    pub(crate) fn change(&mut self, number: usize, path: &str, differences: &[Difference]) {
+    pub(crate) fn change(&mut self, line: usize, path: &str, differences: &[Difference]) {
         self.changes += 1;
-        self.diverge(number, &format!("change of {path}"), differences);
+        self.diverge(line, &format!("change of {path}"), differences);
     }
 
-    fn diverge(&mut self, number: usize, what: &str, differences: &[Difference]) {
+    fn diverge(&mut self, line: usize, what: &str, differences: &[Difference]) {
         if differences.is_empty() {
             return;
         }
         self.divergences += 1;
-        println!("{}, step {number}: {what}", self.of);
+        println!("{}, line {line}: {what}", self.of);
         for difference in differences.iter().take(FIELDS) {
             println!("    {}", difference.path);
             println!("      real      {}", short(difference.real.as_ref()));

@@ -18,7 +18,8 @@ use crate::settle::Slow;
 /// Replays a history and tells the report what differed.
 pub(crate) async fn run(history: &History, report: &mut Report) -> Result<()> {
     let mut clusters: BTreeMap<&str, Cluster> = BTreeMap::new();
-    for (number, step) in history.steps.iter().enumerate() {
+    // The first line of the file is its head.
+    for (line, step) in (2..).zip(&history.steps) {
         if !clusters.contains_key(step.cluster.as_str()) {
             clusters.insert(&step.cluster, Cluster::start()?);
         }
@@ -26,10 +27,10 @@ pub(crate) async fn run(history: &History, report: &mut Report) -> Result<()> {
             .get_mut(step.cluster.as_str())
             .context("it was just started")?;
         let relived = match &step.what {
-            What::Request(exchange) => cluster.ask(number, exchange, report).await,
-            What::Change(change) => cluster.change(number, change, report).await,
+            What::Request(exchange) => cluster.ask(line, exchange, report).await,
+            What::Change(change) => cluster.change(line, change, report).await,
         };
-        relived.with_context(|| format!("step {number} of {} ({})", history.of, step.cluster))?;
+        relived.with_context(|| format!("line {line} of {} ({})", history.of, step.cluster))?;
     }
     Ok(())
 }
@@ -48,7 +49,7 @@ impl Cluster {
         })
     }
 
-    async fn ask(&mut self, number: usize, exchange: &Exchange, report: &mut Report) -> Result<()> {
+    async fn ask(&mut self, line: usize, exchange: &Exchange, report: &mut Report) -> Result<()> {
         let Some((code, body)) = &exchange.answer else {
             report.watch();
             return Ok(());
@@ -68,19 +69,14 @@ impl Cluster {
         let who = who(exchange);
         let differences = self.compare(&simulated, &real);
         let excluded = self.excluded(exchange.uri.path());
-        report.answer(number, &who, &what, real.code, &differences, excluded);
+        report.answer(line, &who, &what, real.code, &differences, excluded);
         if writes && (200..300).contains(&real.code) {
             self.settle(exchange, &real).await?;
         }
         Ok(())
     }
 
-    async fn change(
-        &mut self,
-        number: usize,
-        change: &OwnChange,
-        report: &mut Report,
-    ) -> Result<()> {
+    async fn change(&mut self, line: usize, change: &OwnChange, report: &mut Report) -> Result<()> {
         let definition = match Slow::of(&change.path) {
             Some(Slow::Definition(name)) => Some(name),
             _ => None,
@@ -99,7 +95,7 @@ impl Cluster {
             }
             _ => Vec::new(),
         };
-        report.change(number, &change.path, &differences);
+        report.change(line, &change.path, &differences);
         Ok(())
     }
 
