@@ -1,7 +1,5 @@
 //! A cluster's history, as it is recorded.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use serde_json::{Value, json};
 use stageset_sim::{Exchange, OwnChange, Recording, What};
 
