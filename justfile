@@ -144,7 +144,8 @@ sim-real seeds="1..11": (tools "etcd" "kubernetes")
     folder="$(mktemp --directory)"
     trap 'rm -rf "$folder"' EXIT
     target/debug/stageset-trials record {{ seeds }} --into "$folder"
-    find "$folder" -name '*.history' | sort --version-sort | xargs target/debug/replay
+    mapfile -t histories < <(find "$folder" -name '*.history' | sort --version-sort)
+    target/debug/replay "${histories[@]}"
 
 # Run a saved failure again, step by step (docs/trials.md).
 [group('trials')]

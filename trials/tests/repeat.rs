@@ -55,21 +55,15 @@ fn a_run_at_level_wire_doesnt_depend_on_those_before_it() {
 }
 
 #[cfg(feature = "wire")]
-fn recorded(folder: &std::path::Path, hint: &str) -> Vec<(String, Vec<u8>)> {
+fn recorded(folder: &std::path::Path, hint: &str) -> Vec<u8> {
     let output = Command::new(env!("CARGO_BIN_EXE_stageset-trials"))
-        .args(["record", "1..4", "--into"])
+        .args(["record", "6..7", "--into"])
         .arg(folder)
         .env("TRIALS_HINT", hint)
         .output()
         .expect("the binary of this package starts");
     assert!(output.status.success(), "{output:?}");
-    let files = [1, 2, 3].map(|seed| format!("wire-{seed}.history"));
-    files
-        .map(|name| {
-            let bytes = std::fs::read(folder.join(&name)).expect("a file for each seed");
-            (name, bytes)
-        })
-        .to_vec()
+    std::fs::read(folder.join("wire-6.history")).expect("a file for each seed")
 }
 
 #[cfg(feature = "wire")]
@@ -79,10 +73,8 @@ fn two_processes_record_the_same_history() {
     let (first, second) = (folder.join("a"), folder.join("b"));
     let (first, second) = (recorded(&first, "a"), recorded(&second, "bb"));
     std::fs::remove_dir_all(&folder).expect("the folder of this test goes");
-    for ((name, one), (_, other)) in first.iter().zip(&second) {
-        assert!(one.len() > 100_000, "{name} holds a run");
-        assert!(one == other, "{name} differs between two processes");
-    }
+    assert!(first.len() > 100_000, "it holds a run");
+    assert!(first == second, "it differs between two processes");
 }
 
 /// A recording shows the run that there is without one, and leaves nothing out: each revision of the
@@ -94,7 +86,7 @@ fn a_recording_changes_nothing_and_tells_of_every_write() {
     use stageset_trials::schedule::{Level, Schedule};
     use stageset_trials::{sweep, wire};
 
-    for seed in [4, 5] {
+    for seed in [6, 25] {
         let lines = |outcome: &stageset_trials::Outcome| {
             let log = outcome.log.iter();
             log.map(ToString::to_string).collect::<Vec<_>>()
