@@ -112,7 +112,7 @@ impl World {
         }
         for account in setup.account_names() {
             world.account(account)?;
-            world.put_there(&json!({
+            let binding = json!({
                 "apiVersion": RBAC, "kind": "ClusterRoleBinding", "metadata": { "name": account },
                 "roleRef": {
                     "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": account,
@@ -120,7 +120,12 @@ impl World {
                 "subjects": [{
                     "kind": "ServiceAccount", "name": account, "namespace": NAMESPACE,
                 }],
-            }))?;
+            });
+            world.put_there(&binding)?;
+            if setup.has(Feature::Remote) {
+                // Variables are read at home, wherever the objects go.
+                world.put(&binding)?;
+            }
         }
         world.rights()?;
         world.put_there(&json!({
