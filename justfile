@@ -140,6 +140,18 @@ render-record *names: (tools "kustomize")
 sim level="core" seeds="10000" *args:
     cargo run --profile trials --package stageset-trials -- run {{ level }} {{ seeds }} {{ args }}
 
+# Let real API servers live through what the simulated ones of runs at level wire did, and compare every answer (seeds: N or FIRST..END).
+[group('trials')]
+sim-real seeds="1..11": (tools "etcd" "kubernetes")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --package stageset-trials --package stageset-e2e --features stageset-e2e/conformance --bin stageset-trials --bin replay
+    folder="$(mktemp --directory)"
+    trap 'rm -rf "$folder"' EXIT
+    target/debug/stageset-trials record {{ seeds }} --into "$folder"
+    mapfile -t histories < <(find "$folder" -name '*.history' | sort --version-sort)
+    target/debug/replay "${histories[@]}"
+
 # Run a saved failure again, step by step (docs/trials.md).
 [group('trials')]
 replay file *args:

@@ -20,6 +20,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::ControlPlane;
+use crate::pki::Pair;
 
 /// What the client calls itself; without `fieldManager` a write is managed by what comes before
 /// the slash.
@@ -98,7 +99,9 @@ impl Api {
     /// # Errors
     /// When the certificate can't be read.
     pub fn new(plane: &ControlPlane) -> Result<Self> {
-        Self::with(plane, true)
+        let pki = plane.folder().join("pki");
+        let (cert, key) = (pki.join("e2e-admin.crt"), pki.join("e2e-admin.key"));
+        Self::with(plane, Some((&cert, &key)))
     }
 
     /// A client that shows no certificate; its requests bear a token.
@@ -106,12 +109,19 @@ impl Api {
     /// # Errors
     /// When the authority's certificate can't be read.
     pub fn without_certificate(plane: &ControlPlane) -> Result<Self> {
-        Self::with(plane, false)
+        Self::with(plane, None)
     }
 
-    fn with(plane: &ControlPlane, certificate: bool) -> Result<Self> {
-        let pki = plane.folder().join("pki");
-        let config = tls(&pki, certificate)?;
+    /// A client with a certificate of its own.
+    ///
+    /// # Errors
+    /// When the certificate can't be read.
+    pub fn with_certificate(plane: &ControlPlane, pair: &Pair) -> Result<Self> {
+        Self::with(plane, Some((&pair.cert_file, &pair.key_file)))
+    }
+
+    fn with(plane: &ControlPlane, certificate: Option<(&Path, &Path)>) -> Result<Self> {
+        let config = tls(&plane.folder().join("pki"), certificate)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         // Or every request with a body waits 40 ms for an acknowledgement.
@@ -133,6 +143,19 @@ impl Api {
     /// Sends one request and returns the answer's status and body.
     pub async fn send(&self, call: &Call) -> Result<(u16, Bytes)> {
         let answer = self.http.request(self.request(call)?).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Sends a request as it is: all that is added is where the server is.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn forward(&self, request: Request<Bytes>) -> Result<(u16, Bytes)> {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = format!("{}{}", self.url, parts.uri).parse()?;
+        let request = Request::from_parts(parts, Full::new(body));
+        let answer = self.http.request(request).await?;
         let status = answer.status().as_u16();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
     }
@@ -236,19 +259,19 @@ impl Api {
     }
 }
 
-fn tls(pki: &Path, certificate: bool) -> Result<ClientConfig> {
+fn tls(pki: &Path, certificate: Option<(&Path, &Path)>) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(pki.join("ca.crt"))?)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
-    if !certificate {
+    let Some((cert, key)) = certificate else {
         return Ok(config.with_no_client_auth());
-    }
-    let cert = CertificateDer::from_pem_file(pki.join("e2e-admin.crt"))?;
-    let key = PrivateKeyDer::from_pem_file(pki.join("e2e-admin.key"))?;
+    };
+    let cert = CertificateDer::from_pem_file(cert)?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
     config
         .with_client_auth_cert(vec![cert], key)
-        .context("the administrator's certificate")
+        .context("the client's certificate")
 }

@@ -8,6 +8,8 @@
 //!
 //! The programs are built from their Go modules by `e2e/tools/build`; [`tools`] finds them.
 
+#[cfg(feature = "conformance")]
+pub mod answers;
 pub mod audit;
 pub mod chart;
 #[cfg(feature = "client")]

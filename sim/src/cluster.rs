@@ -407,7 +407,8 @@ impl SimulatedCluster {
     }
 }
 
-fn collection(resource: &Resource, namespace: &str) -> String {
+/// The path of a collection.
+pub(crate) fn collection(resource: &Resource, namespace: &str) -> String {
     let root = if resource.group.is_empty() {
         format!("/api/{}", resource.version)
     } else {

@@ -12,7 +12,8 @@
 //! `verbs` what happens, `managed` who owns which field (server-side apply), `patch` the other
 //! patch formats, `admission` defaults and validation, `crd` custom resources, `store` and `watch`
 //! what is kept and told. `namespaces`, `garbage`, `rbac::aggregation` and `workloads` are the
-//! cluster's own controllers; `reactions` wakes them and `clock` lets them wait.
+//! cluster's own controllers; `reactions` wakes them and `clock` lets them wait. `history` writes down
+//! what a cluster lives through.
 
 //!
 //! # What is not modelled
@@ -40,6 +41,7 @@ mod discovery;
 mod door;
 mod events;
 mod garbage;
+mod history;
 mod impersonation;
 mod interceptor;
 mod kinds;
@@ -69,6 +71,9 @@ pub use audit::AuditRecord;
 pub use clock::Timing;
 pub use cluster::{HelperError, SimulatedCluster};
 pub use door::{Door, SimBody};
+pub use history::{
+    Exchange, FileError, History, OwnChange, Recording, Step, VERSION as HISTORY_VERSION, What,
+};
 pub use interceptor::{Interceptor, Verdict};
 pub use request::{Reply, Request, Response, SubscriptionId, User};
 pub use server::Server;

@@ -13,6 +13,7 @@ use crate::{
     admission::{typed::Decoded, webhooks::WebhookHandler},
     audit::AuditRecord,
     clock::{Agenda, Ids, Job, Timing},
+    history::{OwnChange, Recorder},
     impersonation,
     interceptor::{Interceptor, Verdict},
     kinds::{Registry, Resource, StoreKey},
@@ -46,6 +47,7 @@ pub struct Server {
     /// Objects (by uid) that are stored without what they are always read with: the next update
     /// writes, even if it changes nothing.
     pub(crate) unsettled: BTreeSet<String>,
+    pub(crate) recorder: Option<Recorder>,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
     observer: Option<Observer>,
@@ -79,6 +81,7 @@ impl Server {
             impersonations: impersonation::Memory::default(),
             webhooks: BTreeMap::new(),
             unsettled: BTreeSet::new(),
+            recorder: None,
             policy: None,
             audit: Vec::new(),
             observer: None,
@@ -89,7 +92,8 @@ impl Server {
     }
 
     /// Another cluster that stands as this one does, with other uids and generated names from here on.
-    /// Nobody is connected to it, and it has no webhook handlers, no interceptor and no audit trail yet.
+    /// Nobody is connected to it, and it has no webhook handlers, no interceptor, no
+    /// recorder and no audit trail yet.
     #[must_use]
     pub fn fork(&self, seed: u64) -> Self {
         Self {
@@ -106,6 +110,7 @@ impl Server {
             impersonations: impersonation::Memory::default(),
             webhooks: BTreeMap::new(),
             unsettled: self.unsettled.clone(),
+            recorder: None,
             policy: self.policy.clone(),
             audit: Vec::new(),
             observer: None,
@@ -155,10 +160,16 @@ impl Server {
                 .to_owned(),
             apply: verbs::is_apply(request),
         };
+        // What changes while it is away was asked for.
+        let recorder = self.recorder.take();
         let reply = match self.dispatch(request, info) {
             Ok(reply) => reply,
             Err(error) => Reply::Response(error_response(&error)),
         };
+        if let Some(recorder) = &recorder {
+            recorder.exchange(self.now, request, &reply);
+        }
+        self.recorder = recorder;
         if let Reply::Response(response) = &reply {
             record.code = response.status.as_u16();
             if !response.status.is_success()
@@ -268,6 +279,9 @@ impl Server {
     fn committed(&mut self, table: &StoreKey, change: &Change) {
         if table.group == "rbac.authorization.k8s.io" {
             self.policy = None;
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.change(self.now, OwnChange::of(&self.registry, table, change));
         }
         self.publish(table, change);
         crate::reactions::after(self, table, change);

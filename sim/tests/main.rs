@@ -6,6 +6,7 @@ mod client;
 mod crud;
 mod custom;
 mod fork;
+mod history;
 #[cfg(feature = "serve")]
 mod kubectl;
 mod lifecycle;

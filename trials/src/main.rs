@@ -83,6 +83,16 @@ enum Command {
         /// The seed.
         seed: u64,
     },
+    /// Writes down what API servers are asked in runs at level wire, and what they answer; `just
+    /// sim-real` replays that on a real one.
+    Record {
+        /// How many seeds, or `FIRST..END`.
+        #[arg(value_parser = seeds)]
+        seeds: (u64, u64),
+        /// The folder for `wire-SEED.history`.
+        #[arg(long, default_value = "target/trials")]
+        into: PathBuf,
+    },
 }
 
 fn level(text: &str) -> Result<Level, String> {
@@ -151,7 +161,33 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
+        Command::Record { seeds, into } => record(seeds, &into),
     }
+}
+
+/// What breaks a promise isn't worth a replay.
+fn record((first, count): (u64, u64), folder: &Path) -> ExitCode {
+    for seed in (first..).take(usize::try_from(count).unwrap_or(usize::MAX)) {
+        let (outcome, history) = wire::record(seed);
+        if let Some(violation) = outcome.violation {
+            eprintln!("seed {seed} breaks {violation}");
+            return ExitCode::FAILURE;
+        }
+        let file = folder.join(format!("wire-{seed}.history"));
+        let written =
+            std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, &history));
+        if let Err(error) = written {
+            eprintln!("{}: {error}", file.display());
+            return ExitCode::from(2);
+        }
+        println!(
+            "{}: {} requests, {} events",
+            file.display(),
+            outcome.requests,
+            outcome.events
+        );
+    }
+    ExitCode::SUCCESS
 }
 
 /// The first 12 hex digits of a commit as a seed: another one for each commit, always the same.

@@ -28,7 +28,7 @@ const AUDIT_POLICY: &str = r#"{
 }"#;
 
 /// Starts both and waits until the API server says that it is ready.
-pub(super) fn start(folder: Folder, authority: &Authority) -> Result<ControlPlane> {
+pub(super) fn start(folder: Folder, authority: Authority) -> Result<ControlPlane> {
     let dir = folder.path.clone();
     let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
     let etcd = start_etcd(&folder, &etcd_url)?;
@@ -96,6 +96,7 @@ pub(super) fn start(folder: Folder, authority: &Authority) -> Result<ControlPlan
         processes: vec![etcd, api],
         admin,
         server,
+        authority,
         folder,
     };
     eventually("kube-apiserver to be ready", READY, || {

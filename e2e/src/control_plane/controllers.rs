@@ -7,13 +7,12 @@ use anyhow::Result;
 
 use super::{ControlPlane, READY};
 use crate::deadline::{Seen, eventually};
-use crate::pki::Authority;
 use crate::process::Process;
 use crate::tools;
 
 /// Starts the controller-manager and waits until it makes `ServiceAccount`s.
-pub(super) fn start_manager(plane: &mut ControlPlane, authority: &Authority) -> Result<()> {
-    let kubeconfig = plane.credentials(authority, "system:kube-controller-manager", None)?;
+pub(super) fn start_manager(plane: &mut ControlPlane) -> Result<()> {
+    let kubeconfig = plane.credentials("system:kube-controller-manager", None)?;
     let mut command = component("kube-controller-manager", &kubeconfig)?;
     command
         .arg("--use-service-account-credentials=true")
@@ -26,7 +25,7 @@ pub(super) fn start_manager(plane: &mut ControlPlane, authority: &Authority) -> 
         .arg("--service-account-private-key-file")
         .arg(plane.folder().join("sa.key"))
         .arg("--root-ca-file")
-        .arg(authority.file());
+        .arg(plane.authority.file());
     let process = Process::start(
         "kube-controller-manager",
         &command,
@@ -48,8 +47,8 @@ pub(super) fn start_manager(plane: &mut ControlPlane, authority: &Authority) -> 
 }
 
 /// Starts the scheduler. What it is ready for shows when the first pod gets its node.
-pub(super) fn start_scheduler(plane: &mut ControlPlane, authority: &Authority) -> Result<()> {
-    let kubeconfig = plane.credentials(authority, "system:kube-scheduler", None)?;
+pub(super) fn start_scheduler(plane: &mut ControlPlane) -> Result<()> {
+    let kubeconfig = plane.credentials("system:kube-scheduler", None)?;
     let command = component("kube-scheduler", &kubeconfig)?;
     let process = Process::start("kube-scheduler", &command, &plane.log("kube-scheduler"))?;
     plane.processes.push(process);

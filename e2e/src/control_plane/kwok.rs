@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{ADMINS, ControlPlane, READY};
 use crate::deadline::{Seen, eventually};
 use crate::kubectl::condition;
-use crate::pki::Authority;
 use crate::process::Process;
 use crate::tools;
 
@@ -52,8 +51,8 @@ spec:
 "#;
 
 /// Starts kwok with its stage files and waits until its node is ready.
-pub(super) fn start(plane: &mut ControlPlane, authority: &Authority) -> Result<()> {
-    let kubeconfig = plane.credentials(authority, "e2e:kwok", Some(ADMINS))?;
+pub(super) fn start(plane: &mut ControlPlane) -> Result<()> {
+    let kubeconfig = plane.credentials("e2e:kwok", Some(ADMINS))?;
     let mut command = Command::new(tools::program("kwok", "kwok")?);
     command
         .arg("--kubeconfig")

@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 
 use crate::kubeconfig::{Server, User};
 use crate::kubectl::Kubectl;
-use crate::pki::Authority;
+use crate::pki::{Authority, Pair};
 use crate::process::Process;
 
 /// How long any one program may take to become ready.
@@ -66,6 +66,7 @@ pub struct ControlPlane {
     processes: Vec<Process>,
     admin: Kubectl,
     server: Server,
+    authority: Authority,
     folder: Folder,
 }
 
@@ -77,16 +78,16 @@ impl ControlPlane {
     pub fn start(options: Options) -> Result<Self> {
         let folder = Folder::create()?;
         let authority = Authority::create(&folder.path.join("pki"))?;
-        let mut plane = apiserver::start(folder, &authority)?;
+        let mut plane = apiserver::start(folder, authority)?;
         if options.controller_manager {
-            controllers::start_manager(&mut plane, &authority)?;
+            controllers::start_manager(&mut plane)?;
         }
         if options.workloads {
-            controllers::start_scheduler(&mut plane, &authority)?;
-            kwok::start(&mut plane, &authority)?;
+            controllers::start_scheduler(&mut plane)?;
+            kwok::start(&mut plane)?;
         }
         if options.source_controller {
-            source::start(&mut plane, &authority)?;
+            source::start(&mut plane)?;
         }
         Ok(plane)
     }
@@ -124,14 +125,17 @@ impl ControlPlane {
         self.processes.iter_mut().try_for_each(Process::must_run)
     }
 
+    /// A client certificate for a user, who is in a group if one is given.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn certificate(&self, user: &str, group: Option<&str>) -> Result<Pair> {
+        self.authority.client(user, group)
+    }
+
     /// Writes a kubeconfig for a certificate of `user` and returns its path.
-    fn credentials(
-        &self,
-        authority: &Authority,
-        user: &str,
-        group: Option<&str>,
-    ) -> Result<PathBuf> {
-        let pair = authority.client(user, group)?;
+    fn credentials(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
+        let pair = self.certificate(user, group)?;
         let file = self
             .folder
             .path

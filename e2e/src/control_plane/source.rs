@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::{ADMINS, ControlPlane, READY};
 use crate::deadline::{Seen, eventually};
-use crate::pki::Authority;
 use crate::process::{Process, free_port};
 use crate::tools;
 
@@ -14,7 +13,7 @@ use crate::tools;
 ///
 /// Its artifacts have loopback URLs, which the controller under test refuses unless it is told to
 /// allow that range.
-pub(super) fn start(plane: &mut ControlPlane, authority: &Authority) -> Result<()> {
+pub(super) fn start(plane: &mut ControlPlane) -> Result<()> {
     for crd in tools::shared_files("source-controller", "crds")? {
         plane.admin.apply_file(&crd)?;
     }
@@ -26,7 +25,7 @@ pub(super) fn start(plane: &mut ControlPlane, authority: &Authority) -> Result<(
         READY,
     )?;
 
-    let kubeconfig = plane.credentials(authority, "e2e:source-controller", Some(ADMINS))?;
+    let kubeconfig = plane.credentials("e2e:source-controller", Some(ADMINS))?;
     let address = |port: u16| format!("127.0.0.1:{port}");
     let (storage, health) = (address(free_port()?), address(free_port()?));
     let mut command = Command::new(tools::program("source-controller", "source-controller")?);

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use stageset_sim::{History, Recording};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -46,28 +47,79 @@ const BOUND: Duration = Duration::from_secs(2 * 3600);
 /// How often it is looked whether it has. Virtual time: it costs nothing.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How a schedule is run.
+#[derive(Default)]
+struct Manner<'a> {
+    /// The log is kept.
+    keep: bool,
+    /// A deliberate bug of the driver.
+    saboteur: Option<Saboteur>,
+    /// It ends once the release has converged.
+    hasty: bool,
+    /// What the clusters live through is written there.
+    recording: Option<&'a Recording>,
+}
+
 /// Runs a schedule. With `keep`, the log is kept.
 pub fn run(schedule: &Schedule, keep: bool) -> Outcome {
-    run_with(schedule, keep, None, false)
+    run_in(
+        schedule,
+        &Manner {
+            keep,
+            ..Manner::default()
+        },
+    )
 }
 
 /// The same with a deliberate bug of the driver.
 pub fn sabotaged(schedule: &Schedule, saboteur: Saboteur) -> Outcome {
-    run_with(schedule, false, Some(saboteur), false)
+    let saboteur = Some(saboteur);
+    run_in(
+        schedule,
+        &Manner {
+            saboteur,
+            ..Manner::default()
+        },
+    )
 }
 
 /// The same up to convergence: a faulty rollout and nothing else, for measuring.
 pub fn rollout(schedule: &Schedule) -> Outcome {
-    run_with(schedule, false, None, true)
+    let hasty = true;
+    run_in(
+        schedule,
+        &Manner {
+            hasty,
+            ..Manner::default()
+        },
+    )
 }
 
-fn run_with(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>, hasty: bool) -> Outcome {
+/// Runs a seed and writes down what its clusters live through: all requests that get as far as an API
+/// server, of processes and of the world alike, and what the clusters' own controllers do
+/// ([`stageset_sim::History`]). `just sim-real` replays it on a real API server.
+pub fn record(seed: u64) -> (Outcome, String) {
+    let recording = Recording::new();
+    let manner = Manner {
+        keep: true,
+        recording: Some(&recording),
+        ..Manner::default()
+    };
+    let outcome = run_in(&Schedule::draw(seed, Level::Wire), &manner);
+    let history = History {
+        of: format!("level wire, seed {seed}"),
+        steps: recording.steps(),
+    };
+    (outcome, history.write())
+}
+
+fn run_in(schedule: &Schedule, manner: &Manner<'_>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(acts(schedule, keep, saboteur, hasty)),
+        Ok(runtime) => runtime.block_on(acts(schedule, manner)),
         Err(error) => Err(defect(&error.to_string())),
     };
     result.unwrap_or_else(|violation| Outcome {
@@ -88,13 +140,9 @@ fn defect(said: &str) -> Violation {
     }
 }
 
-async fn acts(
-    schedule: &Schedule,
-    keep: bool,
-    saboteur: Option<Saboteur>,
-    hasty: bool,
-) -> Result<Outcome, Violation> {
-    let world = World::new(&schedule.setup, schedule.seed).map_err(|e| defect(&e.to_string()))?;
+async fn acts(schedule: &Schedule, manner: &Manner<'_>) -> Result<Outcome, Violation> {
+    let world = World::new(&schedule.setup, schedule.seed, manner.recording)
+        .map_err(|error| defect(&error.to_string()))?;
     let (casting, cast) = mpsc::unbounded_channel();
     let (cluster, artifacts) = (world.cluster.clone(), world.artifacts.clone());
     let remote = world.remote.clone();
@@ -119,11 +167,11 @@ async fn acts(
         watch_faults: Vec::new(),
         expired: BTreeSet::new(),
         memory: BTreeMap::new(),
-        saboteur,
+        saboteur: manner.saboteur,
         shared: BTreeMap::new(),
         leases: BTreeMap::new(),
         casting,
-        keep,
+        keep: manner.keep,
         log: Vec::new(),
     }));
     let troupe = Troupe {
@@ -133,10 +181,16 @@ async fn acts(
         stage: Arc::clone(&stage),
     };
     let manager = tokio::spawn(troupe.direct(cast));
-    let director = Director { stage, hasty };
+    let director = Director {
+        stage,
+        hasty: manner.hasty,
+    };
     let ended = director.acts(schedule).await;
     manager.abort();
     let mut stage = director.stage();
+    if manner.recording.is_some() {
+        stage.world.look_around();
+    }
     let violation = stage.violation.take().or_else(|| ended.err());
     let log = std::mem::take(&mut stage.log);
     let mut pictures: Vec<String> = log.iter().map(ToString::to_string).collect();

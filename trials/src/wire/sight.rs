@@ -77,7 +77,8 @@ impl Asked {
             // Discovery.
             (_, "") => reads,
             ("stages.metio.wtf", _) | ("coordination.k8s.io", "leases") => true,
-            ("events.k8s.io", "events") => method == Method::POST,
+            // One that comes back is counted in the event that stands.
+            ("events.k8s.io", "events") => matches!(*method, Method::POST | Method::PATCH),
             ("source.toolkit.fluxcd.io", _) | ("", "serviceaccounts") => reads,
             // The kubeconfig, and no other Secret (S26, S30).
             ("", "secrets") => reads && self.name.as_deref() == Some(KUBECONFIG),
@@ -191,4 +192,24 @@ pub(super) fn entries(inventory: &Value) -> impl Iterator<Item = (ObjectKey, Opt
 /// The objects that an inventory holds.
 pub(super) fn keys(inventory: &Value) -> Vec<ObjectKey> {
     entries(inventory).map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_written_and_counted_and_nothing_else() {
+        let uri = http::Uri::from_static("/apis/events.k8s.io/v1/namespaces/payments/events/a");
+        let asked = Asked::of(&uri);
+        for (method, own) in [
+            (Method::POST, true),
+            (Method::PATCH, true),
+            (Method::GET, false),
+            (Method::PUT, false),
+            (Method::DELETE, false),
+        ] {
+            assert_eq!(asked.is_own_business(&method), own, "{method}");
+        }
+    }
 }

@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use stageset_e2e::answers::Answer;
 use stageset_e2e::client::{self, Api, Call};
 use stageset_sim::{Reply, Request, Server, User};
 
-use crate::operation::{Answer, CONTINUE, Operation, TOKEN, UID, VERSION};
+use crate::operation::{CONTINUE, Operation, TOKEN, UID, VERSION};
 
 /// A server under test, with what it last said about each object.
 pub(crate) struct Backend {

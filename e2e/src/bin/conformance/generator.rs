@@ -1,10 +1,10 @@
 //! Random operations on few names, so that they collide.
 
 use serde_json::{Value, json};
+use stageset_e2e::answers::normal::GENERATE;
 
 use crate::kinds::Kind;
 use crate::malformed;
-use crate::normal::GENERATE;
 use crate::operation::{
     APPLY, CONTINUE, JSON, JSON_PATCH, MERGE, Operation, STRATEGIC, UID, VERSION,
 };

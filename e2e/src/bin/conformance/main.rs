@@ -9,7 +9,7 @@
 //! | random rules and questions about rights; who asks, and as whom | `rbac`, `access` |
 //! | namespaces that may hold little; what a server says of itself | `quota`, `discovery` |
 //! | an operation as data; the two servers; both at once | `operation`, `backend`, `pair` |
-//! | what may differ; what differs | `normal`, `compare` |
+//! | what may differ; what differs | `answers` of the library |
 //! | what is known to differ; what is printed | `known`, `report` |
 //!
 //! Compared are status codes, bodies (objects with their managed fields, lists, `Status` with
@@ -18,14 +18,12 @@
 
 mod access;
 mod backend;
-mod compare;
 mod discovery;
 mod generator;
 mod kinds;
 mod known;
 mod lanes;
 mod malformed;
-mod normal;
 mod operation;
 mod pair;
 mod quota;

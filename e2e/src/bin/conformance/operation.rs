@@ -107,10 +107,3 @@ impl Operation {
         }
     }
 }
-
-/// What a server answered.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) code: u16,
-    pub(crate) body: Value,
-}

@@ -6,12 +6,13 @@ use anyhow::{Context as _, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stageset_e2e::ControlPlane;
+use stageset_e2e::answers::Answer;
+use stageset_e2e::answers::compare::Comparison;
+use stageset_e2e::answers::normal::normalise;
 use stageset_e2e::client::Api;
 
 use crate::backend::Backend;
-use crate::compare::Comparison;
-use crate::normal::normalise;
-use crate::operation::{Answer, Operation};
+use crate::operation::Operation;
 use crate::report::Report;
 
 /// How objects write the second of a time.

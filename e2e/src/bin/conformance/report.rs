@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use stageset_e2e::answers::compare::Difference;
 
-use crate::compare::Difference;
 use crate::known::Known;
 use crate::operation::Operation;
 

@@ -13,17 +13,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use stageset_cluster::artifacts::ArtifactSource;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::object::ObjectKey;
 use stageset_render::{Tree, pack};
-use stageset_sim::{HelperError, SimulatedCluster};
+use stageset_sim::{HelperError, Recording, Request, SimulatedCluster, User};
 
 use crate::event::{Event, Offer, Standing, Way, Workload};
 use crate::scene::Scene as _;
 use crate::setup::{
-    Feature, Flavour, KINDS, NAME, NAMESPACE, STAGES, Setup, Variant, api_version, job, probe,
+    EXTRA, Feature, Flavour, KINDS, NAME, NAMESPACE, STAGES, Setup, Variant, api_version, job,
+    probe,
 };
 use crate::table::Table;
 
@@ -79,11 +81,16 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(setup: &Setup, seed: u64) -> Result<Self, HelperError> {
+    /// What both clusters live through is written to the recording, if there is one.
+    pub(super) fn new(
+        setup: &Setup,
+        seed: u64,
+        recording: Option<&Recording>,
+    ) -> Result<Self, HelperError> {
         let mut world = Self {
             table: Table::of(setup),
             variant: Variant::default(),
-            cluster: prototype::home(seed)?,
+            cluster: prototype::home(seed, recording)?,
             artifacts: Artifacts::default(),
             offers: BTreeMap::new(),
             revisions: BTreeMap::new(),
@@ -100,12 +107,12 @@ impl World {
             setup: setup.clone(),
         };
         if setup.has(Feature::Remote) {
-            world.remote = Some(prototype::abroad(seed ^ 0xab)?);
+            world.remote = Some(prototype::abroad(seed ^ 0xab, recording)?);
             world.way(Way::Present)?;
         }
         for account in setup.account_names() {
             world.account(account)?;
-            world.put_there(&json!({
+            let binding = json!({
                 "apiVersion": RBAC, "kind": "ClusterRoleBinding", "metadata": { "name": account },
                 "roleRef": {
                     "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": account,
@@ -113,7 +120,12 @@ impl World {
                 "subjects": [{
                     "kind": "ServiceAccount", "name": account, "namespace": NAMESPACE,
                 }],
-            }))?;
+            });
+            world.put_there(&binding)?;
+            if setup.has(Feature::Remote) {
+                // Variables are read at home, wherever the objects go.
+                world.put(&binding)?;
+            }
         }
         world.rights()?;
         world.put_there(&json!({
@@ -340,4 +352,47 @@ impl World {
         }
         Ok(())
     }
+
+    /// Asks for all that the trials' namespaces hold, as the administrator: a replay compares that last.
+    pub(super) fn look_around(&self) {
+        let own = ["stagesets", "stageinventories", "stageledgers"];
+        let own = own.map(|plural| (format!("/apis/{OURS}"), plural));
+        let sources = [(format!("/apis/{SOURCES}"), "externalartifacts")];
+        let at_home = own.into_iter().chain(sources);
+        for (root, plural) in at_home.chain([
+            ("/api/v1".to_owned(), "serviceaccounts"),
+            ("/apis/events.k8s.io/v1".to_owned(), "events"),
+        ]) {
+            ask_for(
+                &self.cluster,
+                &format!("{root}/namespaces/{NAMESPACE}/{plural}"),
+            );
+        }
+        for (kind, plural, namespaced) in KINDS {
+            let version = api_version(kind);
+            let root = if version == "v1" {
+                "/api/v1".to_owned()
+            } else {
+                format!("/apis/{version}")
+            };
+            for namespace in [NAMESPACE, EXTRA] {
+                if namespaced {
+                    let path = format!("{root}/namespaces/{namespace}/{plural}");
+                    ask_for(self.target(), &path);
+                }
+            }
+        }
+    }
+}
+
+/// A read by the administrator whose answer nobody needs but who records it.
+fn ask_for(cluster: &SimulatedCluster, path: &str) {
+    let request = Request {
+        method: Method::GET,
+        uri: path.parse().unwrap_or_default(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        user: User::admin(),
+    };
+    cluster.handle(&request);
 }

@@ -4,51 +4,90 @@
 use std::cell::OnceCell;
 
 use serde_json::{Value, json};
-use stageset_sim::{HelperError, SimulatedCluster};
+use stageset_sim::{HelperError, Recording, SimulatedCluster, Step};
 
 use super::START;
 use crate::setup::NAMESPACE;
 
+/// What recordings call the cluster of the controller.
+const AT_HOME: &str = "home";
+/// What they call the remote one.
+const REMOTE: &str = "abroad";
+
+/// A cluster, and how it came to stand as it does.
+struct Prototype {
+    cluster: SimulatedCluster,
+    history: Vec<Step>,
+}
+
 thread_local! {
-    static HOME: OnceCell<SimulatedCluster> = const { OnceCell::new() };
-    static ABROAD: OnceCell<SimulatedCluster> = const { OnceCell::new() };
+    static HOME: OnceCell<Prototype> = const { OnceCell::new() };
+    static ABROAD: OnceCell<Prototype> = const { OnceCell::new() };
 }
 
 /// The cluster of the controller: with our definitions, and that of a source.
-pub(super) fn home(seed: u64) -> Result<SimulatedCluster, HelperError> {
+pub(super) fn home(
+    seed: u64,
+    recording: Option<&Recording>,
+) -> Result<SimulatedCluster, HelperError> {
     HOME.with(|made| {
-        fork(made, seed, 1, |cluster| {
+        let made = prototype(made, 1, AT_HOME, |cluster| {
             for definition in stageset_api::crd::definitions() {
                 cluster.load_yaml(&definition.definition.to_string())?;
             }
             let source = loose_definition("ExternalArtifact", "externalartifacts");
             cluster.load_yaml(&source.to_string())
-        })
+        })?;
+        Ok(fork(made, seed, AT_HOME, recording))
     })
 }
 
 /// A cluster that knows nothing of us.
-pub(super) fn abroad(seed: u64) -> Result<SimulatedCluster, HelperError> {
-    ABROAD.with(|made| fork(made, seed, 2, |_| Ok(())))
+pub(super) fn abroad(
+    seed: u64,
+    recording: Option<&Recording>,
+) -> Result<SimulatedCluster, HelperError> {
+    ABROAD.with(|made| {
+        let made = prototype(made, 2, REMOTE, |_| Ok(()))?;
+        Ok(fork(made, seed, REMOTE, recording))
+    })
 }
 
 /// `own` tells the uids of what stands in one of them from those in the other.
-fn fork(
-    made: &OnceCell<SimulatedCluster>,
-    seed: u64,
+fn prototype<'a>(
+    made: &'a OnceCell<Prototype>,
     own: u64,
+    name: &str,
     make: impl FnOnce(&SimulatedCluster) -> Result<(), HelperError>,
-) -> Result<SimulatedCluster, HelperError> {
-    if let Some(cluster) = made.get() {
-        return Ok(cluster.fork(seed));
+) -> Result<&'a Prototype, HelperError> {
+    if let Some(made) = made.get() {
+        return Ok(made);
     }
     let start = START.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let cluster = SimulatedCluster::new(start, own);
+    let recording = Recording::new();
+    cluster.record_standing(name, &recording);
+    cluster.record(name, &recording);
     make(&cluster)?;
     cluster.apply_yaml_value(&json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE },
     }))?;
-    Ok(made.get_or_init(|| cluster).fork(seed))
+    let history = recording.steps();
+    Ok(made.get_or_init(|| Prototype { cluster, history }))
+}
+
+fn fork(
+    made: &Prototype,
+    seed: u64,
+    name: &str,
+    recording: Option<&Recording>,
+) -> SimulatedCluster {
+    let cluster = made.cluster.fork(seed);
+    if let Some(recording) = recording {
+        recording.extend(made.history.clone());
+        cluster.record(name, recording);
+    }
+    cluster
 }
 
 fn loose_definition(kind: &str, plural: &str) -> Value {

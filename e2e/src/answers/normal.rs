@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::operation::Answer;
+use super::Answer;
 
 /// `h` is a hexadecimal digit, `d` a decimal one, anything else itself.
 const PATTERNS: [(&str, &str); 3] = [
@@ -15,7 +15,7 @@ const PATTERNS: [(&str, &str); 3] = [
 ];
 
 /// Makes an answer comparable.
-pub(crate) fn normalise(answer: &mut Answer) {
+pub fn normalise(answer: &mut Answer) {
     walk(&mut answer.body, "");
     if let Some(Value::Array(causes)) = answer.body.pointer_mut("/details/causes") {
         // An error that two validations find is in it twice, on updates more often.
@@ -133,7 +133,7 @@ fn sorted(text: &str) -> String {
 }
 
 /// The generator's prefix for generated names, and what servers append to it.
-pub(crate) const GENERATE: &str = "generated-";
+pub const GENERATE: &str = "generated-";
 
 /// Where the name of a pod's token volume begins.
 const TOKEN_VOLUME: &str = "kube-api-access-";

@@ -7,22 +7,23 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::operation::Answer;
+use super::Answer;
 
 /// One field in which two answers differ.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Difference {
+pub struct Difference {
     /// `code`, `aborted`, or a JSON pointer.
-    pub(crate) path: String,
-    /// Absent on one side: `None`.
-    pub(crate) real: Option<Value>,
-    pub(crate) simulated: Option<Value>,
+    pub path: String,
+    /// What the real server said; absent there: `None`.
+    pub real: Option<Value>,
+    /// The same of the simulated server.
+    pub simulated: Option<Value>,
 }
 
 impl Difference {
     /// The field as the list of known divergences names it: a list's index is `*`, and what lies
     /// in an owned set of fields is the set.
-    pub(crate) fn field(&self) -> String {
+    pub fn field(&self) -> String {
         let mut parts = Vec::new();
         for part in self.path.split('/') {
             let index = !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
@@ -37,14 +38,14 @@ impl Difference {
 
 /// Compares answers and remembers which identity belongs to which.
 #[derive(Debug, Default)]
-pub(crate) struct Comparison {
+pub struct Comparison {
     pairs: BTreeMap<String, String>,
     back: BTreeMap<String, String>,
 }
 
 impl Comparison {
     /// Every difference; none when the two servers said the same.
-    pub(crate) fn compare(&mut self, real: &Answer, simulated: &Answer) -> Vec<Difference> {
+    pub fn compare(&mut self, real: &Answer, simulated: &Answer) -> Vec<Difference> {
         let mut out = Vec::new();
         if real.code != simulated.code {
             let said = |answer: &Answer| {
