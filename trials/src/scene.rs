@@ -9,7 +9,7 @@ use crate::setup::{Setup, Step, Variant};
 use crate::table::Table;
 
 /// The StageSet as the API server holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StageSetSight {
     /// When its deletion was asked for.
     pub deletion: Option<Timestamp>,

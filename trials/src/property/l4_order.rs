@@ -143,7 +143,9 @@ impl Property for Order {
                 What::Ledger | What::LedgerWrite(_) if entry.succeeded() => {
                     self.known.insert(life, done(scene));
                 }
-                _ if !entry.effect => {
+                // Where the StageSet is gone, nothing is on record; whoever hasn't heard of that goes by
+                // what was.
+                _ if !entry.effect && scene.stage_set().is_some() => {
                     let for_ever = |(stage, name, _): &(usize, &'static str, u8)| {
                         let mut actions = actions(scene.setup(), *stage).iter();
                         actions.any(|action| action.name == *name && action.lifetime)

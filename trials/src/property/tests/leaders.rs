@@ -168,6 +168,29 @@ fn of_two_leaders_each_may_go_by_the_actions_on_record_when_it_last_looked() {
     }
 }
 
+/// The seed 10435452 of level core: one leader tore the StageSet down, and with it went what was on record
+/// as done; the other, whose watch lagged, went on.
+#[test]
+fn of_two_leaders_each_may_go_by_the_actions_on_record_before_the_stage_set_went() {
+    for (looked, gone, permitted) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        (cluster.done, cluster.ledger) = (looked, looked);
+        assert_eq!(cluster.says(1, What::Get(key.clone(), None)), Ok(()));
+        assert_eq!(cluster.says(1, What::Ledger), Ok(()));
+        (cluster.done, cluster.gone) = (false, gone);
+        assert_eq!(cluster.says(0, What::Finalizer(false)), Ok(()));
+        assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        let said = cluster.makes(1, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{looked} {gone}: {said:?}");
+    }
+}
+
 /// The seed 4495477 of level core: one leader found the witness of an action to be another one and took
 /// its completion out of the ledger. No watch tells the other one of that.
 #[test]

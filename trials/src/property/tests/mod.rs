@@ -25,6 +25,8 @@ struct Cluster {
     inventory: Vec<ObjectKey>,
     /// The uids that it holds.
     uids: BTreeMap<ObjectKey, String>,
+    /// Whether the StageSet has been torn down.
+    gone: bool,
     /// Whether every action of a revision is on record as done.
     done: bool,
     /// Whether every action that is done once for ever is.
@@ -49,7 +51,7 @@ impl Scene for Cluster {
         Timestamp::default()
     }
     fn stage_set(&self) -> Option<StageSetSight> {
-        None
+        (!self.gone).then(StageSetSight::default)
     }
     fn object(&self, key: &ObjectKey) -> Option<Sight> {
         self.objects.get(key).cloned()
@@ -100,6 +102,7 @@ impl Cluster {
             objects: BTreeMap::new(),
             inventory: Vec::new(),
             uids: BTreeMap::new(),
+            gone: false,
             done: false,
             ledger: false,
             number: 0,
