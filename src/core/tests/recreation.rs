@@ -10,6 +10,7 @@ use std::time::Duration;
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::plan::Next;
 use stageset_core::spec::{ConflictAnswer, ConflictPolicy};
+use stageset_core::time::Timestamp;
 
 use crate::conflicts::{DATA, default, known, rule, says, uid, update, world};
 use crate::world::World;
@@ -35,6 +36,28 @@ fn recreate_deletes_waits_and_creates_anew_once() {
         let inventory = world.inventories.values().next().unwrap();
         let entry = inventory.entries.iter().find(|(key, _)| key.name == "db");
         assert_eq!(entry.unwrap().1.uid, Some(uid(&world)));
+    }
+}
+
+/// Somebody may have changed the object, or forbidden its deletion, between the look and the refusal.
+#[test]
+fn a_look_of_before_the_refusal_is_not_enough_to_delete() {
+    for (before, deletes) in [(0, true), (1, false)] {
+        let mut world = world("StatefulSet/db", default(ConflictAnswer::Recreate));
+        world.publish("app", "r2", &["StatefulSet/db=2", "ConfigMap/settings=2"]);
+        let would_delete = |world: &World| {
+            let plan = stageset_core::reconcile(&world.observation());
+            let mut operations = plan.steps.into_iter().flatten();
+            operations.any(|operation| operation.to_string().starts_with("delete StatefulSet"))
+        };
+        while !would_delete(&world) {
+            let _ = world.turn();
+        }
+        let facts = known(&mut world, "StatefulSet", "db");
+        let tried = facts.dry_run.as_ref().unwrap().1.at;
+        let seen = facts.live.as_mut().unwrap();
+        seen.at = Timestamp::from_millis(tried.as_millis() - before);
+        assert_eq!(would_delete(&world), deletes, "{before} ms before");
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) fn immutable<'a>(
             wait(Cause::Said(said), again)
         };
     }
-    // A refusal drops what was seen before it, so this is a look that follows it.
-    let Some(seen) = &facts.live else {
+    // What was seen before the refusal may be what has changed since: only a look that follows it counts.
+    let Some(seen) = facts.live.as_ref().filter(|seen| seen.at >= tried) else {
         return read(delivery, object);
     };
     let live = match &seen.value {
