@@ -1,17 +1,29 @@
-//! When the inventories, all together, held an object, and when not.
+//! When each inventory held an object, and when not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use stageset_core::object::ObjectKey;
 
+use crate::log::Entry;
 use crate::scene::Scene;
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    /// From which entry of the log on.
+    at: u64,
+    /// Whether the inventory holds it.
+    held: bool,
+    /// Whether a process did that, not somebody else.
+    ours: bool,
+}
+
+/// By stage, in order.
+type Places = BTreeMap<String, Vec<Change>>;
 
 /// Knows of the time since there are two leaders only.
 #[derive(Debug, Default)]
-pub(super) struct Held {
-    /// From which entry of the log on they held it, or no longer did; in order.
-    changes: BTreeMap<ObjectKey, Vec<(u64, bool)>>,
-}
+pub(super) struct Held(BTreeMap<ObjectKey, Places>);
 
 impl Held {
     /// What stands when the second leader comes has stood for as long as anybody can remember.
@@ -21,42 +33,72 @@ impl Held {
 
     /// Somebody else may have put entries in and taken some out.
     pub(super) fn take_stock(&mut self, at: u64, scene: &dyn Scene) {
-        let inventories = scene.inventories();
-        let stand: BTreeSet<ObjectKey> =
-            inventories.into_iter().flat_map(|(_, keys)| keys).collect();
-        let known: Vec<ObjectKey> = self.changes.keys().cloned().collect();
-        for key in known.iter().filter(|key| !stand.contains(*key)) {
-            self.set(at, key, false);
-        }
-        for key in &stand {
-            self.set(at, key, true);
+        let known = self.0.values().flat_map(BTreeMap::keys);
+        let mut stand: BTreeMap<String, Vec<ObjectKey>> =
+            known.map(|stage| (stage.clone(), Vec::new())).collect();
+        stand.extend(scene.inventories());
+        for (stage, keys) in stand {
+            self.set_all(at, &stage, &keys, false);
         }
     }
 
-    /// Whether they hold it from this entry on.
-    pub(super) fn set(&mut self, at: u64, key: &ObjectKey, held: bool) {
-        if self.now(key) == held {
-            return;
-        }
-        match self.changes.get_mut(key) {
-            Some(changes) => changes.push((at, held)),
-            None => {
-                self.changes.insert(key.clone(), vec![(at, held)]);
+    /// A process wrote the inventory of a stage.
+    pub(super) fn recorded(&mut self, entry: &Entry, stage: &str, keys: &[ObjectKey]) {
+        self.set_all(entry.number, stage, keys, true);
+    }
+
+    fn set_all(&mut self, at: u64, stage: &str, keys: &[ObjectKey], ours: bool) {
+        let stand: BTreeSet<&ObjectKey> = keys.iter().collect();
+        for (key, places) in &mut self.0 {
+            let Some(changes) = places.get_mut(stage) else {
+                continue;
+            };
+            let held = changes.last().is_some_and(|change| change.held);
+            if held && !stand.contains(key) {
+                let held = false;
+                changes.push(Change { at, held, ours });
             }
         }
+        for key in keys {
+            if self.in_stage(key, stage) {
+                continue;
+            }
+            let places = self.0.entry(key.clone()).or_default();
+            let held = true;
+            let changes = places.entry(stage.to_owned()).or_default();
+            changes.push(Change { at, held, ours });
+        }
     }
 
-    /// Whether they hold it.
-    pub(super) fn now(&self, key: &ObjectKey) -> bool {
-        let changes = self.changes.get(key);
+    fn in_stage(&self, key: &ObjectKey, stage: &str) -> bool {
+        let changes = self.0.get(key).and_then(|places| places.get(stage));
         let last = changes.and_then(|changes| changes.last());
-        last.is_some_and(|(_, held)| *held)
+        last.is_some_and(|change| change.held)
     }
 
-    /// Whether they held it then.
-    pub(super) fn at(&self, key: &ObjectKey, then: u64) -> bool {
-        let changes = self.changes.get(key);
-        let last = changes.and_then(|changes| changes.iter().rfind(|(at, _)| *at <= then));
-        last.is_some_and(|(_, held)| *held)
+    /// Whether any of them holds it.
+    pub(super) fn now(&self, key: &ObjectKey) -> bool {
+        self.at(key, u64::MAX)
     }
+
+    /// Whether any of them held it then.
+    pub(super) fn at(&self, key: &ObjectKey, then: u64) -> bool {
+        let mut places = self.0.get(key).into_iter().flat_map(BTreeMap::values);
+        places.any(|changes| held_at(changes, then))
+    }
+
+    /// Whether the inventory of another stage held it then, when a process last learned of all of them, and
+    /// another process has taken it out since.
+    pub(super) fn left_elsewhere(&self, stage: &str, key: &ObjectKey, then: u64) -> bool {
+        let mut places = self.0.get(key).into_iter().flatten();
+        places.any(|(other, changes)| {
+            let taken_out = changes.last().is_some_and(|last| !last.held && last.ours);
+            other != stage && held_at(changes, then) && taken_out
+        })
+    }
+}
+
+fn held_at(changes: &[Change], then: u64) -> bool {
+    let last = changes.iter().rfind(|change| change.at <= then);
+    last.is_some_and(|change| change.held)
 }

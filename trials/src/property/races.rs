@@ -5,7 +5,8 @@
 //! dropping rests on; one may write or delete an object whose entry the other has dropped since it last
 //! read the inventories, or after the other has ended the StageSet; one may end the StageSet while the
 //! other records what it is about to write; and one may make an object while the other records the uid of
-//! the one before it (docs/trials.md, known limits). This tells precisely which objects that befell:
+//! the one before it; and of two entries of one object, in two inventories, each may let one go because of
+//! the other (docs/trials.md, known limits). This tells precisely which objects that befell:
 //! anything else that gets lost is a defect, two leaders or not.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,9 +96,9 @@ impl Races {
                         {
                             self.lost.insert(key.clone());
                         }
-                        self.held.set(entry.number, &key, false);
                         self.dropped.insert(key, (entry.process, entry.number));
                     }
+                    self.held.recorded(entry, &stage, &[]);
                 }
             }
             _ => {}
@@ -164,17 +165,14 @@ impl Races {
                 if self.let_go_unaware(entry, scene, stage, key) {
                     self.lost.insert(key.clone());
                 }
-                self.held.set(entry.number, key, false);
                 self.dropped
                     .insert(key.clone(), (entry.process, entry.number));
             }
-            for key in after {
-                if !self.held.now(key) {
-                    self.held.set(entry.number, key, true);
-                    self.added
-                        .insert(key.clone(), (entry.process, entry.number));
-                }
+            for key in after.iter().filter(|key| !self.held.now(key)) {
+                self.added
+                    .insert(key.clone(), (entry.process, entry.number));
             }
+            self.held.recorded(entry, stage, after);
             let mut misnamed = std::mem::take(&mut self.misnamed);
             misnamed.recorded(entry, scene, (stage, after), |key| {
                 self.overtaken(entry, stage, key, false)
@@ -197,8 +195,16 @@ impl Races {
         scene.object(key).is_some_and(|object| {
             is_ours(object.owner.as_deref())
                 && (self.overtaken(entry, stage, key, true)
-                    || self.misnamed.misleads(stage, key, &object))
+                    || self.misnamed.misleads(stage, key, &object)
+                    || self.held_elsewhere(entry, stage, key))
         })
+    }
+
+    /// Whether the process lets go of the entry because of one in another stage's inventory, which another
+    /// process has taken out since this one learned of it.
+    fn held_elsewhere(&self, entry: &Entry, stage: &str, key: &ObjectKey) -> bool {
+        let informed = self.informed(entry);
+        informed.is_some_and(|then| self.held.left_elsewhere(stage, key, then))
     }
 
     /// Whether another process has written the object since this one last looked at it (and saw that it

@@ -106,6 +106,45 @@ fn an_entry_that_was_put_back_is_no_news_to_whoever_knew_it_before() {
     }
 }
 
+/// The seed 11341278 of level core: a stage had moved, so that two inventories held one object, and each
+/// leader let one of the two entries go because of the other.
+#[test]
+fn of_two_entries_each_leader_may_let_one_go_while_it_could_not_know_that_the_other_is_gone() {
+    for (leaders, dropped_by, listed, permitted) in [
+        (true, Some(1), false, true),
+        (true, Some(1), true, false),
+        (true, Some(0), false, false),
+        // Somebody else did.
+        (true, None, false, false),
+        (false, Some(1), false, false),
+    ] {
+        let mut cluster = Cluster::new(NothingLost::default());
+        let key = secret();
+        if leaders {
+            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        }
+        assert_eq!(cluster.says(0, What::Finalizer(true)), Ok(()));
+        assert_eq!(cluster.records(0, &[&key]), Ok(()));
+        assert_eq!(cluster.makes(0, &key, "u1"), Ok(()));
+        assert_eq!(cluster.records_elsewhere(0, &[&key]), Ok(()));
+        assert_eq!(cluster.says(0, What::Inventories), Ok(()));
+        let dropped = match dropped_by {
+            Some(process) => cluster.records_elsewhere(process, &[]),
+            None => {
+                cluster.elsewhere.clear();
+                cluster.says(0, What::World(Event::DropInventory(1)))
+            }
+        };
+        assert_eq!(dropped, Ok(()));
+        if listed {
+            assert_eq!(cluster.says(0, What::Inventories), Ok(()));
+        }
+        let said = cluster.records(0, &[]);
+        let case = (leaders, dropped_by, listed);
+        assert_eq!(said.is_ok(), permitted, "{case:?}: {said:?}");
+    }
+}
+
 /// The seed 6025362 of level core: while one leader tore a StageSet down, its stage became one that
 /// doesn't prune, and the other leader let everything go.
 #[test]

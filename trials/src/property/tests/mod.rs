@@ -23,6 +23,8 @@ struct Cluster {
     variant: Variant,
     objects: BTreeMap<ObjectKey, Sight>,
     inventory: Vec<ObjectKey>,
+    /// What the inventory of another stage holds.
+    elsewhere: Vec<ObjectKey>,
     /// The uids that it holds.
     uids: BTreeMap<ObjectKey, String>,
     /// Whether the StageSet has been torn down.
@@ -60,10 +62,13 @@ impl Scene for Cluster {
         self.objects.clone().into_iter().collect()
     }
     fn inventories(&self) -> Vec<(String, Vec<ObjectKey>)> {
-        vec![("base".to_owned(), self.inventory.clone())]
+        vec![
+            ("base".to_owned(), self.inventory.clone()),
+            ("app".to_owned(), self.elsewhere.clone()),
+        ]
     }
     fn recorded(&self, key: &ObjectKey) -> bool {
-        self.inventory.contains(key)
+        self.inventory.contains(key) || self.elsewhere.contains(key)
     }
     fn recorded_uid(&self, _: &str, key: &ObjectKey) -> Option<String> {
         self.uids.get(key).cloned()
@@ -101,6 +106,7 @@ impl Cluster {
             variant: Variant::default(),
             objects: BTreeMap::new(),
             inventory: Vec::new(),
+            elsewhere: Vec::new(),
             uids: BTreeMap::new(),
             gone: false,
             done: false,
@@ -148,6 +154,12 @@ impl Cluster {
     fn makes(&mut self, process: usize, key: &ObjectKey, uid: &str) -> Result<(), String> {
         let before = self.objects.insert(key.clone(), sight(uid));
         self.says(process, What::Apply(key.clone(), before, Some(sight(uid))))
+    }
+
+    fn records_elsewhere(&mut self, process: usize, keys: &[&ObjectKey]) -> Result<(), String> {
+        let after: Vec<ObjectKey> = keys.iter().map(|key| (*key).clone()).collect();
+        let before = std::mem::replace(&mut self.elsewhere, after.clone());
+        self.says(process, What::Inventory("app".to_owned(), before, after))
     }
 
     fn records(&mut self, process: usize, keys: &[&ObjectKey]) -> Result<(), String> {
