@@ -14,3 +14,18 @@ pub struct Answer {
     /// The body: JSON, or a text.
     pub body: Value,
 }
+
+/// Most characters of a value that are printed.
+const WIDTH: usize = 400;
+
+/// A value in a line, its end left out if it is long.
+pub fn in_short(value: Option<&Value>) -> String {
+    let Some(value) = value else {
+        return "(absent)".to_owned();
+    };
+    let text = value.to_string();
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

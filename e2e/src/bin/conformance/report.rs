@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use stageset_e2e::answers::compare::Difference;
+use stageset_e2e::answers::in_short;
 
 use crate::known::Known;
 use crate::operation::Operation;
@@ -13,9 +13,6 @@ const KNOWN_PER_MILLE: usize = 1;
 
 /// How many fields of one divergence are printed.
 const FIELDS: usize = 6;
-
-/// How many characters of a value are printed.
-const WIDTH: usize = 300;
 
 /// Counts, and prints what it counts.
 #[derive(Debug)]
@@ -69,13 +66,13 @@ impl Report {
             operation.verb,
             operation.method,
             operation.uri(),
-            short(Some(&operation.body))
+            in_short(Some(&operation.body))
         );
         for difference in differences.iter().take(FIELDS) {
             let (real, simulated) = (&difference.real, &difference.simulated);
             text += &format!("    {}\n", difference.path);
-            text += &format!("      real      {}\n", short(real.as_ref()));
-            text += &format!("      simulated {}\n", short(simulated.as_ref()));
+            text += &format!("      real      {}\n", in_short(real.as_ref()));
+            text += &format!("      simulated {}\n", in_short(simulated.as_ref()));
         }
         if differences.len() > FIELDS {
             text += &format!("    … and {} fields more\n", differences.len() - FIELDS);
@@ -131,19 +128,10 @@ impl Report {
     }
 }
 
-fn short(value: Option<&Value>) -> String {
-    let Some(value) = value else {
-        return "(absent)".to_owned();
-    };
-    let text = value.to_string();
-    match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn difference() -> [Difference; 1] {

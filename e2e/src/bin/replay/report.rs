@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use stageset_e2e::answers::compare::Difference;
+use stageset_e2e::answers::in_short;
 
 use crate::excluded::Excluded;
 
 /// How many fields of one divergence are printed.
 const FIELDS: usize = 6;
-
-/// How many characters of a value are printed.
-const WIDTH: usize = 400;
 
 /// Counts, and prints what it counts.
 #[derive(Debug, Default)]
@@ -72,8 +69,11 @@ impl Report {
         println!("{}, line {line}: {what}", self.of);
         for difference in differences.iter().take(FIELDS) {
             println!("    {}", difference.path);
-            println!("      real      {}", short(difference.real.as_ref()));
-            println!("      simulated {}", short(difference.simulated.as_ref()));
+            println!("      real      {}", in_short(difference.real.as_ref()));
+            println!(
+                "      simulated {}",
+                in_short(difference.simulated.as_ref())
+            );
         }
         if differences.len() > FIELDS {
             println!("    … and {} fields more", differences.len() - FIELDS);
@@ -121,19 +121,10 @@ impl Report {
     }
 }
 
-fn short(value: Option<&Value>) -> String {
-    let Some(value) = value else {
-        return "(absent)".to_owned();
-    };
-    let text = value.to_string();
-    match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn differences() -> [Difference; 1] {
