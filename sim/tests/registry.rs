@@ -316,6 +316,24 @@ fn a_quota_names_what_is_missing_and_counts_in_the_form_it_was_given() {
     );
 }
 
+/// An apply of the status of what isn't there creates it, and the quota admission looks at no subresource.
+#[test]
+fn what_an_apply_of_its_status_creates_is_not_held_against_a_quota() {
+    let mut w = World::new();
+    w.post(
+        "/api/v1/namespaces/default/resourcequotas",
+        &json!({ "metadata": { "name": "q" }, "spec": { "hard": { "services": "0" } } }),
+    );
+    w.pass(10_000);
+    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a" },
+                          "spec": { "ports": [{ "port": 80 }] } });
+    let place = "/api/v1/namespaces/default/services/a";
+    let whole = w.apply(&format!("{place}?fieldManager=m"), &service);
+    assert_eq!(whole.0, 403, "{}", whole.1);
+    let status = w.apply(&format!("{place}/status?fieldManager=m"), &service);
+    assert_eq!(status.0, 201, "{}", status.1);
+}
+
 #[test]
 fn what_waits_for_its_name_is_refused_by_the_beginning_of_it() {
     let mut w = World::new();

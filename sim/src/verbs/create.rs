@@ -195,8 +195,10 @@ pub(crate) fn finish(
     crate::workloads::script::check(resource, &new)?;
     webhooks::validate(server, asked, Some(&new))?;
     let key = crate::store::object_key(object::namespace(&new), object::name(&new));
-    // Counted even if it turns out to exist, until the quota is counted anew.
-    admission::quota::admit(server, resource, None, &new, call.dry_run)?;
+    if subresource.is_empty() {
+        // Counted even if it turns out to exist, until the quota is counted anew.
+        admission::quota::admit(server, resource, None, &new, call.dry_run)?;
+    }
     let versioned = !matches!(sent.as_str(), "" | "0");
     if versioned && !call.dry_run {
         return Err(ApiError::internal(
