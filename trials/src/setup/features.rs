@@ -67,8 +67,9 @@ impl Feature {
         match self {
             // Variables are read as the StageSet's own account: without one they are refused (K01).
             Self::Variables => setup.accounts == Accounts::Shared,
-            // The pure server is one cluster.
-            Self::Remote => level == Level::Wire,
+            // The pure server is one cluster. Without an account the user of the kubeconfig acts, which is
+            // none of those whose rights the promises know.
+            Self::Remote => level == Level::Wire && setup.accounts != Accounts::None,
             // Level wire's server answers reviews anyway.
             Self::Reviews => level == Level::Core,
             Self::Actions | Self::Dependency | Self::Takeover | Self::Recreate => true,
