@@ -128,12 +128,11 @@ fn of_two_entries_each_leader_may_let_one_go_while_it_could_not_know_that_the_ot
         assert_eq!(cluster.makes(0, &key, "u1"), Ok(()));
         assert_eq!(cluster.records_elsewhere(0, &[&key]), Ok(()));
         assert_eq!(cluster.says(0, What::Inventories), Ok(()));
-        let dropped = match dropped_by {
-            Some(process) => cluster.records_elsewhere(process, &[]),
-            None => {
-                cluster.elsewhere.clear();
-                cluster.says(0, What::World(Event::DropInventory(1)))
-            }
+        let dropped = if let Some(process) = dropped_by {
+            cluster.records_elsewhere(process, &[])
+        } else {
+            cluster.elsewhere.clear();
+            cluster.says(0, What::World(Event::DropInventory(1)))
         };
         assert_eq!(dropped, Ok(()));
         if listed {
