@@ -15,6 +15,10 @@ use crate::records::inventory::Inventories;
 use crate::records::stage_set;
 use crate::stored::Stored;
 
+const DELETION: &str = "/metadata/deletionTimestamp";
+/// What asks for another decision. Our own status writes don't.
+const DECIDES: [&str; 3] = ["/metadata/generation", DELETION, "/metadata/annotations"];
+
 #[derive(PartialEq, Eq)]
 pub(super) enum Look {
     Same,
@@ -27,6 +31,14 @@ pub(super) enum Look {
 impl Session {
     /// Takes over a StageSet object if it is newer than the one known.
     pub(super) fn adopt(&mut self, object: Stored) -> bool {
+        let known = self.known.as_ref().map(|known| &known.object);
+        if known.is_some_and(|known| {
+            stage_set::supersedes(&object, known) && differs(known, &object, &[DELETION])
+        }) {
+            // What is torn down rests on what the inventories hold now: another replica may have written
+            // to them since we looked.
+            self.facts.inventories = None;
+        }
         match &mut self.known {
             None => {
                 self.known = Some(Known {
@@ -63,13 +75,7 @@ impl Session {
                 // A watch that is behind what was read or written tells nothing; going by it, every look
                 // would find the same news.
                 if known.is_none_or(|known| stage_set::supersedes(&object, known)) {
-                    let Differs { decision, deletion } = differs(known, &object);
-                    news |= decision;
-                    if deletion {
-                        // What is torn down rests on what the inventories hold now: another replica
-                        // may have written to them since we looked.
-                        self.facts.inventories = None;
-                    }
+                    news |= known.is_none_or(|known| differs(known, &object, &DECIDES));
                     self.adopt(object);
                 }
             }
@@ -122,31 +128,11 @@ impl Session {
     }
 }
 
-/// What an object that isn't the known one means.
-struct Differs {
-    /// It is newer and asks for another decision: spec, deletion, or an annotation. Our own status
-    /// writes don't.
-    decision: bool,
-    /// One of the two is being deleted.
-    deletion: bool,
-}
-
-fn differs(known: Option<&Stored>, object: &Stored) -> Differs {
-    const DELETION: &str = "/metadata/deletionTimestamp";
-    let Some(known) = known else {
-        return Differs {
-            decision: true,
-            deletion: false,
-        };
-    };
-    let newer = stage_set::supersedes(object, known);
+/// Whether the two differ in one of these fields.
+fn differs(known: &Stored, object: &Stored, fields: &[&str]) -> bool {
     let (known, object) = (known.value(), object.value());
-    let differs = |path: &&str| field(&known, path) != field(&object, path);
-    let decides = ["/metadata/generation", DELETION, "/metadata/annotations"];
-    Differs {
-        decision: newer && decides.iter().any(differs),
-        deletion: differs(&DELETION),
-    }
+    let mut fields = fields.iter();
+    fields.any(|path| field(&known, path) != field(&object, path))
 }
 
 #[cfg(test)]
@@ -186,13 +172,12 @@ mod tests {
             (|object| object["status"] = json!({}), (false, false)),
         ];
         for (change, (decision, deletion)) in changes {
-            let found = differs(Some(&known), &shown("10", change));
-            assert_eq!((found.decision, found.deletion), (decision, deletion));
-            // A watch that lags behind asks for nothing; that it has seen a deletion counts.
-            let late = differs(Some(&known), &shown("8", change));
-            assert_eq!((late.decision, late.deletion), (false, deletion));
-            let first = differs(None, &shown("10", change));
-            assert_eq!((first.decision, first.deletion), (true, false));
+            let shown = shown("10", change);
+            let found = (
+                differs(&known, &shown, &DECIDES),
+                differs(&known, &shown, &[DELETION]),
+            );
+            assert_eq!(found, (decision, deletion));
         }
     }
 }
