@@ -10,6 +10,7 @@
 mod actions;
 mod attacks;
 mod bad_references;
+mod behind;
 mod broken_connections;
 mod delivery;
 mod denials;

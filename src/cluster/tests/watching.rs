@@ -1,17 +1,14 @@
 //! What watches change: fewer requests, and runs that end where they stand.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use stageset_api::names::{FIELD_MANAGER, KIND_STAGE_SET};
-use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
+use serde_json::json;
+use stageset_api::names::FIELD_MANAGER;
 use stageset_cluster::{End, Hint, Observer, Outcome, StageSetKey, Wake};
-use stageset_core::identity::Identity;
 use stageset_core::judge::live::entry_of_metadata;
-use stageset_core::object::{GroupVersionKind, ObjectKey};
+use stageset_core::object::ObjectKey;
 use stageset_core::plan::{Need, Operation, TenantOperation};
 use stageset_core::time::Timestamp;
 use stageset_sim::AuditRecord;
@@ -23,7 +20,7 @@ const OTHERS: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: w
     80}]\n---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\nspec:\n  \
     defaultBackend: {service: {name: web, port: {number: 80}}}\n";
 
-async fn watched_world() -> World {
+pub(crate) async fn watched_world() -> World {
     let mut world = World::new().await;
     let stores = Stores {
         cluster: world.cluster.clone(),
@@ -48,7 +45,7 @@ async fn blind_world() -> (World, Arc<AtomicBool>) {
 }
 
 /// How often inventories were listed, and how often one was to be created, since.
-fn about_inventories(world: &World, since: usize) -> (usize, usize) {
+pub(crate) fn about_inventories(world: &World, since: usize) -> (usize, usize) {
     let requests = world.requests().split_off(since);
     let of = |verb: &str| {
         let all = requests.iter();
@@ -105,7 +102,7 @@ fn events(world: &World, name: &str) -> Vec<Hint> {
 }
 
 /// Passes on events alone, one every 100 ms.
-async fn until_ready_by_events(world: &mut World, name: &str) {
+pub(crate) async fn until_ready_by_events(world: &mut World, name: &str) {
     let mut hints = Vec::new();
     for _ in 0..100 {
         world
@@ -370,60 +367,6 @@ async fn a_deletion_in_mid_run_ends_it_before_its_next_write() {
         .await;
     assert_eq!(observer.applied(), ["one"]);
     assert!(world.config_map("one").is_none());
-}
-
-/// Stores whose watch of StageSets is behind: it shows one as it was.
-struct Behind(Stores, Value);
-
-impl WatchedObjects for Behind {
-    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Watched {
-        if kind.kind == KIND_STAGE_SET {
-            return Watched::Synced(Some(self.1.clone().into()));
-        }
-        self.0.get(kind, namespace, name)
-    }
-
-    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> WatchedList {
-        self.0.list(kind, namespace)
-    }
-
-    fn covers(&self, identity: &Identity, object: &ObjectKey, version: &str) -> bool {
-        self.0.covers(identity, object, version)
-    }
-
-    fn inventories(&self, stage_set: &StageSetKey) -> Option<BTreeSet<String>> {
-        self.0.inventories(stage_set)
-    }
-}
-
-/// The seed 292 of the trials at level wire: each look took the older StageSet for news, and the teardown
-/// listed the inventories for ever.
-#[tokio::test(start_paused = true)]
-async fn a_watch_that_is_behind_what_was_read_tells_nothing() {
-    let mut world = watched_world().await;
-    world.publish("one", "r1", &[("a.yaml", &config_map("one", "first"))]);
-    world.stage_set("web", &["one"]);
-    until_ready_by_events(&mut world, "web").await;
-    let before = world.object("web").unwrap();
-    world
-        .cluster
-        .delete("stages.metio.wtf/v1", "StageSet", "shop", "web")
-        .unwrap();
-    let stores = Stores {
-        cluster: world.cluster.clone(),
-        covers: true,
-        shows_no_inventories: Arc::default(),
-    };
-    world.ports.watched = Arc::new(Behind(stores, before));
-    let since = world.requests().len();
-    world
-        .run_until("web", Duration::from_secs(60), |world| {
-            world.object("web").is_none()
-        })
-        .await;
-    assert!(world.config_map("one").is_none());
-    let (lists, _) = about_inventories(&world, since);
-    assert!(lists <= 3, "{lists}");
 }
 
 /// Publishes something right after the first delete.
