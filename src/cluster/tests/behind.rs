@@ -65,6 +65,5 @@ async fn a_watch_that_is_behind_what_was_read_tells_nothing() {
         .await;
     assert!(world.config_map("one").is_none());
     let (lists, _) = about_inventories(&world, since);
-    // What is torn down rests on what the inventories hold since.
-    assert!((1..=3).contains(&lists), "{lists}");
+    assert!(lists <= 3, "{lists}");
 }

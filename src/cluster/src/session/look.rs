@@ -31,14 +31,6 @@ pub(super) enum Look {
 impl Session {
     /// Takes over a StageSet object if it is newer than the one known.
     pub(super) fn adopt(&mut self, object: Stored) -> bool {
-        let known = self.known.as_ref().map(|known| &known.object);
-        if known.is_some_and(|known| {
-            stage_set::supersedes(&object, known) && differs(known, &object, &[DELETION])
-        }) {
-            // What is torn down rests on what the inventories hold now: another replica may have written
-            // to them since we looked.
-            self.facts.inventories = None;
-        }
         match &mut self.known {
             None => {
                 self.known = Some(Known {
@@ -76,6 +68,11 @@ impl Session {
                 // would find the same news.
                 if known.is_none_or(|known| stage_set::supersedes(&object, known)) {
                     news |= known.is_none_or(|known| differs(known, &object, &DECIDES));
+                    if known.is_some_and(|known| differs(known, &object, &[DELETION])) {
+                        // What is torn down rests on what the inventories hold now: another replica
+                        // may have written to them since we looked.
+                        self.facts.inventories = None;
+                    }
                     self.adopt(object);
                 }
             }
