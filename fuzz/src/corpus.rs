@@ -33,22 +33,26 @@ pub fn inputs(target: &str) -> Result<Vec<(String, Vec<u8>)>> {
 /// # Errors
 /// When it can't be written.
 pub fn add(target: &str, input: &[u8]) -> Result<()> {
-    let mut hasher = DefaultHasher::new();
-    input.hash(&mut hasher);
     let path = folder()
         .join(target)
-        .join(format!("new-{:016x}", hasher.finish()));
+        .join(format!("new-{:016x}", fingerprint(input)));
     std::fs::write(&path, input).with_context(|| path.display().to_string())
+}
+
+fn fingerprint(input: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    input.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Keeps an input that broke something; the file's path.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn keep(target: &str, seed: u64, number: u64, input: &[u8]) -> Result<PathBuf> {
+pub fn keep(target: &str, seed: u64, input: &[u8]) -> Result<PathBuf> {
     let folder = folder().join(target);
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("found-{seed}-{number}"));
+    let path = folder.join(format!("found-{seed}-{:016x}", fingerprint(input)));
     std::fs::write(&path, input)?;
     Ok(path)
 }

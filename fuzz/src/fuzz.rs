@@ -1,6 +1,8 @@
 //! The loop: take an input, change it, run the target, keep what led somewhere new.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -31,11 +33,18 @@ pub struct Outcome {
 }
 
 /// Fuzzes one target until the time is over, and adds up to `keep` inputs that led somewhere new to
-/// its corpus.
+/// its corpus. Every input stands in the file `tried` before it runs, for whoever finds the process
+/// dead.
 ///
 /// # Errors
 /// When an input broke the target; it is kept in the corpus, where the tests find it from then on.
-pub fn fuzz(target: &Target, seed: u64, time: Duration, keep: usize) -> Result<Outcome> {
+pub fn fuzz(
+    target: &Target,
+    seed: u64,
+    time: Duration,
+    keep: usize,
+    tried: &mut File,
+) -> Result<Outcome> {
     let mut random = Random::new(seed);
     let mut seen = BTreeSet::new();
     let mut pool: Vec<Vec<u8>> = Vec::new();
@@ -54,6 +63,9 @@ pub fn fuzz(target: &Target, seed: u64, time: Duration, keep: usize) -> Result<O
         };
         let input = mutate(&mut random, &input, other, target.words);
         inputs += 1;
+        tried.set_len(0)?;
+        tried.rewind()?;
+        tried.write_all(&input)?;
         let (outcome, took) = timed(target, &input);
         slowest = slowest.max(took);
         match outcome {
@@ -67,7 +79,7 @@ pub fn fuzz(target: &Target, seed: u64, time: Duration, keep: usize) -> Result<O
                 }
             }
             Err(broken) => {
-                let path = corpus::keep(target.name, seed, inputs, &input)?;
+                let path = corpus::keep(target.name, seed, &input)?;
                 bail!(
                     "{}: {broken}; the input is kept in {}",
                     target.name,

@@ -51,8 +51,9 @@ pub(super) fn known_functions() -> String {
 
 /// Brackets too deep for the parser's stack, found before it runs.
 pub(super) fn brackets(source: &str) -> Result<(), CompileError> {
-    let mut depth = 0_usize;
-    for byte in source.bytes() {
+    let (mut depth, mut at) = (0_usize, 0_usize);
+    let bytes = source.as_bytes();
+    while let Some(byte) = bytes.get(at) {
         match byte {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
@@ -61,8 +62,34 @@ pub(super) fn brackets(source: &str) -> Result<(), CompileError> {
         if depth > DEPTH_MAX {
             return Err(CompileError::TooDeep);
         }
+        at += text(bytes, at).unwrap_or(1);
     }
     Ok(())
+}
+
+/// How long the text is that begins here, if one does: brackets in it open and close nothing. One that
+/// doesn't end by its line is no text, but what the parser drops is as long; three marks without three
+/// others are an empty text and the mark of the next.
+fn text(source: &[u8], at: usize) -> Option<usize> {
+    let rest = source.get(at..)?;
+    let quote = *rest.first()?;
+    if !matches!(quote, b'"' | b'\'') {
+        return None;
+    }
+    let raw = at > 0 && matches!(source[at - 1], b'r' | b'R');
+    let marks = if rest.starts_with(&[quote; 3]) { 3 } else { 1 };
+    let mut end = marks;
+    loop {
+        match rest.get(end) {
+            None if marks == 3 => return Some(2),
+            None => return Some(rest.len()),
+            Some(b'\n' | b'\r') if marks == 1 => return Some(end),
+            Some(b'\\') if !raw => end += 1,
+            Some(_) if rest[end..].starts_with(&[quote; 3][..marks]) => return Some(end + marks),
+            Some(_) => {}
+        }
+        end += 1;
+    }
 }
 
 /// Checks the whole expression.

@@ -240,12 +240,38 @@ fn attack_a24_size_and_depth_are_bounded() {
         format!("true{}", " == true".repeat(400)),
         format!("true{}", " && true".repeat(400)),
         format!("true{}", " || (true".repeat(300)),
+        // As deep as may be, and what a fuzzer made of a short one.
+        format!("{}true{}", "(".repeat(64), ")".repeat(64)),
+        format!("{}1{} == []", "[".repeat(63), "]".repeat(63)),
+        "[{".repeat(32),
+        "statu{.phase 2026-11-25Ta[[[[[[[a[[[[[[[[12:00:00Z== 'Running'".to_owned(),
     ] {
         // Accepted or refused, never a stack that overflows.
         if let Ok(expression) = Expression::compile(&deep) {
             let _ = expression.evaluate(&object());
         }
     }
+}
+
+#[test]
+fn attack_a24_a_bracket_in_a_text_closes_nothing() {
+    for level in [
+        r#"(")" + "#,
+        r#"(')' + "#,
+        r#"("\")" + "#,
+        r#"(r"\" + ")" + "#,
+        r#"(""")" " """ + "#,
+        "('''\n)''' + ",
+        "(\")\n + ",
+    ] {
+        let deep = level.repeat(65);
+        let found = Expression::compile(&deep);
+        assert_eq!(found.unwrap_err(), CompileError::TooDeep, "{level}");
+    }
+    // And what stands in a text is no bracket.
+    let text = "(".repeat(100);
+    let same = compile(&format!("'{text}' == '{text}'"));
+    assert_eq!(same.evaluate(&object()), Ok(true));
 }
 
 fn pieces() -> impl Strategy<Value = String> {
