@@ -124,6 +124,23 @@ fn a_deployment_becomes_ready_when_its_script_says() {
     );
 }
 
+/// Annotations count for a Deployment's generation, and its controller sees every generation.
+#[test]
+fn a_deployment_that_is_only_annotated_stays_ready() {
+    let mut w = World::new();
+    w.post(DEPLOYMENTS, &deployment(Some("ready-after=0s")));
+    w.pass(1_000);
+    w.merge(
+        &format!("{DEPLOYMENTS}/d"),
+        &json!({ "metadata": { "annotations": { "note": "x" } } }),
+    );
+    w.pass(1_000);
+    let (_, d) = w.get(&format!("{DEPLOYMENTS}/d"));
+    assert_eq!(d["metadata"]["generation"], 2);
+    assert_eq!(d["status"]["observedGeneration"], 2);
+    assert_eq!(d["status"]["availableReplicas"], 2, "{}", d["status"]);
+}
+
 #[test]
 fn scripts_hang_fail_and_are_checked() {
     let mut w = World::new();

@@ -1,6 +1,8 @@
 //! What the condition tells a person to do, and somebody then does: what only people may decide holds a
 //! release up until they have, and what they are told must help.
 
+use stageset_core::object::ObjectKey;
+
 use crate::event::Event;
 use crate::scene::Scene;
 
@@ -11,6 +13,13 @@ pub fn advice(scene: &dyn Scene) -> Option<Event> {
         // What may have been done, and must not be done twice.
         return Some(Event::Request);
     }
+    let mut objects = scene.objects().into_iter();
+    if message.contains("delete it yourself to have it tried once more") {
+        // Of two leaders, one that lagged made it anew as it was before.
+        let refused = |key: &ObjectKey| message.contains(&format!("{key} was delivered anew"));
+        let (key, _) = objects.find(|(key, _)| refused(key))?;
+        return Some(Event::Delete(format!("{}/{}", key.kind, key.name)));
+    }
     if !message.contains("Take the annotation off it") {
         return None;
     }
@@ -20,7 +29,6 @@ pub fn advice(scene: &dyn Scene) -> Option<Event> {
             "{key} is annotated stages.metio.wtf/prune: disabled"
         ))
     };
-    let objects = scene.objects().into_iter();
     let mut kept = objects.filter(|(key, object)| object.keep && protected(key));
     let (key, _) = kept.next()?;
     Some(Event::Unkeep(format!("{}/{}", key.kind, key.name)))

@@ -19,7 +19,7 @@ fn a_file_of_another_version_says_so() {
     assert_eq!(error, FileError::Version { found: "99".into() });
     let said = error.to_string();
     assert!(
-        said.contains("version 99") && said.contains("version 2"),
+        said.contains("version 99") && said.contains("version 3"),
         "{said}"
     );
     let error = read("kind: Pod\n").expect_err("no replay file");
@@ -35,16 +35,17 @@ fn what_is_not_understood_is_refused_with_its_line() {
         ("at 3 source app revision 9", "there are 1 to 5"),
         ("at 3 spec turn", "unknown edit"),
         ("setup colour red", "unknown setup field \"colour\""),
+        ("setup alone maybe", "neither true nor false"),
         ("setup stages 9", "1 to 3"),
         ("setup accounts many", "unknown accounts"),
         ("level moon", "unknown level"),
         ("colour red", "unknown field \"colour\""),
     ] {
-        let text = format!("stageset-trials 2\nseed 1\n# a remark\n{line}\n");
+        let text = format!("stageset-trials 3\nseed 1\n# a remark\n{line}\n");
         let error = read(&text).expect_err(line).to_string();
         assert!(error.starts_with("line 4: "), "{error}");
         assert!(error.contains(said), "{line}: {error}");
     }
-    let error = read("stageset-trials 2\nat 9 stale\nat 3 stale\n").expect_err("order");
+    let error = read("stageset-trials 3\nat 9 stale\nat 3 stale\n").expect_err("order");
     assert!(error.to_string().contains("line 3"), "{error}");
 }

@@ -51,7 +51,12 @@ pub(crate) fn schedule(server: &mut Server, table: &StoreKey, change: &Change) {
             || object::annotation(previous, script::ANNOTATION)
                 != object::annotation(object, script::ANNOTATION)
     });
-    if !first && !spec_changed && !object::is_deleting(object) {
+    // A generation that came of annotations alone is seen too, and nothing is rolled out for it.
+    let moved = change
+        .previous
+        .as_ref()
+        .is_some_and(|previous| object::generation(previous) != object::generation(object));
+    if !first && !spec_changed && !moved && !object::is_deleting(object) {
         return;
     }
     let key = crate::store::object_key(object::namespace(object), object::name(object));

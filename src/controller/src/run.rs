@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::flags::Options;
 use crate::gate::Gate;
-use crate::leader::{Campaign, Leadership, Leases};
+use crate::leader::{Campaign, Leadership, Leases, Term};
 use crate::leave::Leaving;
 use crate::metrics::Metrics;
 use crate::report::Report;
@@ -38,6 +38,8 @@ pub struct Candidate {
     pub namespace: String,
     /// A name that no other replica has.
     pub identity: String,
+    /// How long a lease lasts, and how often it is renewed.
+    pub term: Term,
     /// To the Lease's API server.
     pub connection: Connection,
     /// Where the campaign runs. In production neither this nor the connection is the loop's, so that
@@ -252,7 +254,7 @@ impl InOffice {
         let (told, leadership) = watch::channel(Leadership::Standby);
         let (stop, stopped) = oneshot::channel();
         let task = candidate.runtime.spawn(async move {
-            let mut campaign = Campaign::new(leases, candidate.identity, wall);
+            let mut campaign = Campaign::new(leases, candidate.identity, candidate.term, wall);
             tokio::select! {
                 biased;
                 // A sender that was dropped means an end without release.

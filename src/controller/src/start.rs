@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 use crate::flags::{BindAddress, Options};
 use crate::gate::Gate;
 use crate::http::{self, Bound};
+use crate::leader::Term;
 use crate::metrics::Metrics;
 use crate::run::{Candidate, Process, RunError, run};
 use crate::webhook;
@@ -140,6 +141,7 @@ pub async fn start(mut options: Options) -> Result<(), StartError> {
     let candidate = options.leader_elect.then(|| Candidate {
         namespace: own_namespace(&config),
         identity: format!("{instance}_{}", unique()),
+        term: Term::STANDARD,
         connection: connection.clone(),
         runtime: Handle::current(),
     });

@@ -188,7 +188,9 @@ impl Work {
             }
             Signal::Changed(change) => self.source_changed(&change),
             Signal::Inventory(key) => self.hint(&key, Hint::Inventories),
-            Signal::Ledger(key) => self.hint(&key, Hint::Ledger),
+            Signal::Ledger(key, resource_version) => {
+                self.hint(&key, Hint::Ledger { resource_version });
+            }
             Signal::HeldInventory(held) => self.abandoned.notice(held),
             Signal::Definition(name) => self.engaged.definition_changed(&name),
             Signal::Tenant(event) => self.tenant_object_changed(event),

@@ -15,6 +15,7 @@ use stageset_cluster::{
     Clock, Connection, Discovery, Observer, Ports, Remotes, Renderer, Settings, Silent,
 };
 use stageset_controller::gate::Gate;
+use stageset_controller::leader::Term;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process, RunError, run};
 use stageset_core::failure::{Failure, FailureClass};
@@ -297,6 +298,7 @@ impl World {
         let candidate = identity.map(|identity| Candidate {
             namespace: "default".to_owned(),
             identity: identity.to_owned(),
+            term: Term::STANDARD,
             connection: connection.clone(),
             runtime: Handle::current(),
         });

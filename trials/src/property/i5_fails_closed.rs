@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Property;
+use crate::event::Event;
 use crate::log::{Entry, What, Who};
 use crate::scene::Scene;
 use crate::schedule::Level;
@@ -55,6 +56,16 @@ impl FailsClosed {
         }
     }
 
+    /// A watch may tell that an account is there again, and then nobody reads it.
+    fn may_be_back(&mut self, what: &What) {
+        for accounts in self.accounts.values_mut() {
+            accounts.retain(|name, found| match what {
+                What::World(Event::RecreateAccount(back)) if back != name => true,
+                _ => found.is_some(),
+            });
+        }
+    }
+
     fn content_was_offered(&self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
         let What::Apply(key, _, Some(after)) = &entry.what else {
             return Ok(());
@@ -90,6 +101,9 @@ impl Property for FailsClosed {
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
         let (process, life) = (entry.process, entry.life);
         match &entry.what {
+            What::World(Event::RecreateAccount(_)) | What::Healed if self.level == Level::Wire => {
+                self.may_be_back(&entry.what);
+            }
             What::Account(name, uid) => {
                 let found = uid.clone().filter(|_| entry.succeeded());
                 let accounts = self.accounts.entry((process, life)).or_default();

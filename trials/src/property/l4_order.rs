@@ -131,6 +131,9 @@ impl Property for Order {
     }
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
+        if matches!(entry.what, What::Lease(_)) {
+            return Ok(());
+        }
         if self.variants.last() != Some(scene.variant()) {
             self.variants.push(scene.variant().clone());
         }

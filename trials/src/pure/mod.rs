@@ -218,10 +218,15 @@ impl Run<'_> {
                 let (answer, trace) = self.server.handle(call, stale);
                 let lost = *fault == Some(Event::Lose);
                 let crashes = *fault == Some(Event::CrashAfter);
-                if trace.effect && matches!(trace.what, What::Inventory(..)) {
+                let hint = match &trace.what {
+                    What::Inventory(..) => Some(Hint::Inventories),
+                    What::LedgerWrite(_) => Some(Hint::Ledger),
+                    _ => None,
+                };
+                if let Some(hint) = hint.filter(|_| trace.effect) {
                     // Watches bring it to the others.
                     for other in self.processes.iter_mut().flatten() {
-                        other.tell(&Hint::Inventories);
+                        other.tell(&hint);
                     }
                 }
                 if stale && matches!(call, Call::Inventories) {

@@ -1,7 +1,7 @@
 //! Replay files: one event a line, so that a person can read, cut and mend them.
 //!
 //! ```text
-//! stageset-trials 2
+//! stageset-trials 3
 //! level core
 //! seed 4711
 //! property D1
@@ -20,7 +20,7 @@ use crate::schedule::{Level, Schedule};
 use crate::setup::{Accounts, Feature, Flavour, Setup};
 
 /// Version of the format and of what its words mean.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Why a replay file can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +69,7 @@ pub fn write(schedule: &Schedule, level: Level, property: &str) -> String {
         obstinate,
         boundaries,
         features,
+        alone,
     } = setup;
     let features: Vec<&str> = features.iter().map(|feature| feature.as_str()).collect();
     let features = if features.is_empty() {
@@ -89,7 +90,8 @@ pub fn write(schedule: &Schedule, level: Level, property: &str) -> String {
         "stageset-trials {VERSION}\nlevel {}\nseed {seed}\nproperty {property}\n\
          setup stages {stages}\nsetup objects {objects}\nsetup accounts {accounts}\n\
          setup one-source {one_source}\nsetup flavour {flavour}\nsetup slow {slow}\n\
-         setup obstinate {obstinate}\nsetup boundaries {boundaries}\nsetup features {features}\n",
+         setup obstinate {obstinate}\nsetup boundaries {boundaries}\nsetup features {features}\n\
+         setup alone {alone}\n",
         level.as_str()
     );
     for (boundary, event) in events {
@@ -214,10 +216,11 @@ fn setup(rest: &str, setup: &mut Setup) -> Result<(), String> {
         "obstinate" => setup.obstinate = flag(value)?,
         "boundaries" => setup.boundaries = number(value)?,
         "features" => setup.features = features(value)?,
+        "alone" => setup.alone = flag(value)?,
         other => {
             return Err(format!(
                 "unknown setup field {other:?}: stages, objects, accounts, one-source, flavour, \
-                 slow, obstinate, boundaries, features"
+                 slow, obstinate, boundaries, features, alone"
             ));
         }
     }

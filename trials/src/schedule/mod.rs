@@ -46,8 +46,11 @@ impl Schedule {
     /// The schedule of a seed at a level.
     pub fn draw(seed: u64, level: Level) -> Self {
         let random = Random::new(seed);
-        let setup = Setup::draw(&mut random.child(1), level);
+        let mut setup = Setup::draw(&mut random.child(1), level);
         let events = draw::events(&setup, &random, level);
+        setup.alone &= !events
+            .iter()
+            .any(|(_, event)| *event == Event::SecondLeader);
         Self {
             seed,
             setup,

@@ -84,6 +84,9 @@ pub struct Setup {
     pub boundaries: u64,
     /// What it makes use of beyond stages of objects.
     pub features: BTreeSet<Feature>,
+    /// Whether there is one process only, which leads without a lease (level wire). Of a process with
+    /// one, nine requests in ten renew it.
+    pub alone: bool,
 }
 
 impl Setup {
@@ -99,6 +102,7 @@ impl Setup {
             obstinate: false,
             boundaries: 80,
             features: BTreeSet::new(),
+            alone: false,
         }
     }
 
@@ -122,6 +126,7 @@ impl Setup {
             obstinate: random.per_mille(500),
             boundaries: random.between(30, 140),
             features: BTreeSet::new(),
+            alone: false,
         };
         for feature in Feature::ALL {
             // Drawn in any case, so that the streams of all levels stay alike.
@@ -130,6 +135,7 @@ impl Setup {
                 setup.features.insert(feature);
             }
         }
+        setup.alone = random.per_mille(900) && level == Level::Wire;
         setup
     }
 

@@ -151,7 +151,11 @@ impl FaultyDoor {
                 stage.remember(&parts, &asked, head.status, &said);
             }
             let written = match &entry.what {
-                What::Apply(key, ..) if entry.effect => Some(key.clone()),
+                What::Apply(key, before, Some(after)) if entry.effect => {
+                    // New content is rolled out; what is put right beside it isn't.
+                    let before = before.as_ref().map(|before| &before.content);
+                    Some((key.clone(), before != Some(&after.content)))
+                }
                 What::Act(_) if entry.effect => {
                     stage.world.script_jobs();
                     None
@@ -159,8 +163,10 @@ impl FaultyDoor {
                 _ => None,
             };
             stage.hold_against(entry);
-            if let Some(key) = written {
-                stage.world.script(&key);
+            if let Some((key, rolled_out)) = written {
+                if rolled_out {
+                    stage.world.script(&key);
+                }
                 stage.fight(&key);
             }
         }

@@ -151,6 +151,7 @@ async fn acts(schedule: &Schedule, manner: &Manner<'_>) -> Result<Outcome, Viola
         properties: all(Level::Wire),
         events: schedule.events.clone(),
         next: 0,
+        carried: Vec::new(),
         happened: 0,
         kinds: Vec::new(),
         boundary: 0,
@@ -224,10 +225,15 @@ impl Director {
 
     async fn acts(&self, schedule: &Schedule) -> Result<(), Violation> {
         let end = Instant::now() + FIRST_ACT;
+        let mut asked = 0;
         loop {
             sleep(LOOK).await;
             self.broken()?;
-            let stage = self.stage();
+            let mut stage = self.stage();
+            if asked == stage.requests {
+                stage.nothing_asked();
+            }
+            asked = stage.requests;
             let over = stage.boundary >= schedule.setup.boundaries;
             if over || Instant::now() >= end || stage.world.stage_set().is_none() {
                 break;

@@ -45,8 +45,9 @@ impl Passage {
         if late > 0 {
             tokio::time::sleep(Duration::from_secs(late)).await;
             let mut stage = self.stage();
-            for event in meanwhile {
-                stage.happen(event);
+            // What hadn't happened when faults ended doesn't happen any more.
+            if stage.faults {
+                meanwhile.iter().for_each(|event| stage.happen(event));
             }
         }
     }

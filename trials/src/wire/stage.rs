@@ -29,6 +29,8 @@ pub(super) struct Stage {
     pub(super) properties: Vec<Box<dyn Property>>,
     pub(super) events: Vec<(u64, Event)>,
     pub(super) next: usize,
+    /// What is to happen to the next request: nothing was asked when it was due.
+    pub(super) carried: Vec<Event>,
     pub(super) happened: u64,
     /// What has happened, if it is to be kept.
     pub(super) kinds: Vec<Event>,
@@ -84,15 +86,17 @@ impl Stage {
         if !self.faults {
             return faults;
         }
+        for event in std::mem::take(&mut self.carried) {
+            match event {
+                Event::Late(seconds) | Event::Jump(seconds) => faults.late = seconds,
+                event => faults.fault = Some(event),
+            }
+        }
         while let Some((at, event)) = self.events.get(self.next).cloned() {
             if at > faults.number {
                 break;
             }
-            self.next += 1;
-            self.happened += 1;
-            if self.keep {
-                self.kinds.push(event.clone());
-            }
+            self.next(&event);
             match event {
                 Event::Late(seconds) | Event::Jump(seconds) => faults.late = seconds,
                 event if event.is_of_request() => faults.fault = Some(event),
@@ -101,6 +105,33 @@ impl Stage {
             }
         }
         faults
+    }
+
+    /// Nothing was asked for a while. That is a boundary too: what comes over the world doesn't wait for
+    /// somebody to look, and what is to come over a request waits for the next.
+    pub(super) fn nothing_asked(&mut self) {
+        let number = self.boundary;
+        self.boundary += 1;
+        while let Some((at, event)) = self.events.get(self.next).cloned() {
+            if at > number {
+                break;
+            }
+            self.next(&event);
+            if event.is_of_request() || matches!(event, Event::Jump(_)) {
+                self.carried.push(event);
+            } else {
+                self.happen(&event);
+            }
+        }
+    }
+
+    /// The next event is due.
+    fn next(&mut self, event: &Event) {
+        self.next += 1;
+        self.happened += 1;
+        if self.keep {
+            self.kinds.push(event.clone());
+        }
     }
 
     /// Lets something happen to the world or to a process.
@@ -122,7 +153,7 @@ impl Stage {
                 self.skews[*process] = *seconds;
                 self.kill(*process);
             }
-            Event::SecondLeader if self.lives.len() == 1 => {
+            Event::SecondLeader if self.lives.len() == 1 && !self.world.setup.alone => {
                 self.lives.push(0);
                 self.paused.push(Instant::now());
                 self.lagging.push(Instant::now());

@@ -8,6 +8,7 @@ use stageset_cluster::ports::NoWatches;
 use stageset_cluster::remote::Remotes;
 use stageset_cluster::{Clock, Connection, Discovery, Ports, Renderer, Settings, Silent};
 use stageset_controller::gate::Gate;
+use stageset_controller::leader::Term;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process};
 use stageset_core::kubeconfig::Allowed;
@@ -26,6 +27,13 @@ use super::passage::Passage;
 use super::stage::Stage;
 use super::world::Artifacts;
 use crate::setup::MAX_TEARDOWN_SECONDS;
+
+/// Of a process whose lease is renewed as often as in production, nine requests in ten do that.
+const TERM: Term = Term {
+    lasts: Duration::from_secs(75),
+    renewed_within: Duration::from_secs(50),
+    tried_every: Duration::from_secs(10),
+};
 
 /// Starts processes, and starts them anew when they die.
 pub(super) struct Troupe {
@@ -63,10 +71,11 @@ impl Troupe {
         process: usize,
         ended: mpsc::UnboundedSender<usize>,
     ) -> (JoinHandle<()>, oneshot::Sender<()>) {
-        let (life, skew) = {
+        let (life, skew, alone) = {
             let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
             let life = stage.lives.get(process).copied().unwrap_or(0);
-            (life, stage.skews.get(process).copied().unwrap_or(0))
+            let skew = stage.skews.get(process).copied().unwrap_or(0);
+            (life, skew, stage.world.setup.alone)
         };
         let passage = Passage {
             stage: Arc::clone(&self.stage),
@@ -110,7 +119,7 @@ impl Troupe {
             settings: Settings::default(),
         };
         let options = Options {
-            leader_elect: true,
+            leader_elect: !alone,
             max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
             webhook: None,
             // Whoever has a release of its own leaves alone what another one claims.
@@ -122,9 +131,10 @@ impl Troupe {
             metrics: Metrics::new(),
             missing,
             gate: Gate::default(),
-            candidate: Some(Candidate {
+            candidate: options.leader_elect.then(|| Candidate {
                 namespace: "default".to_owned(),
                 identity: format!("controller-{process}-{life}"),
+                term: TERM,
                 connection,
                 runtime: Handle::current(),
             }),

@@ -117,6 +117,8 @@ impl Watching {
             }
             Some(Watch::Closed) => {
                 self.ready.push_back(event);
+                // A server that goes on from here believes that the client has it.
+                self.ready.extend(self.held.take());
                 self.over = true;
             }
             Some(Watch::Expired) => {

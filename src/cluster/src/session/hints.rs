@@ -1,5 +1,7 @@
 //! What news from watches drop from memory. A hint never decides: it makes the core ask again.
 
+use serde_json::Value;
+use stageset_api::field::field;
 use stageset_core::identity::Identity;
 use stageset_core::object::ObjectKey;
 use stageset_core::observation::{LiveState, ObjectFacts, Tracking};
@@ -37,7 +39,17 @@ impl Session {
                 }
             }
             Hint::Inventories => self.facts.inventories = None,
-            Hint::Ledger => self.facts.ledger = None,
+            Hint::Ledger { resource_version } => {
+                let known = self.known.as_ref().and_then(|known| known.ledger.as_ref());
+                let known = known.and_then(|ledger| field(ledger, "/metadata/resourceVersion"));
+                let stands = match (resource_version.as_deref(), known.and_then(Value::as_str)) {
+                    (Some(seen), Some(known)) => !newer(seen, known),
+                    _ => false,
+                };
+                if !stands {
+                    self.facts.ledger = None;
+                }
+            }
         }
     }
 

@@ -73,8 +73,11 @@ pub enum Hint {
     Account(ServiceAccountName),
     /// An inventory of this StageSet was written by somebody else.
     Inventories,
-    /// The ledger of this StageSet was written by somebody else.
-    Ledger,
+    /// The ledger of this StageSet was written, by whomever, or is gone.
+    Ledger {
+        /// `metadata.resourceVersion` of what the event showed; `None` if it is gone.
+        resource_version: Option<String>,
+    },
 }
 
 /// How a pass ended.

@@ -6,9 +6,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
+use super::Term;
 use super::election::{Election, Move};
 use super::lease::{LeaseError, Leases};
-use super::{RENEW_DEADLINE, RETRY_PERIOD};
 
 /// Longest wait for one answer, so that one lost request doesn't cost the lease.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -29,6 +29,7 @@ pub enum Leadership {
 pub struct Campaign<W> {
     leases: Leases,
     election: Election,
+    term: Term,
     /// The wall clock as RFC 3339 with microseconds, for people who read the Lease.
     wall: W,
     epoch: Instant,
@@ -36,10 +37,11 @@ pub struct Campaign<W> {
 
 impl<W: Fn() -> String> Campaign<W> {
     /// A candidate of this name for this Lease.
-    pub fn new(leases: Leases, identity: impl Into<String>, wall: W) -> Self {
+    pub fn new(leases: Leases, identity: impl Into<String>, term: Term, wall: W) -> Self {
         Self {
             leases,
-            election: Election::new(identity),
+            election: Election::new(identity, term),
+            term,
             wall,
             epoch: Instant::now(),
         }
@@ -75,7 +77,10 @@ impl<W: Fn() -> String> Campaign<W> {
                 Some(Ok(Some(holder))) => {
                     if self.election.leads_until().is_some() {
                         self.election.lost();
-                        warn!(holder, "the lease was taken by another replica");
+                        warn!(
+                            holder,
+                            "the lease was taken by another replica, which may have let it go"
+                        );
                         leadership.send_replace(Leadership::Lost);
                         return;
                     }
@@ -97,14 +102,14 @@ impl<W: Fn() -> String> Campaign<W> {
                 warn!(
                     "the lease could not be renewed for {} s: stopping before another replica \
                      begins",
-                    RENEW_DEADLINE.as_secs()
+                    self.term.renewed_within.as_secs()
                 );
                 leadership.send_replace(Leadership::Lost);
                 return;
             }
             let pause = match self.election.leads_until() {
-                Some(until) => RETRY_PERIOD.min(until.saturating_sub(now)),
-                None => RETRY_PERIOD,
+                Some(until) => self.term.tried_every.min(until.saturating_sub(now)),
+                None => self.term.tried_every,
             };
             sleep(pause).await;
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Term;
 use super::lease::Record;
-use super::{LEASE_DURATION, RENEW_DEADLINE};
 
 /// A lease as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +23,9 @@ pub enum Move {
     Create(Record),
     /// Take the lease over, or renew it, if it still has this metadata.
     Replace(Record, Value),
-    /// Somebody else holds it.
+    /// Somebody else holds it, or has held it since we did.
     Wait {
-        /// Who.
+        /// Who; empty if it was let go.
         holder: String,
     },
 }
@@ -35,6 +35,7 @@ pub enum Move {
 #[derive(Debug, Clone)]
 pub struct Election {
     identity: String,
+    term: Term,
     /// The lease when it last changed, and when that was seen.
     observed: Option<(Seen, Duration)>,
     /// Start of the last write that succeeded, while we hold the lease.
@@ -43,9 +44,10 @@ pub struct Election {
 
 impl Election {
     /// A candidate of this name, which no other may have.
-    pub fn new(identity: impl Into<String>) -> Self {
+    pub fn new(identity: impl Into<String>, term: Term) -> Self {
         Self {
             identity: identity.into(),
+            term,
             observed: None,
             renewed: None,
         }
@@ -71,7 +73,13 @@ impl Election {
             let record = self.record(&acquired, wall, seen.record.transitions);
             return Move::Replace(record, seen.metadata);
         }
-        let lasts = seen.record.lasts.unwrap_or(LEASE_DURATION);
+        if self.renewed.is_some() {
+            // Whoever held it since may have gone again; what we remember is from before.
+            return Move::Wait {
+                holder: holder.clone(),
+            };
+        }
+        let lasts = seen.record.lasts.unwrap_or(self.term.lasts);
         if !holder.is_empty() && now < since.saturating_add(lasts) {
             return Move::Wait {
                 holder: holder.clone(),
@@ -94,7 +102,7 @@ impl Election {
     /// Until when we may act; `None` if we don't lead.
     pub fn leads_until(&self) -> Option<Duration> {
         self.renewed
-            .map(|renewed| renewed.saturating_add(RENEW_DEADLINE))
+            .map(|renewed| renewed.saturating_add(self.term.renewed_within))
     }
 
     /// What a holder writes to let the next one in at once.
@@ -116,7 +124,7 @@ impl Election {
     fn record(&self, acquired: &str, renewed: &str, transitions: i32) -> Record {
         Record {
             holder: self.identity.clone(),
-            lasts: Some(LEASE_DURATION),
+            lasts: Some(self.term.lasts),
             acquired: acquired.to_owned(),
             renewed: renewed.to_owned(),
             transitions,
@@ -128,6 +136,7 @@ impl Election {
 mod tests {
     use serde_json::json;
 
+    use super::super::Term;
     use super::*;
 
     const WALL: &str = "2026-11-23T21:00:00.000000Z";
@@ -137,7 +146,7 @@ mod tests {
     }
 
     fn held_by(holder: &str, resource_version: &str) -> Seen {
-        let mut other = Election::new(holder);
+        let mut other = Election::new(holder, Term::STANDARD);
         match other.decide(None, at(0), WALL) {
             Move::Create(record) => Seen {
                 record,
@@ -149,7 +158,7 @@ mod tests {
 
     #[test]
     fn without_a_lease_one_is_made() {
-        let mut us = Election::new("us");
+        let mut us = Election::new("us", Term::STANDARD);
         assert!(matches!(us.decide(None, at(0), WALL), Move::Create(r) if r.holder == "us"));
         assert_eq!(us.leads_until(), None, "asking is not having");
         us.succeeded(at(1));
@@ -158,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_held_until_it_has_not_changed_for_its_length() {
-        let mut us = Election::new("us");
+        let mut us = Election::new("us", Term::STANDARD);
         let wait = Move::Wait {
             holder: "them".to_owned(),
         };
@@ -181,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_clock_of_the_holder_is_not_trusted() {
-        let mut us = Election::new("us");
+        let mut us = Election::new("us", Term::STANDARD);
         let mut seen = held_by("them", "1");
         seen.record.renewed = "1999-01-01T00:00:00.000000Z".to_owned();
         assert!(matches!(
@@ -192,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_released_lease_is_taken_at_once_and_the_holder_renews_its_own() {
-        let mut us = Election::new("us");
+        let mut us = Election::new("us", Term::STANDARD);
         let mut seen = held_by("them", "1");
-        seen.record = Election::new("them").released(&seen.record, WALL);
+        seen.record = Election::new("them", Term::STANDARD).released(&seen.record, WALL);
         assert!(matches!(
             us.decide(Some(seen), at(0), WALL),
             Move::Replace(..)
@@ -212,11 +221,30 @@ mod tests {
     }
 
     #[test]
+    fn a_holder_whose_lease_was_let_go_by_another_has_lost_it() {
+        // It stood still, with its clock; another one led meanwhile, and went.
+        let mut us = Election::new("us", Term::STANDARD);
+        us.succeeded(at(0));
+        let mut seen = held_by("them", "2");
+        let them = Election::new("them", Term::STANDARD);
+        seen.record = them.released(&seen.record, WALL);
+        let lost = Move::Wait {
+            holder: String::new(),
+        };
+        assert_eq!(us.decide(Some(seen.clone()), at(2), WALL), lost);
+        us.lost();
+        assert!(matches!(
+            us.decide(Some(seen), at(4), WALL),
+            Move::Replace(..)
+        ));
+    }
+
+    #[test]
     fn a_holder_stops_before_anybody_else_may_begin() {
         // The last renewal was sent at 0 and could be seen by others from 0 on.
-        let mut holder = Election::new("holder");
+        let mut holder = Election::new("holder", Term::STANDARD);
         holder.succeeded(at(0));
-        let mut other = Election::new("other");
+        let mut other = Election::new("other", Term::STANDARD);
         assert!(matches!(
             other.decide(Some(held_by("holder", "1")), at(0), WALL),
             Move::Wait { .. }

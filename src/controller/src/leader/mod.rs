@@ -17,9 +17,22 @@ pub use campaign::{Campaign, Leadership};
 pub use election::{Election, Move, Seen};
 pub use lease::{LeaseError, Leases, Record};
 
-/// How long a lease lasts without a renewal.
-pub const LEASE_DURATION: Duration = Duration::from_secs(15);
-/// How long after its last known renewal a holder stops acting.
-pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// Pause between two tries.
-pub const RETRY_PERIOD: Duration = Duration::from_secs(2);
+/// The times of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// How long a lease lasts without a renewal.
+    pub lasts: Duration,
+    /// How long after its last known renewal a holder stops acting; shorter than it lasts.
+    pub renewed_within: Duration,
+    /// Pause between two tries.
+    pub tried_every: Duration,
+}
+
+impl Term {
+    /// client-go's.
+    pub const STANDARD: Self = Self {
+        lasts: Duration::from_secs(15),
+        renewed_within: Duration::from_secs(10),
+        tried_every: Duration::from_secs(2),
+    };
+}

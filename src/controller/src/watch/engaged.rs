@@ -32,8 +32,8 @@ pub enum Signal {
     Inventory(Key),
     /// An inventory is being deleted, and our finalizer keeps it.
     HeldInventory(Held),
-    /// The ledger of this StageSet was written by somebody else, or is gone.
-    Ledger(Key),
+    /// The ledger of this StageSet was written, and has this version now, or is gone.
+    Ledger(Key, Option<String>),
     /// A CustomResourceDefinition is there or has changed.
     Definition(String),
     /// Something in a tenant's world; see [`super::tenant`].

@@ -1,5 +1,5 @@
-//! Watches that keep no objects and only notice: inventories and ledgers that somebody else writes or
-//! deletes, definitions that appear.
+//! Watches that keep no objects and only notice: inventories that somebody else writes or deletes,
+//! ledgers that anybody does, definitions that appear.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -102,14 +102,16 @@ impl Sink for Inventories {
     }
 }
 
-/// A ledger: whose it is, and whether somebody else wrote it last.
+/// A ledger: whose it is, and which version.
 #[derive(Debug)]
 pub(super) struct Ledger {
     key: Key,
-    foreign: bool,
+    resource_version: Option<String>,
 }
 
-/// Notices ledgers that somebody else writes or deletes: a baseline, a completion that is reset.
+/// Notices ledgers that are written or deleted: a baseline, a completion that is reset. Also by a
+/// controller: it may be one that led before, whose last write came late. What we wrote ourselves is
+/// known by its version, and written once in the life of an action.
 #[derive(Debug)]
 pub(super) struct Ledgers {
     pub(super) standing: Standing,
@@ -129,24 +131,31 @@ impl Sink for Ledgers {
                 metadata.get("namespace")?.as_str()?,
                 metadata.get("name")?.as_str()?,
             ),
-            foreign: written_by_others(metadata),
+            resource_version: metadata
+                .get("resourceVersion")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
         })
     }
 
     fn take(&mut self, news: News<Self::Item>) {
-        let tell = |key| {
-            let _ = self.signals.send(Signal::Ledger(key));
+        let tell = |ledger: Ledger, version| {
+            let _ = self.signals.send(Signal::Ledger(ledger.key, version));
         };
         match news {
             News::Listed(ledgers) => {
                 if std::mem::replace(&mut self.listed, true) {
                     for ledger in ledgers {
-                        tell(ledger.key);
+                        let version = ledger.resource_version.clone();
+                        tell(ledger, version);
                     }
                 }
             }
-            News::Changed(ledger) if !ledger.foreign => {}
-            News::Changed(ledger) | News::Deleted(ledger) => tell(ledger.key),
+            News::Changed(ledger) => {
+                let version = ledger.resource_version.clone();
+                tell(ledger, version);
+            }
+            News::Deleted(ledger) => tell(ledger, None),
             News::Live => self.standing.live(),
             News::Broken { error, pause } => self.standing.broken(&error, pause),
         }

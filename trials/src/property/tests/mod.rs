@@ -1,6 +1,7 @@
 //! What is excused to two leaders, and what isn't; and what a deletion is held against.
 //! The logs are written by hand, as short as can be.
 
+mod accounts;
 mod judged;
 mod leaders;
 mod misnamed;
@@ -123,7 +124,20 @@ impl Cluster {
         self.answers(process, what, if absent { 404 } else { 200 })
     }
 
+    /// Something that no process does.
+    fn happens(&mut self, what: What) -> Result<(), String> {
+        self.holds(usize::MAX, Who::World, what, 0)
+    }
+
     fn answers(&mut self, process: usize, what: What, code: u16) -> Result<(), String> {
+        let who = match &what {
+            What::Account(..) => Who::Controller,
+            _ => Who::User("system:serviceaccount:payments:deployer".to_owned()),
+        };
+        self.holds(process, who, what, code)
+    }
+
+    fn holds(&mut self, process: usize, who: Who, what: What, code: u16) -> Result<(), String> {
         self.number += 1;
         let effect = !matches!(
             what,
@@ -135,7 +149,7 @@ impl Cluster {
             began: Timestamp::default(),
             process,
             life: 0,
-            who: Who::User("system:serviceaccount:payments:deployer".to_owned()),
+            who,
             what,
             code,
             delivered: true,

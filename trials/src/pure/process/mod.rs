@@ -41,6 +41,7 @@ pub(super) enum Hint {
     Account(String),
     Dependency,
     Inventories,
+    Ledger,
     StageSet,
 }
 
@@ -293,6 +294,7 @@ impl Process {
             }
             Hint::Dependency => self.observation.facts.dependencies.clear(),
             Hint::Inventories => self.observation.facts.inventories = None,
+            Hint::Ledger => self.observation.facts.ledger = None,
             Hint::StageSet => {}
         }
     }

@@ -30,30 +30,8 @@ impl Scene for World {
     }
 
     fn stage_set(&self) -> Option<StageSetSight> {
-        let object = self.cluster.get(OURS, "StageSet", NAMESPACE, NAME)?;
-        let conditions = object["status"]["conditions"].as_array();
-        let ready = conditions
-            .into_iter()
-            .flatten()
-            .find(|condition| condition["type"] == "Ready");
-        let text = |field: &str| {
-            ready
-                .and_then(|ready| ready[field].as_str())
-                .unwrap_or_default()
-                .to_owned()
-        };
-        Some(StageSetSight {
-            deletion: object["metadata"]["deletionTimestamp"]
-                .as_str()
-                .and_then(Timestamp::parse),
-            finalizer: object["metadata"]["finalizers"]
-                .as_array()
-                .is_some_and(|list| !list.is_empty()),
-            generation: object["metadata"]["generation"].as_i64().unwrap_or(0),
-            observed_generation: object["status"]["observedGeneration"].as_i64().unwrap_or(0),
-            ready: format!("{} {}", text("status"), text("reason")),
-            message: text("message"),
-        })
+        self.cluster
+            .look(OURS, "StageSet", NAMESPACE, NAME, stage_set)
     }
 
     fn object(&self, key: &ObjectKey) -> Option<Sight> {
@@ -114,28 +92,34 @@ impl Scene for World {
 
     fn done(&self, stage: usize, step: Step, revision: u8) -> bool {
         if step.lifetime {
-            let ledger = self.cluster.get(OURS, "StageLedger", NAMESPACE, NAME);
-            let completed = ledger
-                .as_ref()
-                .map(|ledger| &ledger["status"]["completedActions"]);
-            let mut completed = completed.and_then(Value::as_array).into_iter().flatten();
-            return completed
-                .any(|done| done["stage"] == STAGES[stage] && done["action"] == step.name);
+            let completed = |ledger: &Value| {
+                let completed = ledger["status"]["completedActions"].as_array();
+                completed
+                    .into_iter()
+                    .flatten()
+                    .any(|done| done["stage"] == STAGES[stage] && done["action"] == step.name)
+            };
+            let found = self
+                .cluster
+                .look(OURS, "StageLedger", NAMESPACE, NAME, completed);
+            return found.unwrap_or(false);
         }
-        self.record(stage).is_some_and(|record| {
+        self.record(stage, |record| {
             let executed = record["executedActions"].as_array();
             record["ledgerRevision"] == format!("r{revision}")
                 && executed.is_some_and(|names| names.iter().any(|name| name == step.name))
         })
+        .unwrap_or(false)
     }
 
     fn begun(&self, stage: usize, step: Step, key: &str) -> bool {
-        self.record(stage).is_some_and(|record| {
+        self.record(stage, |record| {
             let started = record["startedAction"].as_str().unwrap_or_default();
             let (key, ending) = (format!(" key={key} "), format!("/{}", step.name));
             let mut lines = started.lines();
             lines.any(|line| line.contains(&key) && line.ends_with(&ending))
         })
+        .unwrap_or(false)
     }
 
     fn offered(&self, source: &str) -> Option<u8> {
@@ -147,10 +131,42 @@ impl Scene for World {
 }
 
 impl World {
-    /// The status of a stage.
-    fn record(&self, stage: usize) -> Option<Value> {
-        let object = self.cluster.get(OURS, "StageSet", NAMESPACE, NAME)?;
-        let mut stages = object["status"]["stages"].as_array()?.iter();
-        stages.find(|known| known["name"] == STAGES[stage]).cloned()
+    /// What the status of a stage says.
+    fn record<T>(&self, stage: usize, look: impl FnOnce(&Value) -> T) -> Option<T> {
+        let found = |object: &Value| {
+            let mut stages = object["status"]["stages"].as_array()?.iter();
+            stages
+                .find(|known| known["name"] == STAGES[stage])
+                .map(look)
+        };
+        self.cluster
+            .look(OURS, "StageSet", NAMESPACE, NAME, found)
+            .flatten()
+    }
+}
+
+fn stage_set(object: &Value) -> StageSetSight {
+    let conditions = object["status"]["conditions"].as_array();
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready");
+    let text = |field: &str| {
+        ready
+            .and_then(|ready| ready[field].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    StageSetSight {
+        deletion: object["metadata"]["deletionTimestamp"]
+            .as_str()
+            .and_then(Timestamp::parse),
+        finalizer: object["metadata"]["finalizers"]
+            .as_array()
+            .is_some_and(|list| !list.is_empty()),
+        generation: object["metadata"]["generation"].as_i64().unwrap_or(0),
+        observed_generation: object["status"]["observedGeneration"].as_i64().unwrap_or(0),
+        ready: format!("{} {}", text("status"), text("reason")),
+        message: text("message"),
     }
 }

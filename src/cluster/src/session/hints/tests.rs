@@ -9,7 +9,10 @@ use stageset_core::observation::{AccountState, DependencyState, Health, Live, So
 use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
 
+use serde_json::json;
+
 use super::*;
+use crate::Stored;
 use crate::session::StageSetKey;
 
 fn facts() -> ObjectFacts {
@@ -223,6 +226,27 @@ fn other_news_drop_what_they_are_about() {
     assert_eq!(kept, [("a", true, 0), ("b", false, 3)]);
     session.take(Hint::Inventories);
     assert!(session.facts.inventories.is_none() && session.facts.ledger.is_some());
-    session.take(Hint::Ledger);
-    assert!(session.facts.ledger.is_none());
+}
+
+/// What was written last by this very session is no news; whatever came after it is, and so is
+/// everything while it isn't known what that was.
+#[test]
+fn a_ledger_is_read_again_unless_it_stands_as_it_was_last_read_or_written() {
+    let dropped = |known: Option<&str>, seen: Option<&str>| {
+        let mut session = Session::new(StageSetKey::new("shop", "web"));
+        session.facts.ledger = Some(Fact::seen(Ok(None), Timestamp::from_millis(7)));
+        session.adopt(Stored::from(json!({})));
+        let ledger = known.map(|version| json!({ "metadata": { "resourceVersion": version } }));
+        session.known.as_mut().unwrap().ledger = ledger;
+        session.take(Hint::Ledger {
+            resource_version: seen.map(str::to_owned),
+        });
+        session.facts.ledger.is_none()
+    };
+    assert!(!dropped(Some("10"), Some("10")));
+    assert!(!dropped(Some("10"), Some("9")), "a watch that is behind");
+    assert!(dropped(Some("10"), Some("11")));
+    assert!(dropped(Some("10"), None), "it is gone");
+    assert!(dropped(None, Some("9")));
+    assert!(dropped(None, None));
 }

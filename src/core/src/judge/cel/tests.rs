@@ -257,7 +257,7 @@ fn attack_a24_size_and_depth_are_bounded() {
 fn attack_a24_a_bracket_in_a_text_closes_nothing() {
     for level in [
         r#"(")" + "#,
-        r#"(')' + "#,
+        r"(')' + ",
         r#"("\")" + "#,
         r#"(r"\" + ")" + "#,
         r#"(""")" " """ + "#,

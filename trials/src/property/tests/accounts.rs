@@ -1,0 +1,37 @@
+//! When an account that a process once didn't find may be delivered as (I5).
+
+use super::{Cluster, secret};
+use crate::event::Event;
+use crate::log::What;
+use crate::property::i5_fails_closed::FailsClosed;
+use crate::schedule::Level;
+
+/// What I5 says of a read as an account that wasn't found, after something happened to the world.
+fn after(level: Level, event: Option<What>) -> Result<(), String> {
+    let mut cluster = Cluster::new(FailsClosed::new(level));
+    let absent = What::Account("deployer".to_owned(), None);
+    assert_eq!(cluster.answers(0, absent, 404), Ok(()));
+    if let Some(event) = event {
+        assert_eq!(cluster.happens(event), Ok(()));
+    }
+    cluster.says(0, What::Get(secret(), None))
+}
+
+#[test]
+fn an_account_that_was_not_found_is_not_delivered_as() {
+    let other = What::World(Event::RecreateAccount("operator".to_owned()));
+    for level in [Level::Core, Level::Wire] {
+        assert!(after(level, None).is_err());
+        assert!(after(level, Some(other.clone())).is_err());
+    }
+}
+
+/// On the wire a watch may have told that it is there; at level core every look is a request.
+#[test]
+fn a_watch_may_tell_that_an_account_is_there_again() {
+    let back = What::World(Event::RecreateAccount("deployer".to_owned()));
+    for event in [back, What::Healed] {
+        assert_eq!(after(Level::Wire, Some(event.clone())), Ok(()));
+        assert!(after(Level::Core, Some(event)).is_err());
+    }
+}
