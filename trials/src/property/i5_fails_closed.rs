@@ -112,6 +112,9 @@ impl Property for FailsClosed {
             What::Inventories => {
                 self.inventories.insert((process, life), entry.succeeded());
             }
+            What::Inventory(..) if self.level == Level::Wire && entry.succeeded() => {
+                self.inventories.insert((process, life), true);
+            }
             What::Source(name, revision) => {
                 let revision = revision.filter(|_| entry.succeeded());
                 self.sources.insert((process, life, name.clone()), revision);

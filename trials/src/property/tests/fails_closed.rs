@@ -1,6 +1,6 @@
-//! When an account that a process once didn't find may be delivered as (I5).
+//! What a read that failed forbids, and until when (I5).
 
-use super::{Cluster, secret};
+use super::{Cluster, secret, sight};
 use crate::event::Event;
 use crate::log::What;
 use crate::property::i5_fails_closed::FailsClosed;
@@ -33,5 +33,21 @@ fn a_watch_may_tell_that_an_account_is_there_again() {
     for event in [back, What::Healed] {
         assert_eq!(after(Level::Wire, Some(event.clone())), Ok(()));
         assert!(after(Level::Core, Some(event)).is_err());
+    }
+}
+
+/// Who has made one since, as nothing was recorded, knows them: it was the first. At level core they are
+/// read before that.
+#[test]
+fn what_a_process_has_recorded_itself_it_need_not_read() {
+    for (level, fails) in [(Level::Core, true), (Level::Wire, false)] {
+        let mut cluster = Cluster::new(FailsClosed::new(level));
+        let account = What::Account("deployer".to_owned(), Some("u1".to_owned()));
+        assert_eq!(cluster.answers(0, account, 200), Ok(()));
+        assert_eq!(cluster.answers(0, What::Inventories, 409), Ok(()));
+        let deleted = What::Delete(secret(), Some(sight("u2")), Some("u2".to_owned()));
+        assert!(cluster.says(0, deleted.clone()).is_err());
+        assert_eq!(cluster.records(0, &[&secret()]), Ok(()));
+        assert_eq!(cluster.says(0, deleted).is_err(), fails, "{level:?}");
     }
 }
