@@ -89,6 +89,44 @@ fn bugs_are_caught() {
     }
 }
 
+/// Seed 2937 of level wire, shrunk: a StageSet is torn down because a read after a conflict showed its
+/// deletion, while the watch of StageSets was cut off; its inventory goes with it, which another watch tells.
+#[cfg(feature = "wire")]
+const GONE_BEFORE_THE_WATCH: &str = "\
+stageset-trials 3
+level wire
+seed 2937
+property L1
+setup stages 1
+setup objects 5
+setup accounts shared
+setup one-source true
+setup flavour platform
+setup slow 5
+setup obstinate false
+setup boundaries 0
+setup features none
+setup alone true
+at 24 plant 0
+at 35 watch 0 missed
+at 38 delete-stageset
+";
+
+#[cfg(feature = "wire")]
+#[test]
+fn what_is_gone_before_the_watch_tells_is_not_delivered_again() {
+    let (schedule, level, _) = read(GONE_BEFORE_THE_WATCH).expect("a replay file");
+    let outcome = run(&schedule, level, true);
+    let mut after = outcome
+        .log
+        .iter()
+        .map(ToString::to_string)
+        .skip_while(|entry| !entry.contains("remove the finalizer [changed]"));
+    assert!(after.next().is_some(), "it is torn down: {:?}", outcome.log);
+    let written = after.find(|entry| entry.contains("[changed]"));
+    assert_eq!((written, outcome.violation), (None, None));
+}
+
 #[test]
 fn a_failing_schedule_is_shrunk_to_the_events_that_matter() {
     use stageset_trials::pure::sabotaged;

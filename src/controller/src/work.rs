@@ -48,6 +48,8 @@ const HINTS: usize = 1_000;
 struct Entry {
     /// As last seen.
     object: Stored,
+    /// This very StageSet is gone, or has nothing of ours left on it, although the watch hasn't said so.
+    gone: bool,
     /// Its memory; away while a pass runs.
     session: Option<Box<Session>>,
     /// What its next pass is told.
@@ -207,7 +209,9 @@ impl Work {
     }
 
     fn start(&mut self, key: Key) {
-        let Some(entry) = self.entries.get_mut(&key) else {
+        let entry = self.entries.get_mut(&key);
+        let Some(entry) = entry.filter(|entry| !entry.gone) else {
+            // Of one that is gone, going by what the watch still shows would deliver it again.
             self.queue.finish(&key);
             return;
         };
@@ -291,7 +295,9 @@ impl Work {
             End::Rest { .. } => entry.refresh_at = None,
             End::Gone => {
                 entry.refresh_at = None;
-                entry.session = None;
+                entry.gone = true;
+                let known = entry.session.take().and_then(|session| session.newest());
+                entry.object = known.unwrap_or_else(|| entry.object.clone());
             }
         }
         self.tenants.set(&key, &interests.objects);
@@ -327,7 +333,9 @@ impl Work {
         let shown = object.value();
         self.assign(&key, &shown);
         match self.entries.get_mut(&key) {
+            Some(entry) if entry.gone && !stage_set::supersedes(&object, &entry.object) => {}
             Some(entry) if entry.object.uid() == object.uid() => {
+                entry.gone = false;
                 let before = entry.object.value();
                 let claim =
                     |object: &Value| stage_set::handled_elsewhere(object, &self.ports.config);
@@ -359,6 +367,7 @@ impl Work {
                 };
                 let entry = Entry {
                     object,
+                    gone: false,
                     session: None,
                     wake,
                     refresh_at: None,

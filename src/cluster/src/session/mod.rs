@@ -36,6 +36,7 @@ pub use key::{NamespacedName, StageSetKey};
 
 use self::away::Away;
 use self::references::References;
+use crate::Stored;
 use crate::perform::Known;
 use crate::records::stage_set::Parsed;
 
@@ -169,6 +170,11 @@ impl Session {
     /// The StageSet as this session saw it last, its own writes included.
     pub fn stage_set(&self) -> Option<Arc<Value>> {
         self.known.as_ref().map(|known| known.object.value())
+    }
+
+    /// The same, as it is kept.
+    pub fn newest(&self) -> Option<Stored> {
+        self.known.as_ref().map(|known| known.object.clone())
     }
 
     /// The other release of the controller that handles the StageSet, if one does (K24), as of the last
