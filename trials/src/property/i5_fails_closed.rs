@@ -107,7 +107,12 @@ impl Property for FailsClosed {
             What::Account(name, uid) => {
                 let found = uid.clone().filter(|_| entry.succeeded());
                 let accounts = self.accounts.entry((process, life)).or_default();
-                accounts.insert(name.clone(), found);
+                if self.level == Level::Wire && !entry.succeeded() && entry.code != 404 {
+                    // It says nothing of the account, and a watch may.
+                    accounts.remove(name);
+                } else {
+                    accounts.insert(name.clone(), found);
+                }
             }
             What::Inventories => {
                 self.inventories.insert((process, life), entry.succeeded());

@@ -47,7 +47,9 @@ impl Passage {
             let mut stage = self.stage();
             // What hadn't happened when faults ended doesn't happen any more.
             if stage.faults {
-                meanwhile.iter().for_each(|event| stage.happen(event));
+                for event in meanwhile {
+                    stage.happen(event);
+                }
             }
         }
     }

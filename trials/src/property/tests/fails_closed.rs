@@ -36,6 +36,18 @@ fn a_watch_may_tell_that_an_account_is_there_again() {
     }
 }
 
+/// At level core nothing else tells whether it is there.
+#[test]
+fn a_read_that_failed_says_nothing_of_an_account_that_is_watched() {
+    for (level, fails) in [(Level::Core, true), (Level::Wire, false)] {
+        let mut cluster = Cluster::new(FailsClosed::new(level));
+        let failed = What::Account("deployer".to_owned(), None);
+        assert_eq!(cluster.answers(0, failed, 500), Ok(()));
+        let said = cluster.says(0, What::Get(secret(), None));
+        assert_eq!(said.is_err(), fails, "{level:?}");
+    }
+}
+
 /// Who has made one since, as nothing was recorded, knows them: it was the first. At level core they are
 /// read before that.
 #[test]
