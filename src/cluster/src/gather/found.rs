@@ -183,6 +183,7 @@ impl Found {
                     failures,
                 };
                 object.dry_run = Some(Box::new((digest, fact)));
+                facts.objects.seen(&identity, &key);
             }
             Self::Labelled(identity, search, value) => {
                 let asked = (identity, search);
@@ -197,6 +198,7 @@ impl Found {
                 let object = facts.objects.entry(&identity, &key);
                 object.live = Some(seen.after(object.live.as_ref(), state));
                 object.tracking = tracking(covered);
+                facts.objects.seen(&identity, &key);
             }
             Self::Ledger(found) => {
                 facts.ledger = Some(seen.after(facts.ledger.as_ref(), look::observed(&found)));

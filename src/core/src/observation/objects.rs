@@ -8,7 +8,7 @@ use crate::few::Few;
 use crate::identity::Identity;
 use crate::object::{ObjectKey, Owner};
 
-use super::live::{DryRun, LiveState, ObjectFacts};
+use super::live::{DryRun, Live, LiveState, ObjectFacts};
 
 /// Facts of objects, each as the identity that saw it: what one identity may see answers no other
 /// (A07).
@@ -53,18 +53,36 @@ impl Objects {
     /// This identity has written the object, or may have: what others saw of it is of before. That one
     /// of them may not see it, or not write it, still holds (I4).
     pub fn written(&mut self, identity: &Identity, key: &ObjectKey) {
-        let denied = |failure: &Failure| failure.class == FailureClass::Denied;
         for (_, objects) in self.0.iter_mut().filter(|(other, _)| *other != identity) {
-            let Some(facts) = objects.get_mut(key) else {
-                continue;
-            };
-            facts.settled = None;
-            facts.live.take_if(
-                |fact| !matches!(&fact.value, LiveState::Unreadable(failure) if denied(failure)),
-            );
-            facts.dry_run.take_if(
-                |tried| !matches!(&tried.1.value, DryRun::Refused(failure) if denied(failure)),
-            );
+            if let Some(facts) = objects.get_mut(key) {
+                outdate(facts);
+            }
+        }
+    }
+
+    /// This identity has just seen the object. What another one saw before is of before if it contradicts
+    /// that: another object, none, or what we own of it in another state. A version alone says nothing:
+    /// of an object whose status never rests, each of two readers would forever outdate the other.
+    pub fn seen(&mut self, identity: &Identity, key: &ObjectKey) {
+        let own = |live: &Live| (Arc::clone(&live.uid), live.entry.clone());
+        let state = |facts: &ObjectFacts| match &facts.live.as_ref()?.value {
+            LiveState::Present(live) => Some(Some(own(live))),
+            LiveState::Absent => Some(None),
+            LiveState::Unreadable(_) => None,
+        };
+        let Some(stands) = self.get(identity, key).and_then(state) else {
+            return;
+        };
+        let others = self
+            .0
+            .iter_mut()
+            .filter(|(other, _)| *other != identity && other.target() == identity.target());
+        for (_, objects) in others {
+            if let Some(facts) = objects.get_mut(key)
+                && state(facts).is_some_and(|seen| seen != stands)
+            {
+                outdate(facts);
+            }
         }
     }
 
@@ -125,19 +143,35 @@ impl Objects {
     }
 }
 
+/// Forgets what was seen and tried, but not that it may not be seen or written (I4).
+fn outdate(facts: &mut ObjectFacts) {
+    let denied = |failure: &Failure| failure.class == FailureClass::Denied;
+    facts.settled = None;
+    facts
+        .live
+        .take_if(|fact| !matches!(&fact.value, LiveState::Unreadable(failure) if denied(failure)));
+    facts
+        .dry_run
+        .take_if(|tried| !matches!(&tried.1.value, DryRun::Refused(failure) if denied(failure)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::failure::Fact;
-    use crate::identity::{Target, Tenancy};
-    use crate::names::{Namespace, ServiceAccountName};
-    use crate::observation::Settled;
+    use crate::identity::{KubeconfigReference, Remote, Target, Tenancy};
+    use crate::names::{Namespace, SecretName, ServiceAccountName};
+    use crate::observation::{Health, Settled};
     use crate::time::Timestamp;
 
     fn identity(name: &str) -> Identity {
+        identity_at(&Target::Local, name)
+    }
+
+    fn identity_at(target: &Target, name: &str) -> Identity {
         let namespace = Namespace::new("shop").unwrap();
         let account = ServiceAccountName::new(name).unwrap();
-        Identity::resolve(Tenancy::Multi, &namespace, Some(&account), &Target::Local).unwrap()
+        Identity::resolve(Tenancy::Multi, &namespace, Some(&account), target).unwrap()
     }
 
     fn key(name: &str) -> ObjectKey {
@@ -207,5 +241,66 @@ mod tests {
         assert_eq!(known(&objects, "failed", "written"), [false; 3]);
         assert_eq!(known(&objects, "denied", "written"), [true, true, false]);
         assert_eq!(known(&objects, "saw", "other"), [true; 3]);
+    }
+
+    fn live(uid: &str, version: &str, entry: &str) -> LiveState {
+        LiveState::Present(Live {
+            uid: uid.into(),
+            resource_version: version.into(),
+            generation: 1,
+            owner: None,
+            prune_disabled: false,
+            deleting: false,
+            deletion_timestamp: None,
+            finalizers: Vec::new(),
+            takes_claims_along: false,
+            entry: Some(entry.into()),
+            health: Health::Current,
+            body: None,
+        })
+    }
+
+    #[test]
+    fn what_one_sees_ends_what_others_saw_that_contradicts_it() {
+        let unread = LiveState::Unreadable(refusal(FailureClass::Denied));
+        for (before, now, stands) in [
+            (live("u", "1", "e"), live("u", "2", "e"), true),
+            (live("u", "1", "e"), live("u", "2", "f"), false),
+            (live("u", "1", "e"), live("v", "2", "e"), false),
+            (live("u", "1", "e"), LiveState::Absent, false),
+            (LiveState::Absent, live("u", "1", "e"), false),
+            (LiveState::Absent, LiveState::Absent, true),
+            (unread.clone(), live("u", "1", "e"), true),
+            (live("u", "1", "e"), unread, true),
+        ] {
+            let mut objects = Objects::default();
+            *objects.entry(&identity("before"), &key("a")) = facts(before.clone(), DryRun::Create);
+            *objects.entry(&identity("now"), &key("a")) = facts(now.clone(), DryRun::Create);
+            objects.seen(&identity("now"), &key("a"));
+            let told = format!("{before:?}, then {now:?}");
+            assert_eq!(known(&objects, "before", "a"), [stands; 3], "{told}");
+            assert_eq!(known(&objects, "now", "a"), [true; 3], "{told}");
+        }
+    }
+
+    /// Two clusters may hold two objects of one name.
+    #[test]
+    fn what_one_sees_ends_nothing_that_was_seen_elsewhere() {
+        let mut objects = Objects::default();
+        let target = Target::Remote(Arc::new(Remote {
+            namespace: Namespace::new("shop").unwrap(),
+            kubeconfig: KubeconfigReference {
+                name: SecretName::new("prod").unwrap(),
+                key: "value".into(),
+            },
+            revision: "u/1".into(),
+            cluster: "c".into(),
+        }));
+        let remote = identity_at(&target, "before");
+        *objects.entry(&remote, &key("a")) = facts(LiveState::Absent, DryRun::Create);
+        *objects.entry(&identity("now"), &key("a")) = facts(live("u", "1", "e"), DryRun::Create);
+        objects.seen(&identity("now"), &key("a"));
+        let facts = objects.get(&remote, &key("a")).unwrap();
+        assert!(facts.live.is_some());
     }
 }

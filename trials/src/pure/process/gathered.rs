@@ -180,6 +180,7 @@ impl Process {
                     failures,
                 };
                 object_facts.dry_run = Some(Box::new((object.digest.clone(), fact)));
+                facts.objects.seen(identity, &object.reference.key);
             }
             Need::Read {
                 identity, object, ..
@@ -197,6 +198,7 @@ impl Process {
                 let object_facts = facts.objects.entry(identity, &object.key);
                 let live = fact(value, at, object_facts.live.as_ref(), failed);
                 object_facts.live = Some(live);
+                facts.objects.seen(identity, &object.key);
             }
         }
     }
