@@ -37,7 +37,7 @@ use crate::schedule::{Level, Schedule};
 use crate::setup::{INTERVAL_SECONDS, MAX_TEARDOWN_SECONDS};
 
 use stage::Stage;
-use troupe::Troupe;
+use troupe::{TERM, Troupe};
 use world::World;
 
 /// The first act ends after so much time without a request boundary left, at the latest.
@@ -337,7 +337,8 @@ impl Director {
         for restarted in [false, true] {
             if restarted {
                 self.stage().kill(0);
-                sleep(Duration::from_secs(60)).await;
+                // Its lease runs out, and whoever leads then has looked at everything.
+                sleep(TERM.lasts + Duration::from_secs(60)).await;
             }
             let before = self.written();
             sleep(tick).await;

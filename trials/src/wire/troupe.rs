@@ -29,7 +29,7 @@ use super::world::Artifacts;
 use crate::setup::MAX_TEARDOWN_SECONDS;
 
 /// Of a process whose lease is renewed as often as in production, nine requests in ten do that.
-const TERM: Term = Term {
+pub(super) const TERM: Term = Term {
     lasts: Duration::from_secs(75),
     renewed_within: Duration::from_secs(50),
     tried_every: Duration::from_secs(10),

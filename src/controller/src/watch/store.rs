@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
 use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
+use stageset_cluster::records::stage_set::supersedes;
 use stageset_cluster::{StageSetKey, Stored};
 use stageset_core::identity::Identity;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
@@ -113,10 +114,15 @@ impl Stores {
         changes
     }
 
-    /// An object has changed; `None` if that was known.
+    /// An object has changed; `None` if that was known, or a later state of it is.
     pub fn upsert(&self, resource: &Resource, item: Item) -> Option<Change> {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(resource.gvk.clone()).or_default();
+        let held = kind.objects.get(&item.namespace);
+        let held = held.and_then(|names| names.get(&item.name));
+        if held.is_some_and(|held| !supersedes(&item.object, held)) {
+            return None;
+        }
         let place = (item.namespace, item.name);
         set(kind, &resource.gvk, place, Some(item.object))
     }
@@ -317,6 +323,30 @@ mod tests {
                 format!("{sign}{}/{}", change.namespace, change.name)
             })
             .collect()
+    }
+
+    /// No server tells events in another order; a proxy, or a watch that was resumed, might.
+    #[test]
+    fn an_event_of_before_changes_nothing() {
+        let stores = Stores::default();
+        let resource = Resource::stage_sets();
+        let told = |version: &str| {
+            let change = stores.upsert(&resource, object("a", "x", version));
+            change.is_some()
+        };
+        let held = || {
+            let seen = stores.last_seen(&resource.gvk, "a", "x").unwrap();
+            seen.version().map(str::to_owned)
+        };
+        assert!(told("9"));
+        assert!(told("10"));
+        assert!(!told("9"));
+        assert_eq!(held().as_deref(), Some("10"));
+        assert!(told("later"), "versions that can't be compared");
+        // Another one of the name may come from a server whose versions begin anew.
+        let mut another = object("a", "x", "3");
+        another.object = json!({ "metadata": { "uid": "v", "resourceVersion": "3" } }).into();
+        assert!(stores.upsert(&resource, another).is_some());
     }
 
     #[test]
