@@ -127,10 +127,15 @@ impl Stores {
         set(kind, &resource.gvk, place, Some(item.object))
     }
 
-    /// An object is gone; `None` if that was known.
+    /// An object is gone; `None` if that was known, or another one of the name has come since.
     pub fn remove(&self, resource: &Resource, item: Item) -> Option<Change> {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(resource.gvk.clone()).or_default();
+        let held = kind.objects.get(&item.namespace);
+        let held = held.and_then(|names| names.get(&item.name));
+        if held.is_some_and(|held| held.uid() != item.object.uid() && later(held, &item.object)) {
+            return None;
+        }
         let place = (item.namespace, item.name);
         set(kind, &resource.gvk, place, None)
     }
@@ -199,6 +204,15 @@ impl WatchedObjects for Stores {
     fn inventories(&self, stage_set: &StageSetKey) -> Option<BTreeSet<String>> {
         self.inventories.of(stage_set)
     }
+}
+
+/// Whether one was written after the other. Versions of one server can be compared as numbers
+/// (KEP-5504), those of two objects too.
+fn later(one: &Stored, other: &Stored) -> bool {
+    let number = |object: &Stored| object.version()?.parse::<u64>().ok();
+    number(one)
+        .zip(number(other))
+        .is_some_and(|(one, other)| one > other)
 }
 
 /// Puts an object in or takes it out; `None` if nothing changed by that.
@@ -347,6 +361,26 @@ mod tests {
         let mut another = object("a", "x", "3");
         another.object = json!({ "metadata": { "uid": "v", "resourceVersion": "3" } }).into();
         assert!(stores.upsert(&resource, another).is_some());
+    }
+
+    #[test]
+    fn an_object_that_is_there_again_does_not_go_with_the_one_before_it() {
+        let stores = Stores::default();
+        let resource = Resource::service_accounts();
+        let of = |uid: &str, version: &str| {
+            let mut item = object("a", "x", version);
+            item.object = json!({ "metadata": { "uid": uid, "resourceVersion": version } }).into();
+            item
+        };
+        assert!(stores.upsert(&resource, of("old", "5")).is_some());
+        assert!(stores.upsert(&resource, of("new", "9")).is_some());
+        assert!(stores.remove(&resource, of("old", "8")).is_none());
+        assert!(stores.last_seen(&resource.gvk, "a", "x").is_some());
+        assert!(stores.remove(&resource, of("new", "10")).is_some());
+        assert!(stores.last_seen(&resource.gvk, "a", "x").is_none());
+        // One that is gone before it was told that it is there again.
+        assert!(stores.upsert(&resource, of("new", "9")).is_some());
+        assert!(stores.remove(&resource, of("next", "12")).is_some());
     }
 
     #[test]
