@@ -277,6 +277,30 @@ fn attack_a07_what_one_account_saw_of_an_object_answers_no_other() {
     assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
 }
 
+/// What is delivered to a namespace is reviewed there.
+#[test]
+fn rights_are_reviewed_where_they_are_needed() {
+    let mut world = reviewed();
+    world.publish(
+        "app",
+        "r1",
+        &["ConfigMap/other=1", "elsewhere:Secret/token=1"],
+    );
+    let mut reviewed = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let plan = world.turn();
+        if plan.is_idle() {
+            world.now = world.now.plus(Duration::from_secs(5));
+        }
+        for need in plan.needs {
+            if let Need::Rules { namespace, .. } = need {
+                reviewed.insert(namespace);
+            }
+        }
+    }
+    assert_eq!(Vec::from_iter(reviewed), ["elsewhere", "payments"]);
+}
+
 /// A review that misses nothing ages too; its age must not make the others be asked for again and
 /// again (I4: no hot loop).
 #[test]

@@ -205,6 +205,40 @@ fn gap_17_k23_a_release_that_moves_is_torn_down_where_it_was_before_it_is_writte
     }
 }
 
+/// What isn't pruned stays where it is; what is, goes, whichever stage stands first.
+#[test]
+fn k23_a_stage_that_is_not_pruned_is_left_behind_and_the_other_one_is_not() {
+    for kept in [0, 1] {
+        let mut world = abroad();
+        world.point("prod-us", "9", "us");
+        world.edit_spec(|spec| {
+            spec.kube_config = Some(kubeconfig("prod-us"));
+            spec.stages[kept].prune = false;
+        });
+        world.settle(3 * MINUTE);
+        assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+        let left: Vec<String> = names(&world, "eu");
+        let of_stage = |name: &str| {
+            let inventory = world
+                .inventories
+                .iter()
+                .find(|(stage, _)| stage.as_str() == name);
+            let entries = inventory.map(|(_, inventory)| inventory.entries.keys());
+            let mut names: Vec<String> = entries.unwrap().map(|key| key.name.clone()).collect();
+            names.sort();
+            names
+        };
+        let mut left_sorted = left;
+        left_sorted.sort();
+        assert_eq!(left_sorted, of_stage(["config", "app"][kept]));
+        let told = world
+            .events
+            .iter()
+            .filter(|(reason, _)| reason == "TargetLeft");
+        assert_eq!(told.count(), 1, "{:?}", world.events);
+    }
+}
+
 /// A release that moves and gets another account at once: what is in the former cluster goes as the
 /// account that brought it there, which the new one can't stand in for.
 #[test]

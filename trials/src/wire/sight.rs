@@ -18,6 +18,8 @@ pub(super) struct Asked {
     pub(super) subresource: Option<String>,
     pub(super) dry_run: bool,
     pub(super) watch: bool,
+    /// Whether it asks for those of a label.
+    pub(super) selects: bool,
 }
 
 impl Asked {
@@ -48,6 +50,7 @@ impl Asked {
         asked.subresource = rest.get(2).map(|name| (*name).to_owned());
         let query = uri.query().unwrap_or_default();
         asked.dry_run = query.contains("dryRun=All");
+        asked.selects = query.contains("labelSelector=");
         asked.watch = query.contains("watch=true") || query.contains("watch=1");
         asked
     }

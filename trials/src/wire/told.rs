@@ -88,7 +88,8 @@ fn own_business(method: &Method, asked: &Asked, body: &Bytes) -> What {
         },
         "namespaces" => What::Namespace,
         "stageinventories" if writes => What::Inventory(String::new(), Vec::new(), Vec::new()),
-        "stageinventories" => What::Inventories,
+        // Lists of a watch that can't be streamed are nobody's look at a release.
+        "stageinventories" if asked.selects => What::Inventories,
         "stagesets" if writes && asked.subresource.as_deref() == Some("status") => {
             What::Status(String::new())
         }
@@ -100,7 +101,7 @@ fn own_business(method: &Method, asked: &Asked, body: &Bytes) -> What {
             What::Finalizer(puts)
         }
         "stageledgers" if writes => What::LedgerWrite(String::new()),
-        "stageledgers" => What::Ledger,
+        "stageledgers" if asked.name.is_some() => What::Ledger,
         "leases" if writes => {
             let sent: Value = serde_json::from_slice(body).unwrap_or_default();
             let holder = sent["spec"]["holderIdentity"].as_str();

@@ -43,6 +43,30 @@ fn a_failed_action_stops_the_list_and_leaves_the_stage_untouched() {
     assert_eq!(world.effects.received.len(), 3);
 }
 
+/// A spec that has changed may have mended it: nobody waits for the pause to end.
+#[test]
+fn a_change_of_the_spec_begins_a_failed_list_anew_at_once() {
+    for changes in [false, true] {
+        let mut world = with_actions(vec![action("a", http(Method::Post))], Vec::new());
+        world.effects.refusals = vec![FailureClass::Terminal];
+        for _ in 0..100 {
+            if world.ready() == "False StageFailed" {
+                break;
+            }
+            if world.turn().is_idle() {
+                world.now = world.now.plus(Duration::from_secs(1));
+            }
+        }
+        assert_eq!(world.ready(), "False StageFailed");
+        if changes {
+            world.edit_spec(|spec| spec.stages[0].timeout = Some(MINUTE));
+        }
+        world.settle(Duration::from_secs(1));
+        let sent = world.effects.received.len();
+        assert_eq!(sent, if changes { 2 } else { 1 }, "{}", world.message());
+    }
+}
+
 #[test]
 fn retries_follow_after_growing_pauses_within_the_timeout() {
     let mut sent = action("a", http(Method::Post));
