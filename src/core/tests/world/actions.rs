@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::Identity;
-use stageset_core::object::{ObjectKey, Owner};
+use stageset_core::object::{ObjectKey, Owner, Reference};
 use stageset_core::observation::{Answer, Attempt, Ledger, Progress, Question, Started};
 use stageset_core::plan::{Deed, Need, RecordOperation};
 use stageset_core::spec::Selected;
@@ -105,6 +105,7 @@ impl World {
                 object,
                 question,
             } => {
+                self.can_be_addressed(object);
                 let refusal = self.refuses(identity, "get", &object.key);
                 let answer = match fault.or(refusal) {
                     Some(failure) => Answer::Unreadable(failure),
@@ -116,6 +117,15 @@ impl World {
             }
             other => panic!("{other} isn't an action's"),
         }
+    }
+
+    /// What is asked for or written stands where discovery says that its kind does.
+    fn can_be_addressed(&self, reference: &Reference) {
+        let key = &reference.key;
+        let served = self.kinds.get(&(key.group.clone(), key.kind.clone()));
+        let (plural, namespaced) = served.unwrap_or_else(|| panic!("{key} isn't served"));
+        assert_eq!(reference.plural, *plural, "{key}");
+        assert_eq!(key.namespace.is_some(), *namespaced, "{key}");
     }
 
     fn answer(&self, key: &ObjectKey, question: &Question) -> Answer {
@@ -193,6 +203,7 @@ impl World {
                 }
             }
             Deed::Patch { of, objects, .. } => {
+                self.can_be_addressed(of);
                 if let Some(refusal) = self.refuses(identity, "patch", &of.key) {
                     return Err(refusal);
                 }
@@ -204,6 +215,7 @@ impl World {
                 Ok(())
             }
             Deed::Delete { object, uid, .. } => {
+                self.can_be_addressed(object);
                 if let Some(refusal) = self.refuses(identity, "delete", &object.key) {
                     return Err(refusal);
                 }
@@ -219,6 +231,7 @@ impl World {
             }
             Deed::Apply { objects } => {
                 for object in objects {
+                    self.can_be_addressed(&object.reference);
                     self.effects.applied.push(object.reference.key.name.clone());
                     let slow = self.slow.get(&object.reference.key.kind).copied();
                     self.store(
@@ -232,6 +245,7 @@ impl World {
             }
             Deed::CreateJobs { jobs } => {
                 for job in jobs {
+                    self.can_be_addressed(&job.reference);
                     let key = &job.reference.key;
                     if let Some(refusal) = self.refuses(identity, "create", key) {
                         return Err(refusal);
