@@ -278,6 +278,30 @@ fn definitions_come_before_their_objects_in_one_release() {
     assert!(widget.at >= crd.ready_at, "the wave after began too early");
 }
 
+/// What it waits for is said from the first moment, and that it takes long when it does.
+#[test]
+fn a_definition_that_takes_long_is_said_to() {
+    let mut world = World::new(vec![stage("all", "all")]);
+    world
+        .slow
+        .insert("CustomResourceDefinition".into(), 10 * MINUTE);
+    world.publish(
+        "all",
+        "r1",
+        &[
+            "Widget/w=1",
+            "CustomResourceDefinition/widgets.example.org=1",
+        ],
+    );
+    for (passed, late) in [(MINUTE / 2, false), (MINUTE, true)] {
+        world.settle(passed);
+        let message = world.message();
+        assert!(message.contains("before the rest is applied"), "{message}");
+        let said = message.contains("for more than 60 s now");
+        assert_eq!(said, late, "{message}");
+    }
+}
+
 #[test]
 fn an_object_that_moves_between_stages_is_not_deleted() {
     let mut world = shop();

@@ -51,9 +51,9 @@ fn a_stage_waits_for_objects_of_others_and_only_looks_at_them() {
     world.settle(MINUTE);
     assert_eq!(world.ready(), "False StageProgressing");
     assert!(
-        world
-            .message()
-            .contains("ConfigMap payments/theirs (it doesn't exist)"),
+        world.message().contains(
+            "2 of 3 objects ready; waiting for ConfigMap payments/theirs (it doesn't exist)"
+        ),
         "{}",
         world.message()
     );
