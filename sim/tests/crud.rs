@@ -357,3 +357,27 @@ fn discovery_names_subresources_and_says_what_is_not_there() {
     }
     assert_eq!(w.get("/apis/nothing/v1").1, "404 page not found\n");
 }
+
+/// Its addresses are given before its name is looked at, and each names its service.
+#[test]
+fn a_service_without_a_name_gets_no_address() {
+    let mut w = World::new();
+    let service = |kind: &str| {
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": null },
+            "spec": { "type": kind, "externalName": "a.example", "ports": [{ "port": 80 }] } })
+    };
+    let services = "/api/v1/namespaces/default/services";
+    let (code, said) = w.post(services, &service("ClusterIP"));
+    assert_eq!(code, 422);
+    let message = said["message"].as_str().unwrap();
+    assert!(
+        message.starts_with(
+            "Service \"\" is invalid: spec.clusterIPs: Invalid value: [\"\"]: failed to allocate IP"
+        ) && message.ends_with("spec.parentRef.name: Required value"),
+        "{message}"
+    );
+    // One without addresses lacks its name alone.
+    let (code, said) = w.post(services, &service("ExternalName"));
+    assert_eq!(code, 422);
+    assert_eq!(said["details"]["causes"][0]["field"], "metadata.name");
+}

@@ -428,10 +428,16 @@ fn addresses(server: &mut Server, name: &str, spec: &mut Spec) -> Result<(), Cau
         }
         if given[i] == "" {
             let address = server.ids.cluster_ip();
-            if let Some(problem) = names::path_segment(name).first() {
+            let problems = names::path_segment(name);
+            let problem = match problems.first() {
+                _ if name.is_empty() => Some("Required value".to_owned()),
+                Some(problem) => Some(format!("Invalid value: \"{name}\": {problem}")),
+                None => None,
+            };
+            if let Some(problem) = problem {
                 let what = format!(
                     "failed to allocate IP: IPAddress.networking.k8s.io \"{address}\" is invalid: \
-                     spec.parentRef.name: Invalid value: \"{name}\": {problem}"
+                     spec.parentRef.name: {problem}"
                 );
                 return Err(Cause::invalid("spec.clusterIPs", &given.into(), &what));
             }
