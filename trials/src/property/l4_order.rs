@@ -37,6 +37,9 @@ pub(super) struct Order {
     /// is done once for ever stands in the ledger, and no watch tells of what another leader writes there:
     /// of that it is what stood there when the process last read the ledger, or wrote it.
     known: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
+    /// What was on record with two leaders, and from which request on: a watch that lags shows one of them
+    /// what stood before.
+    past: Vec<(u64, BTreeSet<(usize, &'static str, u8)>)>,
     /// The life of the only leader, as long as there is but one.
     alone: (usize, u32),
     /// Whether every read of the dependency is a request that the log holds: no watch shows it.
@@ -137,6 +140,12 @@ impl Property for Order {
         if self.variants.last() != Some(scene.variant()) {
             self.variants.push(scene.variant().clone());
         }
+        if self.two_leaders && (entry.effect || entry.who == Who::World) {
+            let stands = done(scene);
+            if self.past.last().is_none_or(|(_, before)| *before != stands) {
+                self.past.push((entry.number, stands));
+            }
+        }
         if self.two_leaders && entry.who != Who::World {
             let life = (entry.process, entry.life);
             match &entry.what {
@@ -156,6 +165,8 @@ impl Property for Order {
                     let known = self.known.entry(life).or_default();
                     known.retain(for_ever);
                     known.extend(done(scene).into_iter().filter(|done| !for_ever(done)));
+                    let untold = untold(&self.past, entry.heard).flatten();
+                    known.extend(untold.copied().filter(|done| !for_ever(done)));
                 }
                 _ => {}
             }
@@ -248,6 +259,15 @@ impl Order {
             ))
         }
     }
+}
+
+/// What stood at some time since all was told up to a request: each of them until the next.
+fn untold<'p, T>(past: &'p [(u64, T)], heard: Option<u64>) -> impl Iterator<Item = &'p T> {
+    let ends = past.iter().skip(1).map(|(since, _)| *since);
+    let ended = past.iter().zip(ends);
+    ended
+        .filter(move |(_, end)| heard.is_some_and(|heard| *end >= heard))
+        .map(|((_, stood), _)| stood)
 }
 
 /// Everything that is on record as done: stage, action, revision.

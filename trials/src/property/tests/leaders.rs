@@ -229,6 +229,37 @@ fn of_two_leaders_each_may_go_by_the_actions_on_record_before_the_stage_set_went
     }
 }
 
+/// The seed 12203557 of level core: one leader's watch lagged, and showed it what was on record for the run
+/// before the one that the other had begun since, also after a look at something else.
+#[test]
+fn of_two_leaders_each_may_go_by_what_was_on_record_as_far_as_its_watch_had_told() {
+    for (leaders, lags, permitted) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        if leaders {
+            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        }
+        cluster.ledger = true;
+        cluster.done = true;
+        assert_eq!(cluster.says(0, What::Status("one run".to_owned())), Ok(()));
+        let heard = cluster.number + 1;
+        cluster.done = false;
+        assert_eq!(
+            cluster.says(0, What::Status("another run".to_owned())),
+            Ok(())
+        );
+        cluster.heard = Some(if lags { heard } else { cluster.number + 1 });
+        assert_eq!(cluster.says(1, What::Ledger), Ok(()));
+        assert_eq!(cluster.says(1, What::Get(key.clone(), None)), Ok(()));
+        let said = cluster.makes(1, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{leaders} {lags}: {said:?}");
+    }
+}
+
 /// The seed 4495477 of level core: one leader found the witness of an action to be another one and took
 /// its completion out of the ledger. No watch tells the other one of that.
 #[test]
