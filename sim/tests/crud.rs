@@ -381,3 +381,19 @@ fn a_service_without_a_name_gets_no_address() {
     assert_eq!(code, 422);
     assert_eq!(said["details"]["causes"][0]["field"], "metadata.name");
 }
+
+/// The one kind whose own validation looks at no name: what fits a path will do.
+#[test]
+fn a_disruption_budget_may_have_any_name_that_fits_a_path() {
+    let mut w = World::new();
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    for (name, code) in [("A", 201), ("-", 201), ("a/b", 422), ("..", 422)] {
+        let budget = json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+            "metadata": { "name": name },
+            "spec": { "minAvailable": 1, "selector": { "matchLabels": {} } },
+        });
+        let (got, said) = w.post(budgets, &budget);
+        assert_eq!(got, code, "{name}: {said}");
+    }
+}

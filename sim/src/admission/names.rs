@@ -82,7 +82,7 @@ pub(crate) fn problems(group: &str, plural: &str, name: &str) -> Vec<String> {
     match (group, plural) {
         // A Service may be any label since 1.34, and a StatefulSet's name is part of its pods'.
         ("", "namespaces" | "services") | ("apps", "statefulsets") => dns_label(name),
-        ("rbac.authorization.k8s.io", _) => path_segment(name),
+        ("rbac.authorization.k8s.io", _) | ("policy", "poddisruptionbudgets") => path_segment(name),
         _ => subdomain(name),
     }
 }
