@@ -72,6 +72,28 @@ fn an_established_kind_is_discovered_and_stored() {
     assert_eq!(created["metadata"]["generation"], 1);
 }
 
+/// Metadata is decoded as it is of any kind, before the schema is looked at.
+#[test]
+fn labels_of_a_custom_resource_are_texts() {
+    let mut w = world();
+    for (field, value, found) in [
+        ("labels", json!({ "a": 1 }), "number"),
+        ("annotations", json!({ "a": true }), "bool"),
+    ] {
+        let mut object = widget(&json!({ "size": 1 }));
+        object["metadata"][field] = value;
+        let refused = w.post(WIDGETS, &object);
+        assert_eq!(refused.0, 400);
+        assert_eq!(
+            message(&refused),
+            format!(
+                "Widget in version \"v1\" cannot be handled as a Widget: json: cannot unmarshal \
+                 {found} into Go struct field ObjectMeta.{field} of type string"
+            )
+        );
+    }
+}
+
 #[test]
 fn what_breaks_the_schema_is_refused_with_all_causes() {
     let mut w = world();

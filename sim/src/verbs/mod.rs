@@ -521,9 +521,31 @@ pub(crate) fn decode_as(call: &Call, resource: &Resource) -> Result<Value, ApiEr
     }
     // The decoder of a built-in kind knows the types of metadata as well.
     if resource.custom().is_some() {
+        if let Some(wrong) = wrong_in_texts(&value) {
+            return Err(ApiError::bad_request(format!(
+                "{kind} in version {:?} cannot be handled as a {kind}: json: cannot unmarshal {wrong} \
+                 of type string",
+                resource.version
+            )));
+        }
         check_metadata(&value)?;
     }
     Ok(value)
+}
+
+/// A label or an annotation that is no text, in the words of Go's decoder.
+fn wrong_in_texts(object: &Value) -> Option<String> {
+    ["labels", "annotations"].into_iter().find_map(|field| {
+        let map = object.get("metadata")?.get(field)?.as_object()?;
+        let found = map.values().find_map(|value| match value {
+            Value::String(_) | Value::Null => None,
+            Value::Bool(_) => Some("bool"),
+            Value::Number(_) => Some("number"),
+            Value::Array(_) => Some("array"),
+            Value::Object(_) => Some("object"),
+        })?;
+        Some(format!("{found} into Go struct field ObjectMeta.{field}"))
+    })
 }
 
 /// Metadata that doesn't have the types it must have can't be decoded.
