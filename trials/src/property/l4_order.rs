@@ -178,7 +178,7 @@ impl Property for Order {
                 let place = (entry.process, entry.life, name.clone());
                 self.pins.insert(place, *revision);
             }
-            What::World(Event::SecondLeader) => {
+            What::World(Event::SecondLeader) if !self.two_leaders => {
                 self.two_leaders = true;
                 self.known.insert(self.alone, done(scene));
             }

@@ -273,6 +273,8 @@ fn of_two_leaders_each_may_go_by_the_ledger_that_it_last_read() {
         assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
         cluster.ledger = false;
         assert_eq!(cluster.says(1, What::LedgerWrite(String::new())), Ok(()));
+        // There are two already, and it makes no difference to say so again (seed 12231667).
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
         assert_eq!(cluster.says(0, looks.clone()), Ok(()));
         let said = cluster.makes(0, &key, "u1");
         assert_eq!(said.is_ok(), permitted, "{looks:?}: {said:?}");
