@@ -62,7 +62,10 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
 #[test]
 fn seeds_that_once_broke_a_promise_at_level_wire_keep_it_now() {
     for seed in [28, 119, 292] {
-        let violation = run(&Schedule::draw(seed, Level::Wire), Level::Wire, false).violation;
+        // With a lease, as when they broke.
+        let mut schedule = Schedule::draw(seed, Level::Wire);
+        schedule.setup.alone = false;
+        let violation = run(&schedule, Level::Wire, false).violation;
         assert_eq!(violation, None, "{seed}");
     }
 }
