@@ -262,7 +262,7 @@ impl Order {
 }
 
 /// What stood at some time since all was told up to a request: each of them until the next.
-fn untold<'p, T>(past: &'p [(u64, T)], heard: Option<u64>) -> impl Iterator<Item = &'p T> {
+fn untold<T>(past: &[(u64, T)], heard: Option<u64>) -> impl Iterator<Item = &T> {
     let ends = past.iter().skip(1).map(|(since, _)| *since);
     let ended = past.iter().zip(ends);
     ended
