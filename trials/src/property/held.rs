@@ -87,6 +87,18 @@ impl Held {
         places.any(|changes| held_at(changes, then))
     }
 
+    /// The stages whose inventories ever held it.
+    pub(super) fn stages(&self, key: &ObjectKey) -> impl Iterator<Item = &str> {
+        let places = self.0.get(key).into_iter().flatten();
+        places.map(|(stage, _)| &**stage)
+    }
+
+    /// Whether the inventory of this stage held it then.
+    pub(super) fn in_stage_at(&self, key: &ObjectKey, stage: &str, then: u64) -> bool {
+        let changes = self.0.get(key).and_then(|places| places.get(stage));
+        changes.is_some_and(|changes| held_at(changes, then))
+    }
+
     /// Whether the inventory of another stage held it then, when a process last learned of all of them, and
     /// another process has taken it out since.
     pub(super) fn left_elsewhere(&self, stage: &str, key: &ObjectKey, then: u64) -> bool {

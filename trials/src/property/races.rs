@@ -39,6 +39,10 @@ pub(super) struct Races {
     written: BTreeMap<ObjectKey, (usize, u64)>,
     /// When a process last learned what the inventories hold.
     informed: BTreeMap<Life, u64>,
+    /// The same of one stage's inventory: lists tell of all, a write of that alone.
+    informed_of: BTreeMap<(Life, String), u64>,
+    /// When a process last listed the inventories.
+    listed: BTreeMap<Life, u64>,
     /// When each process last changed an inventory, by stage.
     changed: BTreeMap<String, BTreeMap<usize, u64>>,
     /// When the inventories held what.
@@ -74,6 +78,7 @@ impl Races {
             }
             What::Inventories if entry.succeeded() => {
                 self.informed.insert(life(entry), entry.number);
+                self.listed.insert(life(entry), entry.number);
             }
             What::Inventory(stage, before, after) if entry.effect => {
                 self.recorded(entry, scene, (stage, before, after));
@@ -182,6 +187,8 @@ impl Races {
         let changed = self.changed.entry(stage.to_owned()).or_default();
         changed.insert(entry.process, entry.number);
         self.informed.insert(life(entry), entry.number);
+        let place = (life(entry), stage.to_owned());
+        self.informed_of.insert(place, entry.number);
     }
 
     /// Whether the process lets go of an object that is ours, since no request could have told it of that.
@@ -227,12 +234,24 @@ impl Races {
     /// Whether another process has dropped the object's entry since this one learned of it: nothing could
     /// have told this one.
     pub(super) fn unaware(&self, entry: &Entry, key: &ObjectKey) -> bool {
-        let Some(informed) = self.informed(entry) else {
+        let dropped = self.dropped.get(key);
+        let Some((_, dropped)) = dropped.filter(|(by, _)| *by != entry.process) else {
             return false;
         };
-        let dropped = self.dropped.get(key);
-        self.held.at(key, informed)
-            && dropped.is_some_and(|(by, at)| *by != entry.process && *at > informed)
+        self.held.stages(key).any(|stage| {
+            let informed = self.informed_of(entry, stage);
+            informed.is_some_and(|then| self.held.in_stage_at(key, stage, then) && *dropped > then)
+        })
+    }
+
+    /// Up to when the process knows what the inventory of a stage holds.
+    fn informed_of(&self, entry: &Entry, stage: &str) -> Option<u64> {
+        let place = (life(entry), stage.to_owned());
+        let known = [self.listed.get(&life(entry)), self.informed_of.get(&place)];
+        let Some(known) = known.into_iter().flatten().max().copied() else {
+            return self.informed(entry);
+        };
+        Some(told_to(entry).map_or(known, |told| told.max(known)))
     }
 
     /// Whether another process has recorded the object since this one learned what the inventories hold.
@@ -249,10 +268,14 @@ impl Races {
     /// it began its pass with all that its watches had told it of them, whether it then listed them or not.
     fn informed(&self, entry: &Entry) -> Option<u64> {
         let informed = *self.informed.get(&life(entry))?;
-        // At the boundary itself things may have happened since.
-        let heard = entry.heard.and_then(|heard| heard.checked_sub(1));
-        Some(heard.map_or(informed, |heard| heard.max(informed)))
+        Some(told_to(entry).map_or(informed, |told| told.max(informed)))
     }
+}
+
+/// Up to when its watches had told the process everything as its pass began.
+fn told_to(entry: &Entry) -> Option<u64> {
+    // At the boundary itself things may have happened since.
+    entry.heard.and_then(|heard| heard.checked_sub(1))
 }
 
 fn life(entry: &Entry) -> Life {

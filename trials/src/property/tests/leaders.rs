@@ -181,6 +181,36 @@ fn a_deletion_is_excused_only_while_its_process_could_not_know_that_the_entry_is
     }
 }
 
+/// The seed 13523190365110343063 of level core: a write into the inventory of one stage tells nothing of those
+/// of others, and the other leader had dropped the entry there since.
+#[test]
+fn of_two_leaders_one_learns_of_an_inventory_by_its_own_write_of_that_alone() {
+    for (leaders, elsewhere, permitted) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
+        let mut cluster = Cluster::new(NothingLost::default());
+        let key = secret();
+        assert_eq!(cluster.says(0, What::Inventories), Ok(()));
+        assert_eq!(cluster.says(0, What::Finalizer(true)), Ok(()));
+        assert_eq!(cluster.records(0, &[&key]), Ok(()));
+        if leaders {
+            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        }
+        assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        assert_eq!(cluster.records(0, &[]), Ok(()));
+        let recorded = if elsewhere {
+            cluster.records_elsewhere(1, &[])
+        } else {
+            cluster.records(1, &[])
+        };
+        assert_eq!(recorded, Ok(()));
+        let said = cluster.makes(1, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{leaders} {elsewhere}: {said:?}");
+    }
+}
+
 /// The seed 3038287 of level core: one leader began another run, for which no action is on record as
 /// done, while the other one was about to write what it had decided on before.
 #[test]
