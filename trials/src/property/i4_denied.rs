@@ -1,12 +1,14 @@
 //! I4: a 401 or 403 is never retried under another identity, and never in a hot loop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stageset_core::object::ObjectKey;
 
 use super::Property;
+use crate::event::Event;
 use crate::log::{Entry, What, Who};
 use crate::scene::Scene;
+use crate::setup::STAGES;
 
 /// More denials of one request within [`WINDOW`] than this are a hot loop: first try, and one for
 /// each reason to look again at once (a new revision, a new spec, a request).
@@ -18,6 +20,8 @@ const WINDOW: i64 = 10_000;
 pub(super) struct Denied {
     /// By process, life, object and verb: who was denied last, and when.
     denied: BTreeMap<(usize, u32, ObjectKey, &'static str), (Who, Vec<i64>)>,
+    /// Into the inventories of which stages somebody has ever planted what is of no release.
+    planted: BTreeSet<usize>,
 }
 
 impl Property for Denied {
@@ -26,6 +30,9 @@ impl Property for Denied {
     }
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
+        if let What::World(Event::Plant(stage)) = &entry.what {
+            self.planted.insert(*stage % STAGES.len());
+        }
         let Some(key) = entry.tenant_key() else {
             return Ok(());
         };
@@ -39,8 +46,9 @@ impl Property for Denied {
             // Actions of several stages may look at one object, each as its own account.
             && !matches!(entry.what, What::Look(_))
             && scene.table().holders(key).len() < 2
-            // So may what somebody planted into the inventories of several.
+            // So may what somebody planted into the inventories of several, now or before.
             && inventories(key, scene) < 2
+            && (self.planted.len() < 2 || !scene.table().holders(key).is_empty())
         {
             return Err(format!(
                 "{} was denied to {who}, and then tried as {}",

@@ -1,6 +1,7 @@
 //! What is excused to two leaders, and what isn't; and what a deletion is held against.
 //! The logs are written by hand, as short as can be.
 
+mod denied;
 mod fails_closed;
 mod judged;
 mod leaders;
