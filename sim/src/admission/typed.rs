@@ -147,6 +147,18 @@ fn go_type(schema: SchemaRef) -> String {
     }
 }
 
+/// What Go's decoder calls a value of JSON.
+pub(crate) const fn found(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 struct Place {
     /// With indices, for unknown fields.
     path: String,
@@ -158,14 +170,7 @@ struct Place {
 
 impl Place {
     fn wrong(&self, value: &Value, want: &str) -> String {
-        let found = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
+        let found = found(value);
         format!(
             "json: cannot unmarshal {found} into Go struct field {}.{} of type {want}",
             self.owner, self.field

@@ -537,13 +537,10 @@ pub(crate) fn decode_as(call: &Call, resource: &Resource) -> Result<Value, ApiEr
 fn wrong_in_texts(object: &Value) -> Option<String> {
     ["labels", "annotations"].into_iter().find_map(|field| {
         let map = object.get("metadata")?.get(field)?.as_object()?;
-        let found = map.values().find_map(|value| match value {
-            Value::String(_) | Value::Null => None,
-            Value::Bool(_) => Some("bool"),
-            Value::Number(_) => Some("number"),
-            Value::Array(_) => Some("array"),
-            Value::Object(_) => Some("object"),
-        })?;
+        let wrong = map
+            .values()
+            .find(|value| !value.is_string() && !value.is_null())?;
+        let found = crate::admission::typed::found(wrong);
         Some(format!("{found} into Go struct field ObjectMeta.{field}"))
     })
 }

@@ -42,4 +42,4 @@ pub use observe::{Observer, Outcome, Silent};
 pub use ports::{Ports, Renderer, Settings, Watched, WatchedObjects};
 pub use remote::Remotes;
 pub use session::{End, Hint, Interests, Pass, Session, StageSetKey, Wake};
-pub use stored::Stored;
+pub use stored::{Stored, is_newer};

@@ -115,6 +115,15 @@ impl fmt::Debug for Stored {
     }
 }
 
+/// Whether one `resourceVersion` is later than another of the same server: as numbers (KEP-5504). Of two
+/// that can't be compared, the newest word counts.
+pub fn is_newer(one: &str, other: &str) -> bool {
+    match (one.parse::<u64>(), other.parse::<u64>()) {
+        (Ok(one), Ok(other)) => one > other,
+        _ => one != other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

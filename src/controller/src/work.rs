@@ -296,8 +296,9 @@ impl Work {
             End::Gone => {
                 entry.refresh_at = None;
                 entry.gone = true;
-                let known = entry.session.take().and_then(|session| session.newest());
-                entry.object = known.unwrap_or_else(|| entry.object.clone());
+                if let Some(known) = entry.session.take().and_then(|session| session.newest()) {
+                    entry.object = known;
+                }
             }
         }
         self.tenants.set(&key, &interests.objects);

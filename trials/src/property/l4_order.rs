@@ -34,8 +34,8 @@ pub(super) struct Order {
     /// The actions that were on record as done with a status that a process wrote: stage, name, revision.
     recorded: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
     /// Those that were on record when a process last looked at something: it decides right after that. What
-    /// is done once for ever stands in the ledger, and no watch tells of what another leader writes there:
-    /// of that it is what stood there when the process last read the ledger, or wrote it.
+    /// is done once for ever stands in the ledger, and a watch tells late of what another leader writes
+    /// there: of that it is what stood there when the process last read the ledger, or wrote it.
     known: BTreeMap<(usize, u32), BTreeSet<(usize, &'static str, u8)>>,
     /// What was on record with two leaders, and from which request on: a watch that lags shows one of them
     /// what stood before.

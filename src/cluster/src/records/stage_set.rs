@@ -14,7 +14,7 @@ use stageset_core::spec::{Problem, Spec};
 use stageset_core::time::Timestamp;
 
 use super::status;
-use crate::stored::Stored;
+use crate::stored::{Stored, is_newer};
 
 /// The spec of a StageSet as it was parsed, for as long as it stays what it is.
 #[derive(Debug, Clone)]
@@ -102,12 +102,9 @@ pub fn supersedes(candidate: &Stored, known: &Stored) -> bool {
     if candidate.uid() != known.uid() {
         return true;
     }
-    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
-    let (theirs, ours) = (candidate.version(), known.version());
-    match (number(theirs), number(ours)) {
-        (Some(theirs), Some(ours)) => theirs > ours,
-        // Versions that can't be compared: the newest word counts.
-        _ => theirs != ours,
+    match (candidate.version(), known.version()) {
+        (Some(theirs), Some(ours)) => is_newer(theirs, ours),
+        (theirs, ours) => theirs != ours,
     }
 }
 

@@ -7,6 +7,7 @@ use stageset_core::object::ObjectKey;
 use stageset_core::observation::{LiveState, ObjectFacts, Tracking};
 
 use super::{Hint, Session};
+use crate::stored::is_newer;
 
 impl Session {
     pub(super) fn take(&mut self, hint: Hint) {
@@ -43,7 +44,7 @@ impl Session {
                 let known = self.known.as_ref().and_then(|known| known.ledger.as_ref());
                 let known = known.and_then(|ledger| field(ledger, "/metadata/resourceVersion"));
                 let stands = match (resource_version.as_deref(), known.and_then(Value::as_str)) {
-                    (Some(seen), Some(known)) => !newer(seen, known),
+                    (Some(seen), Some(known)) => !is_newer(seen, known),
                     _ => false,
                 };
                 if !stands {
@@ -88,7 +89,7 @@ impl Seen {
             }
             return;
         };
-        if !self.deleted && !newer(&self.resource_version, &live.resource_version) {
+        if !self.deleted && !is_newer(&self.resource_version, &live.resource_version) {
             // The watch stands where the read stood, or before: from here on it vouches.
             if facts.tracking == Tracking::Polled {
                 facts.tracking = Tracking::Watched;
@@ -101,15 +102,6 @@ impl Seen {
         } else {
             facts.tracking = Tracking::Moved;
         }
-    }
-}
-
-/// Whether an event shows something later than what was read. Events of our own writes, and those
-/// that a read has overtaken, don't.
-fn newer(event: &str, read: &str) -> bool {
-    match (event.parse::<u64>(), read.parse::<u64>()) {
-        (Ok(event), Ok(read)) => event > read,
-        _ => event != read,
     }
 }
 

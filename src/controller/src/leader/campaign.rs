@@ -29,7 +29,6 @@ pub enum Leadership {
 pub struct Campaign<W> {
     leases: Leases,
     election: Election,
-    term: Term,
     /// The wall clock as RFC 3339 with microseconds, for people who read the Lease.
     wall: W,
     epoch: Instant,
@@ -41,7 +40,6 @@ impl<W: Fn() -> String> Campaign<W> {
         Self {
             leases,
             election: Election::new(identity, term),
-            term,
             wall,
             epoch: Instant::now(),
         }
@@ -102,14 +100,15 @@ impl<W: Fn() -> String> Campaign<W> {
                 warn!(
                     "the lease could not be renewed for {} s: stopping before another replica \
                      begins",
-                    self.term.renewed_within.as_secs()
+                    self.election.term().renewed_within.as_secs()
                 );
                 leadership.send_replace(Leadership::Lost);
                 return;
             }
+            let every = self.election.term().tried_every;
             let pause = match self.election.leads_until() {
-                Some(until) => self.term.tried_every.min(until.saturating_sub(now)),
-                None => self.term.tried_every,
+                Some(until) => every.min(until.saturating_sub(now)),
+                None => every,
             };
             sleep(pause).await;
         }

@@ -116,6 +116,11 @@ impl Election {
         }
     }
 
+    /// The times of the lease.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
     /// Our name.
     pub fn identity(&self) -> &str {
         &self.identity
@@ -136,7 +141,6 @@ impl Election {
 mod tests {
     use serde_json::json;
 
-    use super::super::Term;
     use super::*;
 
     const WALL: &str = "2026-11-23T21:00:00.000000Z";

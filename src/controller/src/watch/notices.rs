@@ -139,23 +139,19 @@ impl Sink for Ledgers {
     }
 
     fn take(&mut self, news: News<Self::Item>) {
-        let tell = |ledger: Ledger, version| {
-            let _ = self.signals.send(Signal::Ledger(ledger.key, version));
+        let tell = |key, version| {
+            let _ = self.signals.send(Signal::Ledger(key, version));
         };
         match news {
             News::Listed(ledgers) => {
                 if std::mem::replace(&mut self.listed, true) {
                     for ledger in ledgers {
-                        let version = ledger.resource_version.clone();
-                        tell(ledger, version);
+                        tell(ledger.key, ledger.resource_version);
                     }
                 }
             }
-            News::Changed(ledger) => {
-                let version = ledger.resource_version.clone();
-                tell(ledger, version);
-            }
-            News::Deleted(ledger) => tell(ledger, None),
+            News::Changed(ledger) => tell(ledger.key, ledger.resource_version),
+            News::Deleted(ledger) => tell(ledger.key, None),
             News::Live => self.standing.live(),
             News::Broken { error, pause } => self.standing.broken(&error, pause),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::{Value, json};
 use stageset_cluster::ports::{Watched, WatchedList, WatchedObjects};
 use stageset_cluster::records::stage_set::supersedes;
-use stageset_cluster::{StageSetKey, Stored};
+use stageset_cluster::{StageSetKey, Stored, is_newer};
 use stageset_core::identity::Identity;
 use stageset_core::object::{GroupVersionKind, ObjectKey};
 
@@ -40,6 +40,10 @@ struct Kind {
 }
 
 impl Kind {
+    fn get(&self, namespace: &str, name: &str) -> Option<&Stored> {
+        self.objects.get(namespace)?.get(name)
+    }
+
     fn covers(&self, namespace: &str) -> bool {
         self.live.contains(&None)
             || self
@@ -118,8 +122,7 @@ impl Stores {
     pub fn upsert(&self, resource: &Resource, item: Item) -> Option<Change> {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(resource.gvk.clone()).or_default();
-        let held = kind.objects.get(&item.namespace);
-        let held = held.and_then(|names| names.get(&item.name));
+        let held = kind.get(&item.namespace, &item.name);
         if held.is_some_and(|held| !supersedes(&item.object, held)) {
             return None;
         }
@@ -131,9 +134,15 @@ impl Stores {
     pub fn remove(&self, resource: &Resource, item: Item) -> Option<Change> {
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(resource.gvk.clone()).or_default();
-        let held = kind.objects.get(&item.namespace);
-        let held = held.and_then(|names| names.get(&item.name));
-        if held.is_some_and(|held| held.uid() != item.object.uid() && later(held, &item.object)) {
+        let came_since = |held: &Stored| {
+            let versions = item.object.version().zip(held.version());
+            held.uid() != item.object.uid()
+                && versions.is_some_and(|(gone, stands)| !is_newer(gone, stands))
+        };
+        if kind
+            .get(&item.namespace, &item.name)
+            .is_some_and(came_since)
+        {
             return None;
         }
         let place = (item.namespace, item.name);
@@ -162,7 +171,7 @@ impl Stores {
     /// An object as last seen, whether or not its watch stands.
     pub fn last_seen(&self, gvk: &GroupVersionKind, namespace: &str, name: &str) -> Option<Stored> {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        kinds.get(gvk)?.objects.get(namespace)?.get(name).cloned()
+        kinds.get(gvk)?.get(namespace, name).cloned()
     }
 }
 
@@ -170,12 +179,9 @@ impl WatchedObjects for Stores {
     fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Watched {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         match kinds.get(kind) {
-            Some(kind) if kind.covers(namespace) => Watched::Synced(
-                kind.objects
-                    .get(namespace)
-                    .and_then(|names| names.get(name))
-                    .cloned(),
-            ),
+            Some(kind) if kind.covers(namespace) => {
+                Watched::Synced(kind.get(namespace, name).cloned())
+            }
             _ => Watched::NotWatched,
         }
     }
@@ -204,15 +210,6 @@ impl WatchedObjects for Stores {
     fn inventories(&self, stage_set: &StageSetKey) -> Option<BTreeSet<String>> {
         self.inventories.of(stage_set)
     }
-}
-
-/// Whether one was written after the other. Versions of one server can be compared as numbers
-/// (KEP-5504), those of two objects too.
-fn later(one: &Stored, other: &Stored) -> bool {
-    let number = |object: &Stored| object.version()?.parse::<u64>().ok();
-    number(one)
-        .zip(number(other))
-        .is_some_and(|(one, other)| one > other)
 }
 
 /// Puts an object in or takes it out; `None` if nothing changed by that.

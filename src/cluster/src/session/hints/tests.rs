@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use stageset_core::failure::{Fact, Failure, FailureClass};
 use stageset_core::identity::{Target, Tenancy};
 use stageset_core::names::{Namespace, ServiceAccountName};
 use stageset_core::observation::{AccountState, DependencyState, Health, Live, SourceState};
 use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
-
-use serde_json::json;
 
 use super::*;
 use crate::Stored;
@@ -82,7 +81,7 @@ fn a_deletion_counts_whatever_version_it_shows() {
 /// Versions are numbers nearly everywhere; where they aren't, any other one is news.
 #[test]
 fn versions_are_compared_as_numbers_or_else_for_being_equal() {
-    for (event, read, is_newer) in [
+    for (event, read, later) in [
         ("10", "9", true),
         ("9", "10", false),
         ("9", "9", false),
@@ -90,7 +89,7 @@ fn versions_are_compared_as_numbers_or_else_for_being_equal() {
         ("a", "b", true),
         ("9", "b", true),
     ] {
-        assert_eq!(newer(event, read), is_newer, "{event} after {read}");
+        assert_eq!(is_newer(event, read), later, "{event} after {read}");
     }
 }
 
