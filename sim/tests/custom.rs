@@ -204,6 +204,48 @@ fn cel_rules_judge_and_unknown_ones_are_named() {
     assert!(message(&unknown).contains("isURL(self.color)"));
 }
 
+/// Of an object that calls itself by another kind nothing is checked before its rules: what they
+/// find missing or of another type is said in the words of CEL.
+#[test]
+fn rules_that_cannot_be_judged_say_why_in_their_own_name() {
+    let mut w = World::new();
+    let mut crd = crd();
+    let spec = crd
+        .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+        .unwrap();
+    spec["x-kubernetes-validations"] = json!([
+        { "rule": "self.size <= 9", "message": " small, please " },
+        { "rule": "self.size != 5" },
+    ]);
+    w.post(CRDS, &crd);
+    w.pass(100);
+    for (spec, why) in [
+        (json!({}), "no such key: size"),
+        (
+            json!({ "size": "1" }),
+            "invalid data, expected int, got string",
+        ),
+        (
+            json!({ "size": 1.5 }),
+            "invalid data, expected int, got float64",
+        ),
+        (
+            json!({ "size": true }),
+            "invalid data, expected int, got bool",
+        ),
+    ] {
+        let mut cat = widget(&spec);
+        cat["kind"] = json!("Cat");
+        let refused = w.post(WIDGETS, &cat);
+        let text = |at: usize| refused.1["details"]["causes"][at]["message"].clone();
+        let said = |rule: &str| format!("Invalid value: \"object\": {why} evaluating rule: {rule}");
+        assert_eq!(refused.0, 422);
+        assert_eq!(text(0), "Invalid value: \"Cat\": must be Widget");
+        assert_eq!(text(1), said("small, please"));
+        assert_eq!(text(2), said("self.size != 5"));
+    }
+}
+
 #[test]
 fn the_projects_own_definitions_are_served() {
     let mut w = World::new();

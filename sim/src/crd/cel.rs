@@ -4,18 +4,15 @@
 //! `isURL`, `quantity`, …), answers a write that it would judge with 501 and its text. So does
 //! `messageExpression`. Rules on the old state run on updates only.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
-use cel::{
-    Context, Env, ExecutionError, Program,
-    objects::{Key, Map, Value as Cel},
-};
+use cel::{Context, Env, ExecutionError, Program, objects::Value as Cel};
 use serde_json::Value;
 
-use super::schema::{CelRule, Schema};
+use super::{
+    schema::{CelRule, Schema},
+    values::{Misfits, convert},
+};
 use crate::status::{ApiError, Cause};
 
 fn env() -> &'static Arc<Env> {
@@ -103,20 +100,29 @@ fn judge(
     }
     let program = Program::compile(&rule.rule).map_err(|e| unable(e.to_string()))?;
     let mut context = Context::with_env(Arc::clone(env()));
-    context.add_variable_from_value("self", convert(new, schema));
+    let mut misfits = Misfits::new();
+    let mut add = |name: &str, value: &Value| {
+        context.add_variable_from_value(name, convert(value, schema, &mut misfits));
+    };
+    add("self", new);
     if let Some(old) = old {
-        context.add_variable_from_value("oldSelf", convert(old, schema));
+        add("oldSelf", old);
     }
-    let result = program.execute(&context);
-    let broken = match result {
+    if !misfits.is_empty() && rule.rule.contains("has(") {
+        return Err(unable("values of another type are asked for".into()));
+    }
+    let broken = match program.execute(&context) {
         Ok(Cel::Bool(true)) => return Ok(()),
         Ok(Cel::Bool(false)) => message(rule).ok_or_else(|| unable("messageExpression".into()))?,
         Ok(other) => return Err(unable(format!("it gives {other:?}, not a boolean"))),
         Err(ExecutionError::NoSuchKey(key)) => {
-            format!(
-                "rule evaluation error: no such key: {key} evaluating rule: {}",
-                rule.rule
-            )
+            let missing = || format!("no such key: {key}");
+            let why = misfits.get(key.as_str()).cloned().unwrap_or_else(missing);
+            let why = format!("{why} evaluating rule: {}", name(rule));
+            // The rule as such has failed: neither its field nor its reason count.
+            let at = if path.is_empty() { "<nil>" } else { path };
+            causes.push(Cause::invalid(at, &schema.types.as_str().into(), &why));
+            return Ok(());
         }
         // A function that isn't there, or values that it doesn't take.
         Err(e) => return Err(unable(e.to_string())),
@@ -156,45 +162,17 @@ fn message(rule: &CelRule) -> Option<String> {
     if rule.message_expression {
         None
     } else if rule.message.is_empty() {
-        Some(format!("failed rule: {}", rule.rule))
+        Some(format!("failed rule: {}", name(rule)))
     } else {
-        Some(rule.message.clone())
+        Some(name(rule).to_owned())
     }
 }
 
-/// A value as CEL has it: numbers are of the type that the schema says.
-fn convert(value: &Value, schema: &Schema) -> Cel {
-    match value {
-        Value::Null => Cel::Null,
-        Value::Bool(b) => Cel::Bool(*b),
-        Value::Number(n) => match n.as_i64().filter(|_| schema.types != "number") {
-            Some(int) => Cel::Int(int),
-            None => Cel::Float(n.as_f64().unwrap_or_default()),
-        },
-        Value::String(text) => Cel::String(Arc::new(text.clone())),
-        Value::Array(list) => {
-            let any = Schema::default();
-            let items = schema.items.as_deref().unwrap_or(&any);
-            Cel::List(Arc::new(
-                list.iter().map(|item| convert(item, items)).collect(),
-            ))
-        }
-        Value::Object(map) => {
-            let any = Schema::default();
-            // The order of this map never shows: only the rule's verdict does.
-            let converted: HashMap<Key, Cel> = map
-                .iter()
-                .map(|(key, value)| {
-                    let below = schema.properties.get(key).or(schema.additional.as_deref());
-                    (
-                        Key::String(Arc::new(key.clone())),
-                        convert(value, below.unwrap_or(&any)),
-                    )
-                })
-                .collect();
-            Cel::Map(Map {
-                map: Arc::new(converted),
-            })
-        }
+/// What a rule is called by: what it says, or itself.
+fn name(rule: &CelRule) -> &str {
+    if rule.message.is_empty() {
+        rule.rule.trim()
+    } else {
+        rule.message.trim()
     }
 }

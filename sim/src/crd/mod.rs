@@ -4,6 +4,7 @@ pub(crate) mod cel;
 pub(crate) mod lifecycle;
 pub(crate) mod schema;
 pub(crate) mod structural;
+mod values;
 
 use crate::managed::types::Type;
 
