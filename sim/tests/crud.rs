@@ -114,37 +114,6 @@ fn a_dry_run_leaves_no_trace() {
 }
 
 #[test]
-fn lists_select_and_page_over_one_revision() {
-    let mut w = World::new();
-    for name in ["a", "b", "c", "d"] {
-        w.post(MAPS, &map(name));
-    }
-    let (_, chosen) = w.get(&format!("{MAPS}?labelSelector=n%20in%20(a,c)"));
-    assert_eq!(chosen["items"].as_array().unwrap().len(), 2);
-    assert_eq!(chosen["kind"], "ConfigMapList");
-    let (_, page) = w.get(&format!("{MAPS}?limit=2"));
-    assert_eq!(page["items"].as_array().unwrap().len(), 2);
-    assert!(page["metadata"]["remainingItemCount"].as_u64().unwrap() >= 2);
-    w.delete(&format!("{MAPS}/c"), &Value::Null);
-    let token = page["metadata"]["continue"].as_str().unwrap().to_owned();
-    let (_, rest) = w.get(&format!("{MAPS}?limit=9&continue={token}"));
-    let names: Vec<&str> = rest["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|i| i["metadata"]["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        names[..2],
-        ["c", "d"],
-        "deleted since, and still in this list"
-    );
-    w.server.compact();
-    let gone = w.get(&format!("{MAPS}?limit=9&continue={token}"));
-    assert_eq!((gone.0, gone.1["reason"].as_str()), (410, Some("Expired")));
-}
-
-#[test]
 fn a_watch_tells_what_comes_and_goes_for_its_selector() {
     let mut w = World::new();
     let from = w.server.revision();

@@ -10,6 +10,7 @@ mod history;
 #[cfg(feature = "serve")]
 mod kubectl;
 mod lifecycle;
+mod lists;
 mod registry;
 mod rights;
 mod world;

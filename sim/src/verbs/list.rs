@@ -106,7 +106,9 @@ pub(crate) fn check_revision(server: &Server, asked: &str) -> Result<u64, ApiErr
     Ok(revision)
 }
 
-const EXPIRED_LIST: &str = "The provided continue parameter is too old to display a consistent list result. You can \
+const EXPIRED_LIST: &str = "The resourceVersion for the provided list is too old.";
+
+const EXPIRED_TOKEN: &str = "The provided continue parameter is too old to display a consistent list result. You can \
      start a new list without the continue parameter, or use the continue token in this response \
      to retrieve the remainder of the results. Continuing with the provided token results in an \
      inconsistent list - objects that were created, modified, or deleted between the time the \
@@ -214,7 +216,12 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
             .get("resourceVersion")
             .map(|r| check_revision(server, r))
             .transpose()?;
-        let exact = query.get("resourceVersionMatch") == Some("Exact");
+        let exact = match query.get("resourceVersionMatch") {
+            // Who asks for a page of a revision means that one, as clients did before they could
+            // say so. A list of one name isn't read in pages.
+            None => limit > 0 && !selection.fields.names_one(),
+            Some(how) => how == "Exact",
+        };
         Page {
             revision: asked.filter(|_| exact).unwrap_or(current),
             after: None,
@@ -231,7 +238,12 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
         server
             .store
             .snapshot(table, scope(call), page.revision)
-            .ok_or_else(|| ApiError::expired(EXPIRED_LIST))?
+            .ok_or_else(|| {
+                ApiError::expired(match page.after {
+                    Some(_) => EXPIRED_TOKEN,
+                    None => EXPIRED_LIST,
+                })
+            })?
     };
     let mut items = Vec::new();
     let mut left = objects
