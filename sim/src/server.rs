@@ -1,10 +1,7 @@
 //! The state machine: a request goes in, a reply comes out, and time passes only when somebody
 //! says so. Everything is synchronous and deterministic.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -44,9 +41,10 @@ pub struct Server {
     pub(crate) controllers: bool,
     pub(crate) impersonations: impersonation::Memory,
     pub(crate) webhooks: BTreeMap<String, Box<dyn WebhookHandler>>,
-    /// Objects (by uid) that are stored without what they are always read with: the next update
-    /// writes, even if it changes nothing.
-    pub(crate) unsettled: BTreeSet<String>,
+    /// Objects (by uid) that aren't read as they are stored: the next write writes, even if it
+    /// changes nothing. Some lack what they are always read with, others have fields that are left
+    /// out because they are empty, which are listed.
+    pub(crate) unsettled: BTreeMap<String, Vec<String>>,
     pub(crate) recorder: Option<Recorder>,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
@@ -80,7 +78,7 @@ impl Server {
             controllers: true,
             impersonations: impersonation::Memory::default(),
             webhooks: BTreeMap::new(),
-            unsettled: BTreeSet::new(),
+            unsettled: BTreeMap::new(),
             recorder: None,
             policy: None,
             audit: Vec::new(),

@@ -13,4 +13,5 @@ mod lifecycle;
 mod lists;
 mod registry;
 mod rights;
+mod settled;
 mod world;

@@ -13,10 +13,6 @@ fn service(spec: &Value) -> Value {
     json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a" }, "spec": spec })
 }
 
-fn object_meta(object: &mut Value) -> &mut serde_json::Map<String, Value> {
-    object["metadata"].as_object_mut().unwrap()
-}
-
 fn version(answer: &Answer) -> &str {
     answer.1["metadata"]["resourceVersion"].as_str().unwrap()
 }
@@ -80,6 +76,27 @@ fn a_headless_service_is_filled_and_one_made_through_its_status_only_when_read()
     assert!(stored["spec"].get("internalTrafficPolicy").is_none());
     let (_, raw) = w.get(&format!("{SERVICES}/b/status"));
     assert_eq!(raw["spec"]["internalTrafficPolicy"], "Cluster");
+}
+
+/// The answer to the write that lets an object go is what was written, not what is read.
+#[test]
+fn a_service_that_goes_is_shown_as_it_was_written() {
+    let mut w = World::new();
+    let mut kept = service(&json!({ "ports": [{ "port": 80 }] }));
+    kept["metadata"]["finalizers"] = json!(["example.com/x"]);
+    w.post(SERVICES, &kept);
+    let uri = format!("{SERVICES}/a");
+    w.delete(&uri, &Value::Null);
+    let mut patch = json!({ "spec": { "type": "ExternalName", "externalName": "example.com" } });
+    let (_, moved) = w.merge(&format!("{uri}?dryRun=All"), &patch);
+    assert!(moved["spec"].get("internalTrafficPolicy").is_none());
+    patch["metadata"] = json!({ "finalizers": null });
+    let (code, gone) = w.merge(&uri, &patch);
+    assert_eq!(
+        (code, &gone["spec"]["internalTrafficPolicy"]),
+        (200, &json!("Cluster"))
+    );
+    assert_eq!(w.get(&uri).0, 404);
 }
 
 #[test]
@@ -185,20 +202,6 @@ fn a_claim_takes_a_class_once_and_grows_only_when_bound_and_allowed() {
 }
 
 #[test]
-fn a_list_of_one_name_has_no_further_page() {
-    let mut w = World::new();
-    let maps = "/api/v1/namespaces/default/configmaps";
-    for name in ["a", "b", "c"] {
-        w.post(maps, &json!({ "metadata": { "name": name } }));
-    }
-    let (_, page) = w.get(&format!("{maps}?limit=1"));
-    assert!(page["metadata"]["continue"].is_string());
-    let (_, one) = w.get(&format!("{maps}?limit=1&fieldSelector=metadata.name%3Da"));
-    assert_eq!(one["items"].as_array().unwrap().len(), 1);
-    assert!(one["metadata"].get("continue").is_none());
-}
-
-#[test]
 fn a_body_is_read_before_its_name_is_compared() {
     let mut w = World::new();
     let wrong = w.put(
@@ -206,81 +209,6 @@ fn a_body_is_read_before_its_name_is_compared() {
         &json!({ "metadata": { "name": "b" }, "data": { "x": 1 } }),
     );
     assert!(message(&wrong).starts_with("ConfigMap in version \"v1\" cannot be handled"));
-}
-
-#[test]
-fn an_object_that_is_not_read_as_it_is_stored_is_written_once_more() {
-    let mut w = World::new();
-    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
-    let spec = json!({ "accessModes": ["ReadWriteOnce"],
-                       "resources": { "requests": { "storage": "1Gi" } } });
-    let made = w.post(
-        claims,
-        &json!({ "metadata": { "name": "a" }, "spec": spec }),
-    );
-    let uri = format!("{claims}/a");
-    let nothing = json!({ "metadata": {} });
-    let first = w.merge(&uri, &nothing);
-    assert_ne!(version(&made), version(&first));
-    assert_eq!(made.1["status"], first.1["status"]);
-    let second = w.merge(&uri, &nothing);
-    assert_eq!(version(&first), version(&second));
-}
-
-#[test]
-fn a_job_shares_the_labels_of_its_template() {
-    let mut w = World::new();
-    let jobs = "/apis/batch/v1/namespaces/default/jobs";
-    let job = |name: &str, labels: Value| {
-        let pod =
-            json!({ "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }] });
-        json!({ "metadata": { "name": name },
-                "spec": { "template": { "metadata": { "labels": labels }, "spec": pod } } })
-    };
-    let (_, made) = w.post(jobs, &job("a", json!({ "x": "1" })));
-    let labels = &made["metadata"]["labels"];
-    assert_eq!(*labels, made["spec"]["template"]["metadata"]["labels"]);
-    assert_eq!(labels["job-name"], "a");
-    let owned = &made["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"];
-    assert_eq!(*owned, json!({ "f:labels": { ".": {}, "f:x": {} } }));
-    let gone = json!({ "metadata": { "labels": null } });
-    let (_, kept) = w.merge(&format!("{jobs}/a"), &gone);
-    assert_eq!(kept["metadata"]["labels"], *labels);
-    // Without any the decoder lends them, and nobody owns them.
-    let made = w.post(jobs, &job("b", Value::Null));
-    assert_eq!(made.1["metadata"]["labels"]["job-name"], "b");
-    let written = w.merge(&format!("{jobs}/b"), &json!({ "metadata": {} }));
-    assert_ne!(version(&made), version(&written));
-}
-
-#[test]
-fn what_an_apply_leaves_empty_in_a_custom_resource_is_written_away_by_the_next() {
-    let mut w = World::new();
-    w.post(
-        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-        &crate::custom::crd(),
-    );
-    w.pass(10_000);
-    let uri = "/apis/example.com/v1/namespaces/default/widgets/a";
-    let config = |annotations: Value| {
-        json!({ "apiVersion": "example.com/v1", "kind": "Widget",
-                "metadata": { "name": "a", "annotations": annotations } })
-    };
-    let one = format!("{uri}?fieldManager=one");
-    let mut nothing = config(Value::Null);
-    object_meta(&mut nothing).remove("annotations");
-    w.apply(&one, &nothing);
-    let emptied = w.apply(&one, &config(json!({})));
-    assert_eq!(emptied.0, 200);
-    let written = w.apply(&format!("{uri}?fieldManager=two"), &nothing);
-    assert_ne!(version(&emptied), version(&written));
-    let again = w.apply(&format!("{uri}?fieldManager=two"), &nothing);
-    assert_eq!(version(&again), version(&written));
-    // So is what was in it before and went with its last field.
-    w.apply(&one, &config(json!({ "x": "1" })));
-    let emptied = w.apply(&one, &config(json!({})));
-    let written = w.apply(&format!("{uri}?fieldManager=two"), &nothing);
-    assert_ne!(version(&emptied), version(&written));
 }
 
 #[test]

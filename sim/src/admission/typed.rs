@@ -16,8 +16,9 @@ pub(crate) struct Decoded {
     hollow: Vec<String>,
     /// Whether there were nulls, which say the same as nothing.
     nulls: bool,
-    /// An applied custom resource whose metadata has empty or null fields, which are stored.
-    pub(crate) emptied: bool,
+    /// The metadata of an applied custom resource has fields that are empty or null, which are
+    /// stored: the empty ones.
+    pub(crate) emptied: Option<Vec<String>>,
     /// A job that takes its labels from its template, those to come included.
     pub(crate) takes_labels: bool,
     /// An object that has none, nor its template.
@@ -26,7 +27,7 @@ pub(crate) struct Decoded {
 
 impl Decoded {
     /// What was taken out of a custom resource.
-    pub(crate) fn of_custom(unknown: Vec<String>, emptied: bool) -> Self {
+    pub(crate) fn of_custom(unknown: Vec<String>, emptied: Option<Vec<String>>) -> Self {
         Self {
             unknown,
             emptied,
@@ -34,9 +35,9 @@ impl Decoded {
         }
     }
 
-    /// Whether any list or map was empty or null.
-    pub(crate) fn was_any_empty(&self) -> bool {
-        self.nulls || !self.hollow.is_empty()
+    /// The lists and maps that were empty, if any was, or null.
+    pub(crate) fn emptied(&self) -> Option<Vec<String>> {
+        (self.nulls || !self.hollow.is_empty()).then(|| self.hollow.clone())
     }
 
     /// Whether this field was sent as an empty list or map.

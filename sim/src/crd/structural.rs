@@ -40,18 +40,17 @@ pub(crate) fn shape(custom: &CustomVersion, kind: &str, new: &mut Value, applied
         }
     }
     // Metadata is decoded as that of every kind.
-    let mut emptied = false;
+    let mut emptied = None;
     object::meta(new);
     if let (Some(meta), Type::BuiltIn(schema)) = (new.get_mut("metadata"), Type::object_meta()) {
         // Its types were checked when the body was read.
         if let Ok(decoded) = typed::decode(meta, schema, "ObjectMeta") {
-            emptied = decoded.was_any_empty();
+            emptied = decoded.emptied();
             let unknown = decoded.unknown.iter().map(|f| format!("metadata.{f}"));
             pruned.splice(0..0, unknown);
         }
     }
-    let emptied = applied && emptied;
-    Decoded::of_custom(pruned, emptied)
+    Decoded::of_custom(pruned, emptied.filter(|_| applied))
 }
 
 fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String>) {

@@ -55,6 +55,11 @@ pub(crate) fn empty(call: &Call) -> Value {
     )
 }
 
+/// Whether an object waits for its name.
+fn is_unnamed(object: &Value) -> bool {
+    object::name(object).is_empty() && object::meta_str(object, "generateName").is_some()
+}
+
 /// The namespace of the path is the object's.
 pub(crate) fn place(call: &Call, new: &mut Value) -> Result<(), ApiError> {
     if !call.resource.namespaced {
@@ -100,9 +105,10 @@ pub(crate) fn prepare_or(
         };
         let unlabelled = !admission::defaults::is_labelled(new);
         admission::defaults::apply(resource, new);
-        let shares = admission::defaults::gives_labels(resource, new, &decoded);
+        // Until it has a name each try to store an object is with a copy, which shares nothing.
+        let shares = !is_unnamed(new) && admission::defaults::gives_labels(resource, new, &decoded);
         decoded.takes_labels = unlabelled && shares;
-        decoded.lacks_labels = unlabelled && !shares;
+        decoded.lacks_labels = !shares && !admission::defaults::is_labelled(new);
         decoded
     };
     let unknown = &decoded.unknown;
@@ -157,7 +163,7 @@ pub(crate) fn finish(
         dry_run: call.dry_run,
     };
     webhooks::mutate(server, asked, &mut new)?;
-    if object::name(&new).is_empty()
+    if is_unnamed(&new)
         && let Some(prefix) = object::meta_str(&new, "generateName").map(str::to_owned)
     {
         let short: String = prefix.chars().take(58).collect();
@@ -231,8 +237,9 @@ pub(crate) fn store(
     object: Value,
 ) -> Arc<Value> {
     let stored = server.commit(&resource.store, object);
-    if !admission::defaults::is_settled(resource, is_new, decoded) {
-        server.unsettled.insert(object::uid(&stored).to_owned());
+    if let Some(empty) = admission::defaults::unsettled(resource, is_new, decoded) {
+        let uid = object::uid(&stored).to_owned();
+        server.unsettled.insert(uid, empty);
     }
     stored
 }

@@ -238,7 +238,9 @@ fn remove(
     if !object::is_deleting(old) {
         mark(server, &mut new, grace);
     }
-    if new == **old || options.dry_run {
+    // Whatever isn't read as it is stored is written even so.
+    let same = new == **old && !server.unsettled.contains_key(object::uid(old));
+    if same || options.dry_run {
         return Ok((Arc::new(new), false));
     }
     if grace > 0 {

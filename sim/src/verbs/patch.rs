@@ -118,7 +118,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         true,
     );
     let updated = update::finish(server, call, &old, new, &decoded)?;
-    Ok(call.respond(200, &updated))
+    Ok(update::answer(call, &updated))
 }
 
 /// What a conversion without bytes in between says: of texts it decodes itself it says so.
@@ -222,7 +222,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         immutable_uid(call, &old, &new)?;
         update::keep_system_fields(call, &old, &mut new);
         let updated = update::finish(server, call, &old, new, &decoded)?;
-        return Ok(call.respond(200, &updated));
+        return Ok(update::answer(call, &updated));
     }
     // A version means nothing where there is no object yet.
     let sent = object::remove_meta(&mut new, "resourceVersion");

@@ -15,7 +15,7 @@ use crate::{
     kinds::Resource,
     object,
     rbac::escalation,
-    request::Reply,
+    request::{Reply, Response},
     server::Server,
     status::ApiError,
 };
@@ -118,7 +118,15 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         }
     }
     let updated = finish(server, call, &old, new, &decoded)?;
-    Ok(call.respond(200, &updated))
+    Ok(answer(call, &updated))
+}
+
+/// The answer to an update. What goes with it is shown as it was written: it isn't read any more.
+pub(crate) fn answer(call: &Call, updated: &Value) -> Reply {
+    if is_finalized(&call.resource, updated) {
+        return Reply::Response(Response::json(200, &call.show_stored(updated)));
+    }
+    call.respond(200, updated)
 }
 
 /// Metadata of an object that is being deleted.
@@ -320,8 +328,17 @@ pub(crate) fn finish(
         return Ok(Arc::new(new));
     }
     admission::defaults::forget_empty_rules(&mut new);
-    if same_but_times(old, &new) && !server.unsettled.contains(object::uid(old)) {
-        return Ok(Arc::clone(old));
+    let empty = server.unsettled.get(object::uid(old));
+    if decoded.emptied.is_some() {
+        // What is left empty differs from what is read of it, so that its time is a new one.
+        if **old == new && empty == decoded.emptied.as_ref() {
+            return Ok(Arc::clone(old));
+        }
+    } else if same_but_times(old, &new) {
+        if empty.is_none() {
+            return Ok(Arc::clone(old));
+        }
+        new = old.as_ref().clone();
     }
     if call.dry_run {
         return Ok(Arc::new(new));

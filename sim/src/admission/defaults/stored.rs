@@ -167,13 +167,14 @@ fn job_selector(decoded: &Decoded, job: &mut Value) {
     relabel(job);
 }
 
-/// Whether an object is read as it is stored. The phase of a new claim and the labels of a new job
-/// are given by the decoder, for want of them in what is stored; what an apply leaves empty in the
-/// metadata of a custom resource is stored and not read.
-pub(crate) fn is_settled(resource: &Resource, new: bool, decoded: &Decoded) -> bool {
+/// The empty fields of an object that isn't read as it is stored. The phase of a new claim and the
+/// labels of a new job are given by the decoder, for want of them in what is stored; what an apply
+/// leaves empty in the metadata of a custom resource is stored and not read.
+pub(crate) fn unsettled(resource: &Resource, new: bool, decoded: &Decoded) -> Option<Vec<String>> {
     let given = resource.is("", "persistentvolumeclaims")
         || (resource.is("batch", "jobs") && decoded.lacks_labels);
-    !(decoded.emptied || new && given)
+    let lacking = (new && given).then(Vec::new);
+    decoded.emptied.clone().or(lacking)
 }
 
 /// A role without rules is stored without a list of them.
