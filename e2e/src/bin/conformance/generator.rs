@@ -213,7 +213,12 @@ fn strategic(operation: Operation, kind: &Kind, name: &str, random: &mut Random)
         containers.push(json!({ "$patch": directive, "name": "a" }));
     }
     if random.percent(5) {
-        patch["metadata"]["$deleteFromPrimitiveList/finalizers"] = json!(["example.com/x"]);
+        let taken = json!("example.com/x");
+        // Added and taken away it would be there or not: Go walks a patch in no order.
+        if let Some(Value::Array(added)) = patch.pointer_mut("/metadata/finalizers") {
+            added.retain(|finalizer| *finalizer != taken);
+        }
+        patch["metadata"]["$deleteFromPrimitiveList/finalizers"] = json!([taken]);
     }
     if random.percent(4) {
         patch["metadata"]["labels"] = json!({ "$patch": "replace", "c": "3" });
@@ -454,6 +459,7 @@ fn list(mut operation: Operation, kind: &Kind, name: &str, random: &mut Random) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::rights::CLUSTER_ROLE;
     use crate::kinds::{APPLIED, KINDS};
 
     #[test]
@@ -466,6 +472,39 @@ mod tests {
         };
         assert_eq!(list(1), list(1));
         assert_ne!(list(1), list(2));
+    }
+
+    /// Go walks a patch in no order, so that a server takes a finalizer away before or after it adds
+    /// it.
+    #[test]
+    fn no_patch_adds_the_finalizer_that_it_takes_away() {
+        let mut generator = Generator::new(1, "n", Mix::objects(&[CLUSTER_ROLE]));
+        let taking: Vec<Operation> = (0..20_000)
+            .map(|_| generator.next())
+            .filter(|o| o.text().contains("$deleteFromPrimitiveList/finalizers"))
+            .collect();
+        assert!(!taking.is_empty());
+        for operation in taking {
+            let added = operation.body["metadata"]["finalizers"].as_array();
+            assert!(added.is_none_or(|added| !added.contains(&json!("example.com/x"))));
+        }
+    }
+
+    /// The real server is shared with other rounds.
+    #[test]
+    fn odd_names_in_no_namespace_are_a_rounds_own() {
+        let odd = |namespace: &str| {
+            let mut generator = Generator::new(1, namespace, Mix::objects(&[CLUSTER_ROLE]));
+            (0..20_000)
+                .map(|_| generator.next())
+                .filter(|o| o.verb == "malformed" && o.method == "POST")
+                .filter_map(|o| Some(o.body["metadata"]["name"].as_str()?.to_owned()))
+                // Neither fits a path.
+                .filter(|name| name != "." && name != "a/b")
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        assert!(odd("n").iter().any(|name| name.ends_with(" b")));
+        assert!(odd("n").is_disjoint(&odd("m")));
     }
 
     #[test]
