@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use stageset_e2e::answers::normal::GENERATE;
 
+use crate::collections;
 use crate::kinds::Kind;
 use crate::malformed;
-use crate::operation::{
-    APPLY, CONTINUE, JSON, JSON_PATCH, MERGE, Operation, STRATEGIC, UID, VERSION,
-};
+use crate::operation::{APPLY, JSON, JSON_PATCH, MERGE, Operation, UID, VERSION};
+use crate::patches;
 use crate::random::Random;
 
 /// The managers that fight for the fields.
@@ -16,7 +16,8 @@ const MANAGERS: [&str; 4] = ["one", "two", "three", "four"];
 /// The names that everything has.
 pub(crate) const NAMES: [&str; 2] = ["a", "b"];
 
-const DRY_RUN: &str = "dryRun=All";
+/// A query that has nothing stored.
+pub(crate) const DRY_RUN: &str = "dryRun=All";
 
 /// What kinds of requests are made, in parts of a hundred.
 #[derive(Clone, Copy, Debug)]
@@ -86,13 +87,15 @@ impl Generator {
         let place = self.mix.bounds.iter().position(|bound| roll < *bound);
         match place.unwrap_or(12) {
             0 => apply(verb("apply", "PATCH", &path), kind, &name, random),
-            1 => merge(verb("merge", "PATCH", &path), MERGE, kind, &name, random),
-            2 if kind.custom => merge(verb("merge", "PATCH", &path), MERGE, kind, &name, random),
-            2 => strategic(verb("strategic", "PATCH", &path), kind, &name, random),
+            1 => patches::merge(verb("merge", "PATCH", &path), MERGE, kind, &name, random),
+            2 if kind.custom => {
+                patches::merge(verb("merge", "PATCH", &path), MERGE, kind, &name, random)
+            }
+            2 => patches::strategic(verb("strategic", "PATCH", &path), kind, &name, random),
             3 => {
                 let query = write_query(random, &["hand", "one"]);
                 verb("json-patch", "PATCH", &path)
-                    .body(JSON_PATCH, json_patch(kind, random))
+                    .body(JSON_PATCH, patches::json_patch(kind, random))
                     .query(&query)
             }
             4 => update(verb("update", "PUT", &path), kind, &name, random),
@@ -108,11 +111,11 @@ impl Generator {
                 }
             }
             8 => status(kind, &path, &name, random),
-            9 => list(verb("list", "GET", &collection), kind, &name, random),
+            9 => collections::list(verb("list", "GET", &collection), kind, &name, random),
             10 => status(kind, &path, &name, random),
             11 => {
                 let operation = verb("delete-collection", "DELETE", &collection);
-                delete_collection(operation, kind, &name, random)
+                collections::delete_collection(operation, kind, &name, random)
             }
             _ => malformed::operation(kind, &collection, &name, random),
         }
@@ -159,106 +162,6 @@ fn apply(operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> 
         object["metadata"]["resourceVersion"] = json!(random.pick(&[VERSION, "1"]));
     }
     operation.body(APPLY, object).query(&query)
-}
-
-/// An object without what every object has, as patches are.
-fn patch(kind: &Kind, name: &str, random: &mut Random) -> Value {
-    let mut patch = kind.object(name, random);
-    if let Some(fields) = patch.as_object_mut() {
-        fields.remove("apiVersion");
-        fields.remove("kind");
-    }
-    if random.percent(10) {
-        patch["metadata"]["labels"] = json!({ "a": null, "b": "2" });
-    }
-    if random.percent(8) {
-        patch["metadata"]["finalizers"] = Value::Null;
-    }
-    if random.percent(4) {
-        patch["spec"] = Value::Null;
-    }
-    if random.percent(4) {
-        patch["metadata"]["resourceVersion"] = json!(random.pick(&[VERSION, "1"]));
-    }
-    patch
-}
-
-fn merge(
-    operation: Operation,
-    content_type: &'static str,
-    kind: &Kind,
-    name: &str,
-    random: &mut Random,
-) -> Operation {
-    let patch = patch(kind, name, random);
-    let query = write_query(random, &["hand", "one"]);
-    operation.body(content_type, patch).query(&query)
-}
-
-fn strategic(operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
-    let mut patch = patch(kind, name, random);
-    let pods = match kind.name {
-        "Pod" => Some("/spec"),
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
-            Some("/spec/template/spec")
-        }
-        _ => None,
-    };
-    if let Some(containers) = pods
-        .and_then(|path| patch.pointer_mut(&format!("{path}/containers")))
-        .and_then(Value::as_array_mut)
-        && random.percent(30)
-    {
-        let directive = random.pick(&["delete", "replace"]);
-        containers.push(json!({ "$patch": directive, "name": "a" }));
-    }
-    if random.percent(5) {
-        let taken = json!("example.com/x");
-        // Added and taken away it would be there or not: Go walks a patch in no order.
-        if let Some(Value::Array(added)) = patch.pointer_mut("/metadata/finalizers") {
-            added.retain(|finalizer| *finalizer != taken);
-        }
-        patch["metadata"]["$deleteFromPrimitiveList/finalizers"] = json!([taken]);
-    }
-    if random.percent(4) {
-        patch["metadata"]["labels"] = json!({ "$patch": "replace", "c": "3" });
-    }
-    let query = write_query(random, &["hand", "one"]);
-    operation.body(STRATEGIC, patch).query(&query)
-}
-
-fn json_patch(kind: &Kind, random: &mut Random) -> Value {
-    let steps = 1 + random.below(2);
-    (0..steps)
-        .map(|_| {
-            let paths = [
-                ("/metadata/labels/a", json!("2")),
-                ("/metadata/labels", json!({"a": "1"})),
-                ("/metadata/annotations/b", json!("Mg==")),
-                ("/metadata/finalizers", json!(["example.com/x"])),
-                ("/metadata/finalizers/0", json!("example.com/y")),
-                ("/data/x", json!("Mg==")),
-                ("/spec/replicas", json!(2)),
-                ("/spec/template/spec/containers/0/image", json!("i:3")),
-                ("/spec/ports/-", json!({"port": 83, "name": "p83"})),
-                ("/spec/size", json!(2)),
-                (
-                    "/rules/0",
-                    json!({"verbs": ["get"], "apiGroups": [""], "resources": ["x"]}),
-                ),
-            ];
-            let common = if kind.name == "ConfigMap" || kind.name == "Secret" {
-                6
-            } else {
-                paths.len()
-            };
-            let (path, value) = paths[random.below(common)].clone();
-            match random.pick(&["add", "add", "remove", "replace", "test"]) {
-                "remove" => json!({"op": "remove", "path": path}),
-                op => json!({"op": op, "path": path, "value": value}),
-            }
-        })
-        .collect()
 }
 
 fn update(operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
@@ -363,97 +266,6 @@ fn delete(operation: Operation, random: &mut Random) -> Operation {
         };
     }
     operation.body(JSON, options)
-}
-
-fn delete_collection(
-    operation: Operation,
-    kind: &Kind,
-    name: &str,
-    random: &mut Random,
-) -> Operation {
-    let selector = random.pick(&["a%3D1", "a%20in%20(1,2)", "b"]);
-    let mut query = vec![format!("labelSelector={selector}")];
-    if random.percent(30) {
-        query.push(DRY_RUN.to_owned());
-    }
-    // What the cluster itself or another lane has in no namespace isn't ours to delete.
-    if !kind.namespaced {
-        query.push(format!("fieldSelector=metadata.name%3D{name}"));
-    }
-    operation.query(&query)
-}
-
-/// Of a kind in no namespace a list shows one object of this round: others are there as well.
-fn list(mut operation: Operation, kind: &Kind, name: &str, random: &mut Random) -> Operation {
-    let selectors = [
-        "",
-        "",
-        "a=1",
-        "a%3D1",
-        "a!=1",
-        "a%20in%20(1,2)",
-        "a%20notin%20(1)",
-        "!a,b",
-        "a%3E1",
-        "a=%3D=",
-        "a%20in%20()",
-        "a%20in%201",
-        "%21",
-        "a,,b",
-    ];
-    let mut query = Vec::new();
-    match random.pick(&selectors) {
-        "" => {}
-        selector => query.push(format!("labelSelector={selector}")),
-    }
-    if !kind.namespaced {
-        let more = random.pick(&["", "", "", ",spec.nothing%3D1", ",metadata.name!=x"]);
-        query.push(format!("fieldSelector=metadata.name%3D{name}{more}"));
-    } else if random.percent(25) {
-        let mut fields = vec![
-            "metadata.name%3Da",
-            "metadata.name!=a",
-            "metadata.namespace%3Dx",
-        ];
-        fields.push(random.pick(&[
-            "spec.nothing%3D1",
-            "metadata.name",
-            "status.phase%3DPending",
-        ]));
-        let own = kind
-            .selectable
-            .first()
-            .map(|field| format!("{field}%3DOpaque"));
-        let picked = random.pick(&fields).to_owned();
-        let field = own.filter(|_| random.percent(40)).unwrap_or(picked);
-        query.push(format!("fieldSelector={field}"));
-    }
-    if random.percent(15) {
-        query.push(format!("limit={}", random.pick(&["1", "1", "2", "x"])));
-        if random.percent(50) {
-            query.push(format!("continue={CONTINUE}"));
-        }
-    }
-    if random.percent(10) {
-        query.push(
-            random
-                .pick(&[
-                    "resourceVersion=0",
-                    "resourceVersion=1",
-                    "resourceVersion=x",
-                ])
-                .into(),
-        );
-        if random.percent(40) {
-            let how = random.pick(&["Exact", "NotOlderThan", "Odd"]);
-            query.push(format!("resourceVersionMatch={how}"));
-        }
-    }
-    if random.percent(10) {
-        let accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-        operation = operation.header("accept", accept);
-    }
-    operation.query(&query)
 }
 
 #[cfg(test)]

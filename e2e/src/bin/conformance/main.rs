@@ -3,7 +3,8 @@
 //!
 //! | Idea | File |
 //! |---|---|
-//! | random numbers; random objects; random operations; wrong ones | `random`, `kinds`, `generator`, `malformed` |
+//! | random numbers; random objects; random operations | `random`, `kinds`, `generator` |
+//! | of them patches; on collections; wrong ones | `patches`, `collections`, `malformed` |
 //! | what a watch tells of them | `watches` |
 //! | what both need first; rounds side by side | `set_up`, `lanes` |
 //! | random rules and questions about rights; who asks, and as whom | `rbac`, `access` |
@@ -18,6 +19,7 @@
 
 mod access;
 mod backend;
+mod collections;
 mod discovery;
 mod generator;
 mod kinds;
@@ -26,6 +28,7 @@ mod lanes;
 mod malformed;
 mod operation;
 mod pair;
+mod patches;
 mod quota;
 mod random;
 mod rbac;
