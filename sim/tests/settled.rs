@@ -140,3 +140,27 @@ fn what_is_left_empty_again_is_written_only_if_somebody_wrote_it_away() {
     let later = w.apply(&one, &empty);
     assert_ne!(version(&later), version(&emptied));
 }
+
+/// Through the endpoint of the status metadata is what it was: nothing is left empty there.
+#[test]
+fn an_apply_of_the_status_leaves_nothing_empty() {
+    let (mut w, uri) = widgets();
+    let one = format!("{uri}?fieldManager=one");
+    let status = format!("{uri}/status?fieldManager=one");
+    let mut empty = widget(&json!({ "labels": {} }));
+    w.apply(&one, &widget(&Value::Null));
+    empty["status"] = json!({ "x": 1 });
+    let applied = w.apply(&status, &empty);
+    let same = w.merge(&uri, &json!({ "metadata": {} }));
+    assert_eq!(version(&same), version(&applied));
+    // It writes away what is left empty, …
+    let emptied = w.apply(&one, &widget(&json!({ "labels": {} })));
+    let written = w.apply(&status, &empty);
+    assert_ne!(version(&written), version(&emptied));
+    let again = w.apply(&status, &empty);
+    assert_eq!(version(&again), version(&written));
+    // … and is new in another second, for what is applied isn't what is there.
+    w.pass(2_000);
+    let later = w.apply(&status, &empty);
+    assert_ne!(version(&later), version(&written));
+}

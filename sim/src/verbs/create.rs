@@ -225,19 +225,19 @@ pub(crate) fn finish(
         }
         return Ok(Arc::new(new));
     }
-    Ok(store(server, resource, true, decoded, new))
+    let empty = admission::defaults::unsettled(resource, decoded);
+    Ok(store(server, resource, new, empty))
 }
 
-/// Stores an object, and remembers it if it isn't read as it is stored.
+/// Stores an object, and remembers with which empty fields if it isn't read as it is stored.
 pub(crate) fn store(
     server: &mut Server,
     resource: &Resource,
-    is_new: bool,
-    decoded: &Decoded,
     object: Value,
+    empty: Option<Vec<String>>,
 ) -> Arc<Value> {
     let stored = server.commit(&resource.store, object);
-    if let Some(empty) = admission::defaults::unsettled(resource, is_new, decoded) {
+    if let Some(empty) = empty {
         let uid = object::uid(&stored).to_owned();
         server.unsettled.insert(uid, empty);
     }

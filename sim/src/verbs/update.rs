@@ -329,9 +329,11 @@ pub(crate) fn finish(
     }
     admission::defaults::forget_empty_rules(&mut new);
     let empty = server.unsettled.get(object::uid(old));
+    // The status is stored with the metadata that was there.
+    let emptied = decoded.emptied.clone().filter(|_| subresource.is_empty());
     if decoded.emptied.is_some() {
         // What is left empty differs from what is read of it, so that its time is a new one.
-        if **old == new && empty == decoded.emptied.as_ref() {
+        if **old == new && empty == emptied.as_ref() {
             return Ok(Arc::clone(old));
         }
     } else if same_but_times(old, &new) {
@@ -343,7 +345,7 @@ pub(crate) fn finish(
     if call.dry_run {
         return Ok(Arc::new(new));
     }
-    Ok(super::create::store(server, resource, false, decoded, new))
+    Ok(super::create::store(server, resource, new, emptied))
 }
 
 /// Whether nothing keeps an object any longer that is being deleted. A namespace is kept by its

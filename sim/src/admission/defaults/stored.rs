@@ -167,13 +167,13 @@ fn job_selector(decoded: &Decoded, job: &mut Value) {
     relabel(job);
 }
 
-/// The empty fields of an object that isn't read as it is stored. The phase of a new claim and the
+/// The empty fields of a new object that isn't read as it is stored. The phase of a new claim and the
 /// labels of a new job are given by the decoder, for want of them in what is stored; what an apply
 /// leaves empty in the metadata of a custom resource is stored and not read.
-pub(crate) fn unsettled(resource: &Resource, new: bool, decoded: &Decoded) -> Option<Vec<String>> {
+pub(crate) fn unsettled(resource: &Resource, decoded: &Decoded) -> Option<Vec<String>> {
     let given = resource.is("", "persistentvolumeclaims")
         || (resource.is("batch", "jobs") && decoded.lacks_labels);
-    let lacking = (new && given).then(Vec::new);
+    let lacking = given.then(Vec::new);
     decoded.emptied.clone().or(lacking)
 }
 
