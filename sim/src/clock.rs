@@ -78,6 +78,11 @@ impl Agenda {
         Some((at, job))
     }
 
+    /// Takes off what has been done ahead of its time.
+    pub(crate) fn done(&mut self, job: &Job) {
+        self.jobs.retain(|_, waiting| waiting != job);
+    }
+
     /// Forgets the jobs of a watch that ended.
     pub(crate) fn forget_watch(&mut self, id: SubscriptionId) {
         self.jobs

@@ -9,6 +9,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     audit::AuditRecord,
+    clock::Job,
     door::Door,
     kinds::Resource,
     object,
@@ -224,7 +225,10 @@ impl SimulatedCluster {
             self.apply_yaml_value(document)?;
             if document.get("kind").and_then(Value::as_str) == Some("CustomResourceDefinition") {
                 let name = object::name(document).to_owned();
-                self.with_server(|server| crate::crd::lifecycle::establish(server, &name));
+                self.with_server(|server| {
+                    crate::crd::lifecycle::establish(server, &name);
+                    server.agenda.done(&Job::EstablishCrd(name));
+                });
             }
         }
         Ok(())
@@ -232,7 +236,9 @@ impl SimulatedCluster {
 
     /// An object as the administrator sees it, if it is there. No request is made for it.
     pub fn get(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        self.find(api_version, kind, namespace, name, crate::verbs::present)
+        self.find(api_version, kind, namespace, name, |resource, object| {
+            crate::verbs::present(resource, object).into_owned()
+        })
     }
 
     /// Looks at an object as it is stored, without a copy of it. The look must not call back into the
@@ -266,18 +272,39 @@ impl SimulatedCluster {
         Some(look(&resource, object))
     }
 
+    /// Looks at all objects of a kind in a namespace (everywhere if it is empty) as they are stored,
+    /// without copies of them. The look must not call back into the cluster.
+    pub fn look_at_all<T>(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        mut look: impl FnMut(&Value) -> T,
+    ) -> Vec<T> {
+        self.each(api_version, kind, namespace, |_, object| look(object))
+    }
+
     /// All objects of a kind in a namespace, or everywhere if it is empty.
     pub fn list(&self, api_version: &str, kind: &str, namespace: &str) -> Vec<Value> {
+        self.each(api_version, kind, namespace, |resource, object| {
+            crate::verbs::present(resource, object).into_owned()
+        })
+    }
+
+    fn each<T>(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        mut look: impl FnMut(&Resource, &Value) -> T,
+    ) -> Vec<T> {
         let (group, version) = object::split_api_version(api_version);
         self.with_server(|server| {
             let Some(resource) = server.registry.by_kind(group, version, kind) else {
                 return Vec::new();
             };
-            server
-                .store
-                .list(&resource.store, namespace)
-                .map(|(_, v)| crate::verbs::present(&resource, v))
-                .collect()
+            let all = server.store.list(&resource.store, namespace);
+            all.map(|(_, object)| look(&resource, object)).collect()
         })
     }
 

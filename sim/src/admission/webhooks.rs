@@ -241,8 +241,11 @@ fn call(
 
 fn review(uid: &str, asked: Asked<'_>, new: Option<&Value>) -> Value {
     let (call, resource) = (asked.call, asked.resource);
-    let show =
-        |object: Option<&Value>| object.map_or(Value::Null, |o| crate::verbs::present(resource, o));
+    let show = |object: Option<&Value>| {
+        object.map_or(Value::Null, |o| {
+            crate::verbs::present(resource, o).into_owned()
+        })
+    };
     let kind = json!({
         "group": resource.group, "version": resource.version, "kind": resource.kind,
     });

@@ -29,7 +29,7 @@ pub(crate) fn check(
     path: &str,
     causes: &mut Vec<Cause>,
 ) -> Result<(), ApiError> {
-    if !schema.has_rules() || new.is_null() {
+    if !schema.ruled || new.is_null() {
         return Ok(());
     }
     for rule in &schema.rules {

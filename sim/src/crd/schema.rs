@@ -46,6 +46,8 @@ pub(crate) struct Schema {
     pub(crate) one_of: Vec<Schema>,
     pub(crate) not: Option<Box<Schema>>,
     pub(crate) rules: Vec<CelRule>,
+    /// Whether this node or any below it has rules.
+    pub(crate) ruled: bool,
 }
 
 const LIMITS: [&str; 9] = [
@@ -108,7 +110,7 @@ impl Schema {
             .get("pattern")
             .and_then(Value::as_str)
             .map(|pattern| (pattern.to_owned(), Regex::new(pattern).ok()));
-        Self {
+        let mut schema = Self {
             types: text("type"),
             nullable: flag("nullable"),
             int_or_string: flag("x-kubernetes-int-or-string"),
@@ -146,7 +148,14 @@ impl Schema {
                 .iter()
                 .map(read_rule)
                 .collect(),
-        }
+            ruled: false,
+        };
+        let mut below = schema.properties.values();
+        schema.ruled = !schema.rules.is_empty()
+            || below.any(|below| below.ruled)
+            || schema.additional.as_ref().is_some_and(|below| below.ruled)
+            || schema.items.as_ref().is_some_and(|below| below.ruled);
+        schema
     }
 
     /// The type that values of this schema merge by.
@@ -221,14 +230,6 @@ impl Schema {
             fields,
             others: self.preserve.then_some(Type::Untyped),
         }))
-    }
-
-    /// Every CEL rule below and including this node.
-    pub(crate) fn has_rules(&self) -> bool {
-        !self.rules.is_empty()
-            || self.properties.values().any(Self::has_rules)
-            || self.additional.as_ref().is_some_and(|s| s.has_rules())
-            || self.items.as_ref().is_some_and(|s| s.has_rules())
     }
 }
 

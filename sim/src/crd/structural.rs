@@ -198,7 +198,7 @@ pub(crate) fn validate(
     // Rules run unless something is of the wrong type, missing or too long.
     let fits = !causes.iter().any(blocks_rules);
     repeats(&body, &custom.schema, "", causes);
-    if custom.schema.has_rules() {
+    if custom.schema.ruled {
         if fits {
             crate::crd::cel::check(&custom.schema, old, new, "", causes)?;
         } else {

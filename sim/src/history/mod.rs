@@ -201,7 +201,7 @@ impl OwnChange {
             };
         };
         let collection = crate::cluster::collection(&resource, namespace);
-        let shown = |object| verbs::present(&resource, object);
+        let shown = |object| verbs::present(&resource, object).into_owned();
         Self {
             path: format!("{collection}/{name}"),
             status: resource.status,

@@ -294,7 +294,7 @@ pub(crate) fn list(server: &mut Server, call: &Call) -> Result<Reply, ApiError> 
 
 /// An item of a list: built-in kinds leave `kind` and `apiVersion` to the list.
 pub(crate) fn item(call: &Call, object: &Value) -> Value {
-    let mut shown = call.show(object);
+    let mut shown = call.show(object).into_owned();
     if call.resource.custom().is_none() && call.form == Form::Full {
         let map = object::members(&mut shown);
         map.remove("kind");

@@ -6,7 +6,7 @@ pub(crate) mod list;
 pub(crate) mod patch;
 pub(crate) mod update;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -138,12 +138,12 @@ impl Call {
     }
 
     /// An object in this version and form.
-    pub(crate) fn show(&self, object: &Value) -> Value {
+    pub(crate) fn show<'a>(&self, object: &'a Value) -> Cow<'a, Value> {
         match self.form {
             // The store of the status shows what is stored.
             Form::Full if services::are(&self.resource) && self.info.subresource.is_empty() => {
                 let mut shown = self.show_stored(object);
-                services::as_read(&mut shown);
+                services::as_read(shown.to_mut());
                 shown
             }
             Form::Full | Form::Metadata => self.show_stored(object),
@@ -151,13 +151,13 @@ impl Call {
     }
 
     /// The same, without what reading makes up.
-    pub(crate) fn show_stored(&self, object: &Value) -> Value {
+    pub(crate) fn show_stored<'a>(&self, object: &'a Value) -> Cow<'a, Value> {
         match self.form {
             Form::Full => present(&self.resource, object),
-            Form::Metadata => json!({
+            Form::Metadata => Cow::Owned(json!({
                 "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
                 "metadata": self.metadata(object),
-            }),
+            })),
         }
     }
 
@@ -190,13 +190,16 @@ fn options_kind(verb: &str) -> (&'static str, &'static str) {
 }
 
 /// The stored object in the version of the resource it is asked through.
-pub(crate) fn present(resource: &Resource, object: &Value) -> Value {
-    let mut out = object.clone();
+pub(crate) fn present<'a>(resource: &Resource, object: &'a Value) -> Cow<'a, Value> {
     if resource.plural == "events" && resource.store.plural == "events" {
-        return crate::events::convert(out, &resource.group);
+        return Cow::Owned(crate::events::convert(object.clone(), &resource.group));
     }
+    let mut out = Cow::Borrowed(object);
     if let Origin::Custom(_) = resource.origin {
-        object::members(&mut out).insert("apiVersion".into(), resource.api_version().into());
+        let version = resource.api_version();
+        if object.get("apiVersion").and_then(Value::as_str) != Some(&version) {
+            object::members(out.to_mut()).insert("apiVersion".into(), version.into());
+        }
     }
     out
 }
@@ -384,7 +387,7 @@ pub(crate) fn own(
     new: &mut Value,
     from_request: bool,
 ) {
-    let live = &present(resource, live);
+    let live = &*present(resource, live);
     let ty = merge_type(resource);
     let ignored = if from_request {
         reset_fields(resource, subresource, new)

@@ -171,7 +171,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     let live = match &found {
         None => create::empty(call),
         Some(found) => {
-            let mut live = super::present(resource, found);
+            let mut live = super::present(resource, found).into_owned();
             if live.pointer("/metadata/managedFields").is_none() {
                 // What was there before anybody applied has an owner of its own.
                 let empty = create::empty(call);

@@ -362,18 +362,29 @@ pub(crate) fn is_finalized(resource: &Resource, object: &Value) -> bool {
 /// the order of their times, so that whoever writes again what he wrote before another still changes
 /// something.
 fn same_but_times(old: &Value, new: &Value) -> bool {
-    if old == new {
-        return true;
-    }
-    let timeless = |object: &Value| {
-        let mut object = object.clone();
-        let entries = object
-            .pointer_mut("/metadata/managedFields")
-            .and_then(Value::as_array_mut);
-        for entry in entries.into_iter().flatten() {
-            object::members(entry).remove("time");
-        }
-        object
+    old == new
+        || same_but("metadata", old, new, |old, new| {
+            same_but("managedFields", old, new, |old, new| match (old, new) {
+                (Value::Array(old), Value::Array(new)) => {
+                    let timeless = |(old, new)| same_but("time", old, new, |_, _| true);
+                    old.len() == new.len() && old.iter().zip(new).all(timeless)
+                }
+                _ => old == new,
+            })
+        })
+}
+
+/// Whether two values are the same, one member judged apart; it is null where there is none.
+fn same_but(
+    member: &str,
+    old: &Value,
+    new: &Value,
+    judge: impl Fn(&Value, &Value) -> bool,
+) -> bool {
+    let (Value::Object(old_map), Value::Object(new_map)) = (old, new) else {
+        return old == new;
     };
-    timeless(old) == timeless(new)
+    let old_others = old_map.iter().filter(|(key, _)| *key != member);
+    let new_others = new_map.iter().filter(|(key, _)| *key != member);
+    old_others.eq(new_others) && judge(&old[member], &new[member])
 }

@@ -39,10 +39,8 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    fn push(&mut self, kind: &str, object: &Value) {
-        let mut line = json!({ "type": kind, "object": object }).to_string();
-        line.push('\n');
-        self.queue.push_back(Bytes::from(line));
+    fn push(&mut self, line: Bytes) {
+        self.queue.push_back(line);
         self.wake();
     }
 
@@ -74,7 +72,7 @@ impl Subscription {
             (true, false) => "DELETED",
             (false, false) => return,
         };
-        let shown = if change.kind == ChangeType::Modified && kind == "DELETED" {
+        let line = if change.kind == ChangeType::Modified && kind == "DELETED" {
             // The client knows the old state; only the revision is that of the change.
             let mut old = change
                 .previous
@@ -82,11 +80,11 @@ impl Subscription {
                 .map(|p| p.as_ref().clone())
                 .unwrap_or_default();
             object::set_meta(&mut old, "resourceVersion", change.revision.to_string());
-            self.call.show(&old)
+            line(kind, &self.call.show(&old))
         } else {
-            self.call.show(&change.object)
+            line(kind, &self.call.show(&change.object))
         };
-        self.push(kind, &shown);
+        self.push(line);
     }
 
     fn bookmark(&mut self, revision: u64, initial_end: bool) {
@@ -117,8 +115,13 @@ impl Subscription {
             );
         }
         object::members(&mut object).insert("metadata".into(), meta);
-        self.push("BOOKMARK", &object);
+        self.push(line("BOOKMARK", &object));
     }
+}
+
+/// An event as it is sent. Its kind is a word that needs no escape.
+fn line(kind: &str, object: &Value) -> Bytes {
+    Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"))
 }
 
 /// Options of a watch that contradict each other.
@@ -198,7 +201,7 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
                 .collect();
             for object in &all {
                 if subscription.selection.matches(object) {
-                    subscription.push("ADDED", &call.show(object));
+                    subscription.push(line("ADDED", &call.show(object)));
                 }
             }
             if initial == Some(true) {
@@ -216,7 +219,7 @@ pub(crate) fn serve(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
                     "too old resource version: {revision} ({})",
                     server.store.revision()
                 ));
-                subscription.push("ERROR", &error.status());
+                subscription.push(line("ERROR", &error.status()));
                 subscription.closed = true;
             }
         }
