@@ -13,11 +13,10 @@ pub fn advice(scene: &dyn Scene) -> Option<Event> {
         // What may have been done, and must not be done twice.
         return Some(Event::Request);
     }
-    let mut objects = scene.objects().into_iter();
     if message.contains("delete it yourself to have it tried once more") {
         // Of two leaders, one that lagged made it anew as it was before.
         let refused = |key: &ObjectKey| message.contains(&format!("{key} was delivered anew"));
-        let (key, _) = objects.find(|(key, _)| refused(key))?;
+        let (key, _) = scene.objects().into_iter().find(|(key, _)| refused(key))?;
         return Some(Event::Delete(format!("{}/{}", key.kind, key.name)));
     }
     if !message.contains("Take the annotation off it") {
@@ -29,7 +28,7 @@ pub fn advice(scene: &dyn Scene) -> Option<Event> {
             "{key} is annotated stages.metio.wtf/prune: disabled"
         ))
     };
-    let mut kept = objects.filter(|(key, object)| object.keep && protected(key));
-    let (key, _) = kept.next()?;
+    let mut objects = scene.objects().into_iter();
+    let (key, _) = objects.find(|(key, object)| object.keep && protected(key))?;
     Some(Event::Unkeep(format!("{}/{}", key.kind, key.name)))
 }

@@ -279,18 +279,27 @@ impl Director {
         };
         let began = Instant::now();
         let mut asked = BTreeSet::new();
+        let mut seen = None;
         loop {
             sleep(LOOK).await;
             self.broken()?;
-            let missing = self.missing(schedule);
+            // What is missing doesn't change by being looked at.
+            let stands = self.stage().stands();
+            let missing = match seen.take() {
+                Some((then, missing)) if then == stands => missing,
+                _ => self.missing(schedule),
+            };
+            seen = Some((stands, missing.clone()));
             if missing.is_err() {
                 self.person_obeys(&mut asked);
             }
-            let excused = deletion.is_none()
-                && began.elapsed() < BOUND / 2
-                && rest::excuse(&self.stage().world).is_some();
+            let excused = || {
+                deletion.is_none()
+                    && began.elapsed() < BOUND / 2
+                    && rest::excuse(&self.stage().world).is_some()
+            };
             match missing {
-                Ok(()) if !excused => return Ok(()),
+                Ok(()) if !excused() => return Ok(()),
                 Err(missing) if began.elapsed() >= bound => {
                     return Err(Violation {
                         property: if deletion.is_some() { "L3" } else { "L1" },

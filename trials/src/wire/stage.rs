@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use stageset_core::object::ObjectKey;
 use stageset_core::time::Timestamp;
+use stageset_sim::SimulatedCluster;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -166,6 +167,19 @@ impl Stage {
             }
         }
         self.tell_world(What::World(event.clone()));
+    }
+
+    /// Two looks at what is the same see the same.
+    pub(super) fn stands(&self) -> [u64; 4] {
+        let revision = |cluster: &SimulatedCluster| cluster.with_server(|server| server.revision());
+        let abroad = self.world.remote.as_ref().map_or(0, revision);
+        let happened = self.happened;
+        [
+            self.requests,
+            happened,
+            revision(&self.world.cluster),
+            abroad,
+        ]
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -188,9 +188,11 @@ impl World {
                 "apiVersion": RBAC, "kind": "ClusterRole", "metadata": { "name": account },
                 "rules": rules,
             });
-            // Variables are read here, wherever the objects go.
-            self.put(&role)?;
             self.put_there(&role)?;
+            if self.remote.is_some() {
+                // Variables are read at home, wherever the objects go.
+                self.put(&role)?;
+            }
         }
         Ok(())
     }

@@ -54,30 +54,22 @@ impl Scene for World {
     }
 
     fn inventories(&self) -> Vec<(String, Vec<ObjectKey>)> {
-        let all = self.cluster.list(OURS, "StageInventory", NAMESPACE);
-        all.iter()
-            .map(|inventory| {
-                let stage = inventory["metadata"]["labels"]["stages.metio.wtf/stage"]
-                    .as_str()
-                    .unwrap_or_default();
-                (stage.to_owned(), keys(inventory))
-            })
-            .collect()
+        self.of_inventories(|inventory| (stage_of(inventory).to_owned(), keys(inventory)))
     }
 
     fn recorded(&self, key: &ObjectKey) -> bool {
-        self.inventories()
-            .iter()
-            .any(|(_, keys)| keys.contains(key))
+        let holds =
+            self.of_inventories(|inventory| entries(inventory).any(|(held, _)| held == *key));
+        holds.contains(&true)
     }
 
     fn recorded_uid(&self, stage: &str, key: &ObjectKey) -> Option<String> {
-        let all = self.cluster.list(OURS, "StageInventory", NAMESPACE);
-        let mut all = all.iter();
-        let inventory = all
-            .find(|inventory| inventory["metadata"]["labels"]["stages.metio.wtf/stage"] == stage)?;
-        let (_, uid) = entries(inventory).find(|(held, _)| held == key)?;
-        uid.map(str::to_owned)
+        let uids = self.of_inventories(|inventory| {
+            let mut held = entries(inventory).filter(|_| stage_of(inventory) == stage);
+            let (_, uid) = held.find(|(held, _)| held == key)?;
+            uid.map(str::to_owned)
+        });
+        uids.into_iter().flatten().next()
     }
 
     fn allows(&self, account: &str, verb: &str, key: &ObjectKey) -> bool {
@@ -130,7 +122,19 @@ impl Scene for World {
     }
 }
 
+/// The stage whose objects an inventory holds.
+fn stage_of(inventory: &Value) -> &str {
+    inventory["metadata"]["labels"]["stages.metio.wtf/stage"]
+        .as_str()
+        .unwrap_or_default()
+}
+
 impl World {
+    fn of_inventories<T>(&self, look: impl FnMut(&Value) -> T) -> Vec<T> {
+        self.cluster
+            .look_at_all(OURS, "StageInventory", NAMESPACE, look)
+    }
+
     /// What the status of a stage says.
     fn record<T>(&self, stage: usize, look: impl FnOnce(&Value) -> T) -> Option<T> {
         let found = |object: &Value| {
