@@ -10,6 +10,7 @@
 //! See docs/trials.md for how to run, replay and extend them.
 
 pub mod advice;
+pub mod bench;
 pub mod event;
 pub mod log;
 pub mod property;

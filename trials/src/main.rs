@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use stageset_trials::bench;
 use stageset_trials::property::Violation;
-use stageset_trials::pure;
 use stageset_trials::saboteurs::{Saboteur, catch};
 use stageset_trials::schedule::{Level, Schedule, read, shrink, write};
 use stageset_trials::sweep::{Sweep, Swept, run};
@@ -71,6 +71,9 @@ enum Command {
     },
     /// Prints how many schedules a core runs in a second, at each level.
     Bench {
+        /// `core` or `wire`; both if none is named.
+        #[arg(value_parser = level)]
+        level: Option<Level>,
         /// How long to measure, in seconds of CPU time.
         #[arg(long, default_value_t = 20)]
         seconds: u64,
@@ -150,7 +153,10 @@ fn main() -> ExitCode {
         }
         Command::Replay { file, all, quiet } => replay(&file, all, quiet),
         Command::Saboteurs { seeds, level } => saboteurs(seeds, level),
-        Command::Bench { seconds } => bench(seconds),
+        Command::Bench { level, seconds } => {
+            bench::print(level, seconds);
+            ExitCode::SUCCESS
+        }
         Command::Trace { level, seed } => {
             let outcome = run(&Schedule::draw(seed, level), level, true);
             for entry in &outcome.log {
@@ -299,7 +305,7 @@ fn replay(file: &Path, all: bool, quiet: bool) -> ExitCode {
 }
 
 fn saboteurs(most: u64, only: Option<Level>) -> ExitCode {
-    let began = cpu_time();
+    let began = bench::cpu_time();
     println!(
         "{:<30} {:<5} {:<8} {:>5}  it …",
         "saboteur", "level", "caught", "seeds"
@@ -325,77 +331,13 @@ fn saboteurs(most: u64, only: Option<Level>) -> ExitCode {
     }
     println!(
         "{count} saboteurs, {free} not caught within {most} seeds; {:.1} s of CPU time",
-        cpu_time().saturating_sub(began).as_secs_f64()
+        bench::cpu_time().saturating_sub(began).as_secs_f64()
     );
     if free == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
-}
-
-/// Per second of CPU time, so that other programs on the machine don't count.
-#[expect(clippy::cast_precision_loss, reason = "printed without digits")]
-fn bench(seconds: u64) -> ExitCode {
-    let most = Duration::from_secs(seconds);
-    let measure = |what: &str, target: &str, one: &mut dyn FnMut(u64) -> u64| {
-        let (cpu, mut count, mut requests) = (cpu_time(), 0_u64, 0);
-        while cpu_time().saturating_sub(cpu) < most {
-            for _ in 0..5 {
-                requests += one(count);
-                count += 1;
-            }
-        }
-        let took = cpu_time().saturating_sub(cpu).as_secs_f64();
-        println!(
-            "{what}: {:.0} per second and core ({count} in {took:.1} s of CPU time, {requests} \
-             requests); wanted: {target}",
-            count as f64 / took
-        );
-    };
-    let two_by_four = |seed, level| {
-        let mut schedule = Schedule::draw(seed, level);
-        schedule.setup.stages = 2;
-        schedule.setup.objects = 4;
-        schedule
-    };
-    measure(
-        "level core, faulty rollouts of 2 stages x 4 objects up to convergence",
-        "1000",
-        &mut |seed| pure::rollout(&two_by_four(seed, Level::Core)).requests,
-    );
-    measure(
-        "level core, whole trials (with the look at the rest after it, and a restart)",
-        "-",
-        &mut |seed| pure::run(&Schedule::draw(seed, Level::Core), false).requests,
-    );
-    if cfg!(feature = "wire") {
-        measure(
-            "level wire, faulty rollouts of 2 stages x 4 objects up to convergence",
-            "150",
-            &mut |seed| wire::rollout(&two_by_four(seed, Level::Wire)).requests,
-        );
-        measure("level wire, whole trials", "-", &mut |seed| {
-            run(&Schedule::draw(seed, Level::Wire), Level::Wire, false).requests
-        });
-    } else {
-        println!("level wire: not measured, since this program was built without it");
-    }
-    ExitCode::SUCCESS
-}
-
-/// User and system time of this process, from `/proc/self/stat`; zero where there is none.
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
-    // The kernel counts in hundredths of a second wherever this runs.
-    Duration::from_millis(ticks * 10)
 }
 
 fn go_on() -> bool {
