@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use stageset_core::failure::{Failure, FailureClass};
+use stageset_core::object::Rendered;
 use stageset_core::plan::Next;
 use stageset_core::spec::Problem;
 
@@ -80,6 +82,37 @@ fn an_unknown_kind_fails_its_stage_and_its_installation_heals_it() {
     );
     world.settle(MINUTE);
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn a_kind_is_known_in_the_versions_that_are_served() {
+    for version in ["v0", "v2"] {
+        let mut world = shop();
+        world.publish("app", "r1", &["Widget/a=1"]);
+        let served = ("example.org".to_owned(), "Widget".to_owned());
+        world.kinds.insert(served, ("widgets".into(), true));
+        world.retired.insert(version.into());
+        let other = Rendered::new(
+            json!({
+                "apiVersion": format!("example.org/{version}"), "kind": "Widget",
+                "metadata": { "name": "b" },
+            }),
+            "b.yaml:1".to_owned(),
+        );
+        let artifact = ("sha256:app-r1".to_owned(), String::new());
+        let built = world.artifacts.get_mut(&artifact).expect("published");
+        built
+            .as_mut()
+            .expect("a build")
+            .push(other.expect("a manifest"));
+        world.settle(MINUTE);
+        let said = world.message();
+        assert!(
+            said.contains(&format!("example.org/{version} Widget")),
+            "{said}"
+        );
+        assert!(!said.contains("example.org/v1 Widget"), "{said}");
+    }
 }
 
 #[test]

@@ -381,10 +381,8 @@ fn s29_a_deletion_without_its_kubeconfig_waits_out_its_bound_and_deletes_nothing
     );
 }
 
-#[test]
-fn inventories_of_a_controller_that_records_no_clusters_are_taken_to_be_where_the_stageset_points()
-{
-    let mut world = abroad();
+/// Leaves of the inventories what a controller writes that records no clusters.
+fn forget_clusters(world: &mut World) {
     for inventory in world.inventories.values_mut() {
         inventory.target.clear();
         inventory.kubeconfig = None;
@@ -394,6 +392,30 @@ fn inventories_of_a_controller_that_records_no_clusters_are_taken_to_be_where_th
             entry.digest = None;
         }
     }
+}
+
+#[test]
+fn s29_what_such_inventories_hold_is_not_looked_for_here_when_the_kubeconfig_is_gone() {
+    let mut world = abroad();
+    world.objects = world.remotes["eu"].clone();
+    let here = world.objects.clone();
+    forget_clusters(&mut world);
+    world.crash();
+    world.kubeconfigs.clear();
+    world.facts.kubeconfigs.clear();
+    world.deletion_timestamp = Some(world.now);
+    world.settle(30 * MINUTE);
+    assert!(!world.gone);
+    let said = world.message();
+    assert!(said.contains("doesn't exist"), "{said}");
+    assert_eq!(world.objects, here);
+}
+
+#[test]
+fn inventories_of_a_controller_that_records_no_clusters_are_taken_to_be_where_the_stageset_points()
+{
+    let mut world = abroad();
+    forget_clusters(&mut world);
     world.crash();
     world.settle(20 * MINUTE);
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());

@@ -397,7 +397,8 @@ impl World {
     }
 
     pub(super) fn kind(&self, gvk: &GroupVersionKind) -> KindState {
-        match self.kinds.get(&(gvk.group.clone(), gvk.kind.clone())) {
+        let known = self.kinds.get(&(gvk.group.clone(), gvk.kind.clone()));
+        match known.filter(|_| !self.retired.contains(&gvk.version)) {
             Some((plural, namespaced)) => KindState::Served {
                 plural: plural.clone(),
                 namespaced: *namespaced,

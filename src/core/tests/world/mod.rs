@@ -90,6 +90,8 @@ pub struct World {
     pub down: BTreeSet<String>,
     /// (user, verb, kind) that RBAC refuses.
     pub denied: BTreeSet<(String, String, String)>,
+    /// Versions that aren't served, whatever their kind.
+    pub retired: BTreeSet<String>,
     /// Whether the server answers reviews of rights; without, only dry runs tell.
     pub reviews: bool,
     /// Only what is allowed of Deployments can be listed; the rest is answered one by one.
@@ -198,6 +200,7 @@ impl World {
             down: BTreeSet::new(),
             denied: BTreeSet::new(),
             reviews: false,
+            retired: BTreeSet::new(),
             unlisted: false,
             readable: BTreeSet::new(),
             slow: BTreeMap::new(),
