@@ -45,11 +45,13 @@ pub enum Doing {
 }
 
 impl Doing {
-    /// The verbs that RBAC knows it by.
-    pub const fn verbs(self) -> &'static [&'static str] {
+    /// The verbs that RBAC knows it by. `new`: it makes something that wasn't there, for which an apply
+    /// takes a right more.
+    pub const fn verbs(self, new: bool) -> &'static [&'static str] {
         match self {
             Self::Send => &[],
             Self::Patch => &["patch"],
+            Self::Apply if !new => &["patch"],
             Self::Delete | Self::DeleteJobs => &["delete"],
             Self::Apply => &["patch", "create"],
             Self::CreateJobs => &["create"],

@@ -58,7 +58,7 @@ fn action(act: &Act, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
         namespace: None,
         group: String::new(),
     };
-    let mut verbs = act.doing.verbs().iter();
+    let mut verbs = act.doing.verbs(entry.code == 201).iter();
     if account.is_some_and(|account| verbs.all(|verb| scene.allows(account, verb, &key))) {
         Ok(())
     } else {

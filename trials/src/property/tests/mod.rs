@@ -6,6 +6,7 @@ mod fails_closed;
 mod judged;
 mod leaders;
 mod misnamed;
+mod own_rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ struct Cluster {
     elsewhere: Vec<ObjectKey>,
     /// The uids that it holds.
     uids: BTreeMap<ObjectKey, String>,
+    /// The verbs that nobody may use.
+    revoked: BTreeSet<&'static str>,
     /// Whether the StageSet has been torn down.
     gone: bool,
     /// Whether every action of a revision is on record as done.
@@ -75,8 +78,8 @@ impl Scene for Cluster {
     fn recorded_uid(&self, _: &str, key: &ObjectKey) -> Option<String> {
         self.uids.get(key).cloned()
     }
-    fn allows(&self, _: &str, _: &str, _: &ObjectKey) -> bool {
-        true
+    fn allows(&self, _: &str, verb: &str, _: &ObjectKey) -> bool {
+        !self.revoked.contains(verb)
     }
     fn offered(&self, _: &str) -> Option<u8> {
         Some(5)
@@ -110,6 +113,7 @@ impl Cluster {
             inventory: Vec::new(),
             elsewhere: Vec::new(),
             uids: BTreeMap::new(),
+            revoked: BTreeSet::new(),
             gone: false,
             done: false,
             ledger: false,

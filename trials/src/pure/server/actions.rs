@@ -64,7 +64,10 @@ impl Server {
         deed: &Deed,
     ) -> (Result<Answer, Refusal>, Trace) {
         let (doing, kind) = doing(deed);
-        let refused = doing.verbs().iter().find(|verb| {
+        let new = matches!(deed, Deed::Apply { objects } if objects.iter().any(|object| {
+            !self.objects.contains_key(&object.reference.key)
+        }));
+        let refused = doing.verbs(new).iter().find(|verb| {
             let account = identity.local_account();
             account.is_some_and(|account| !self.may(account.as_str(), verb, kind))
         });
@@ -82,7 +85,10 @@ impl Server {
             doing,
             kind: kind.to_owned(),
         });
-        let trace = tenant_trace(identity, what, &result, effect);
+        let mut trace = tenant_trace(identity, what, &result, effect);
+        if new && result.is_ok() {
+            trace.code = 201;
+        }
         (result, trace)
     }
 
