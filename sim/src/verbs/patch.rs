@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{APPLY, Call, create, merge_type, own, reset_fields, stored, update};
+use super::{
+    APPLY, Call, create, merge_type, own, reset_fields, stored,
+    update::{self, Times},
+};
 use crate::{
     body,
     managed::{
@@ -117,7 +120,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         &mut new,
         true,
     );
-    let updated = update::finish(server, call, &old, new, &decoded)?;
+    let updated = update::finish(server, call, &old, new, &decoded, Times::OfChanges)?;
     Ok(update::answer(call, &updated))
 }
 
@@ -220,8 +223,14 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     })?;
     if let Some(old) = found {
         immutable_uid(call, &old, &new)?;
+        let crosses = call.info.subresource == "status" || config.get("status").is_some();
+        let applied = crosses.then(|| new.clone());
         update::keep_system_fields(call, &old, &mut new);
-        let updated = update::finish(server, call, &old, new, &decoded)?;
+        let times = match applied {
+            Some(applied) if applied != new => Times::New,
+            _ => Times::OfChanges,
+        };
+        let updated = update::finish(server, call, &old, new, &decoded, times)?;
         return Ok(update::answer(call, &updated));
     }
     // A version means nothing where there is no object yet.
