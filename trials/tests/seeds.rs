@@ -3,6 +3,7 @@
 
 use stageset_trials::saboteurs::{Saboteur, catch};
 use stageset_trials::schedule::{Level, Schedule, read, shrink};
+use stageset_trials::setup::{Accounts, Feature, Setup};
 use stageset_trials::sweep::{Sweep, run};
 
 fn sweep(level: Level, count: u64) {
@@ -56,18 +57,23 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
 }
 
 /// In 28 a release goes to a remote cluster and has variables, which are read at home: the trials' accounts
-/// had no rights there. In 119 one went there that named no account.
-/// In 292 a watch was behind what had been read of the StageSet's deletion, and every look found that anew.
+/// had no rights there. In 66336 an action applies once more what is there, without the right to create.
 #[cfg(feature = "wire")]
 #[test]
 fn seeds_that_once_broke_a_promise_at_level_wire_keep_it_now() {
-    for seed in [28, 119, 292] {
-        // With a lease, as when they broke.
-        let mut schedule = Schedule::draw(seed, Level::Wire);
-        schedule.setup.alone = false;
-        let violation = run(&schedule, Level::Wire, false).violation;
+    for seed in [28, 66_336] {
+        let violation = run(&Schedule::draw(seed, Level::Wire), Level::Wire, false).violation;
         assert_eq!(violation, None, "{seed}");
     }
+}
+
+/// Seed 119 of level wire: nobody's rights are known of the user of a kubeconfig.
+#[test]
+fn no_release_goes_abroad_without_an_account() {
+    let drawn = (0..2000).map(|seed| Schedule::draw(seed, Level::Wire).setup);
+    let abroad: Vec<Setup> = drawn.filter(|setup| setup.has(Feature::Remote)).collect();
+    assert!(abroad.len() > 50, "{}", abroad.len());
+    assert!(abroad.iter().all(|setup| setup.accounts != Accounts::None));
 }
 
 /// One for each promise that can be broken within few seeds; `just saboteurs` runs them all.
