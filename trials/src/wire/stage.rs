@@ -93,11 +93,7 @@ impl Stage {
                 event => faults.fault = Some(event),
             }
         }
-        while let Some((at, event)) = self.events.get(self.next).cloned() {
-            if at > faults.number {
-                break;
-            }
-            self.next(&event);
+        while let Some(event) = self.due(faults.number) {
             match event {
                 Event::Late(seconds) | Event::Jump(seconds) => faults.late = seconds,
                 event if event.is_of_request() => faults.fault = Some(event),
@@ -113,11 +109,7 @@ impl Stage {
     pub(super) fn nothing_asked(&mut self) {
         let number = self.boundary;
         self.boundary += 1;
-        while let Some((at, event)) = self.events.get(self.next).cloned() {
-            if at > number {
-                break;
-            }
-            self.next(&event);
+        while let Some(event) = self.due(number) {
             if event.is_of_request() || matches!(event, Event::Jump(_)) {
                 self.carried.push(event);
             } else {
@@ -126,13 +118,19 @@ impl Stage {
         }
     }
 
-    /// The next event is due.
-    fn next(&mut self, event: &Event) {
+    /// The next event that is due at this boundary, if there is one left.
+    fn due(&mut self, boundary: u64) -> Option<Event> {
+        let (at, event) = self.events.get(self.next)?;
+        if *at > boundary {
+            return None;
+        }
+        let event = event.clone();
         self.next += 1;
         self.happened += 1;
         if self.keep {
             self.kinds.push(event.clone());
         }
+        Some(event)
     }
 
     /// Lets something happen to the world or to a process.
