@@ -12,6 +12,8 @@ mod kubectl;
 mod lifecycle;
 mod lists;
 mod registry;
+#[cfg(feature = "serve")]
+mod replay;
 mod rights;
 mod settled;
 mod world;

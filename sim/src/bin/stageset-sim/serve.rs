@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::Args;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use stageset_sim::{SimBody, SimulatedCluster, User};
@@ -13,35 +13,26 @@ use tower::ServiceExt as _;
 /// The header that says who asks; without it `--as-user` decides.
 const USER_HEADER: &str = "x-sim-user";
 
-#[derive(Parser)]
-#[command(version, about = "A simulated Kubernetes API server")]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serves a fresh cluster over plain HTTP until interrupted.
-    Serve {
-        /// Address to listen on; it must be a loopback address.
-        #[arg(long, default_value = "127.0.0.1:8001")]
-        listen: SocketAddr,
-        /// The user of requests without an `X-Sim-User` header: `admin`, `anonymous`, a user name
-        /// or `system:serviceaccount:NAMESPACE:NAME`.
-        #[arg(long, default_value = "admin")]
-        as_user: String,
-        /// Decides uids and generated names.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// YAML files whose objects are in the cluster from the start (in this order).
-        #[arg(long)]
-        load: Vec<PathBuf>,
-        /// As an API server that runs alone: nobody writes the status of workloads, collects
-        /// garbage, or fills and empties namespaces.
-        #[arg(long)]
-        api_only: bool,
-    },
+/// What is served, and to whom.
+#[derive(Args)]
+pub(crate) struct Serving {
+    /// Address to listen on; it must be a loopback address.
+    #[arg(long, default_value = "127.0.0.1:8001")]
+    listen: SocketAddr,
+    /// The user of requests without an `X-Sim-User` header: `admin`, `anonymous`, a user name
+    /// or `system:serviceaccount:NAMESPACE:NAME`.
+    #[arg(long, default_value = "admin")]
+    as_user: String,
+    /// Decides uids and generated names.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// YAML files whose objects are in the cluster from the start (in this order).
+    #[arg(long)]
+    load: Vec<PathBuf>,
+    /// As an API server that runs alone: nobody writes the status of workloads, collects
+    /// garbage, or fills and empties namespaces.
+    #[arg(long)]
+    api_only: bool,
 }
 
 fn user(name: &str) -> User {
@@ -58,15 +49,15 @@ fn user(name: &str) -> User {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Command::Serve {
+/// Serves until interrupted.
+pub(crate) async fn serve(serving: Serving) -> Result<(), Box<dyn std::error::Error>> {
+    let Serving {
         listen,
         as_user,
         seed,
         load,
         api_only,
-    } = Arguments::parse().command;
+    } = serving;
     if !listen.ip().is_loopback() {
         return Err(format!("--listen {listen}: only loopback addresses are served, as nobody is asked for credentials").into());
     }
