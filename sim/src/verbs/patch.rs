@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{
-    APPLY, Call, create, merge_type, own, reset_fields, stored,
-    update::{self, Times},
-};
+use super::{APPLY, Call, create, merge_type, own, reset_fields, stored, update};
 use crate::{
     body,
     managed::{
@@ -120,7 +117,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         &mut new,
         true,
     );
-    let updated = update::finish(server, call, &old, new, &decoded, Times::OfChanges)?;
+    let updated = update::finish(server, call, &old, new, &decoded)?;
     Ok(update::answer(call, &updated))
 }
 
@@ -223,14 +220,8 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     })?;
     if let Some(old) = found {
         immutable_uid(call, &old, &new)?;
-        let crosses = call.info.subresource == "status" || config.get("status").is_some();
-        let applied = crosses.then(|| new.clone());
         update::keep_system_fields(call, &old, &mut new);
-        let times = match applied {
-            Some(applied) if applied != new => Times::New,
-            _ => Times::OfChanges,
-        };
-        let updated = update::finish(server, call, &old, new, &decoded, times)?;
+        let updated = update::finish(server, call, &old, new, &decoded)?;
         return Ok(update::answer(call, &updated));
     }
     // A version means nothing where there is no object yet.

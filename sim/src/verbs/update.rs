@@ -117,7 +117,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             }
         }
     }
-    let updated = finish(server, call, &old, new, &decoded, Times::OfChanges)?;
+    let updated = finish(server, call, &old, new, &decoded)?;
     Ok(answer(call, &updated))
 }
 
@@ -266,15 +266,6 @@ pub(crate) fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) {
     }
 }
 
-/// The times of owners.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Times {
-    /// They go back to what they were if nothing else has changed.
-    OfChanges,
-    /// They are a change, for there was one which this endpoint puts back.
-    New,
-}
-
 /// From the owned object to the stored one: preconditions, validation, generation, no-op.
 pub(crate) fn finish(
     server: &mut Server,
@@ -282,7 +273,6 @@ pub(crate) fn finish(
     old: &Arc<Value>,
     mut new: Value,
     decoded: &Decoded,
-    times: Times,
 ) -> Result<Arc<Value>, ApiError> {
     let resource = &call.resource;
     if resource.plural == "events" {
@@ -341,8 +331,8 @@ pub(crate) fn finish(
     let empty = server.unsettled.get(object::uid(old));
     // The status is stored with the metadata that was there.
     let emptied = decoded.emptied.clone().filter(|_| subresource.is_empty());
-    // What is left empty differs from what is read of it.
-    if times == Times::New || decoded.emptied.is_some() {
+    if emptied.is_some() {
+        // What is left empty differs from what is read of it, so that its time is a new one.
         if **old == new && empty == emptied.as_ref() {
             return Ok(Arc::clone(old));
         }
