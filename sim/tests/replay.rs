@@ -2,6 +2,7 @@
 //! stands in for it, which runs the file `replay` of the folder; `trials/tests/files.rs` replays for real.
 
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
