@@ -14,7 +14,17 @@ pub(super) struct Receiver(pub(super) Passage);
 
 impl Hooks for Receiver {
     fn send(&self, call: HookCall) -> BoxFuture<'_, Result<(), Failure>> {
-        Box::pin(self.receive(call))
+        let (within, url) = (call.timeout, call.url.clone());
+        let receiver = Self(self.0.clone());
+        Box::pin(async move {
+            // Nobody waits any longer for what comes later, but it comes.
+            let received = tokio::spawn(async move { receiver.receive(call).await });
+            match tokio::time::timeout(within, received).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => Err(failed(&url, &error.to_string())),
+                Err(_) => Err(failed(&url, "no answer in time")),
+            }
+        })
     }
 }
 
@@ -24,16 +34,12 @@ impl Receiver {
         let (began, faults) = passage.begin().await;
         let mut entry = self.entry(&call, faults.number);
         entry.began = began;
-        let failed = |said: &str| {
-            let class = FailureClass::Transient { retry_after: None };
-            Failure::new(class, format!("{}: {said}", call.url))
-        };
         match &faults.fault {
             Some(Event::CrashBefore) => return passage.die().await,
             Some(Event::Fail(failing)) => {
                 passage.stage().hold_against(entry);
                 passage.finish(faults.late, &faults.meanwhile).await;
-                return Err(failed(&format!("injected: {failing}")));
+                return Err(failed(&call.url, &format!("injected: {failing}")));
             }
             _ => {}
         }
@@ -48,9 +54,9 @@ impl Receiver {
         if crashes {
             passage.die().await
         } else if lost {
-            Err(failed("the answer was lost"))
+            Err(failed(&call.url, "the answer was lost"))
         } else if refused {
-            Err(failed("500"))
+            Err(failed(&call.url, "500"))
         } else {
             Ok(())
         }
@@ -88,4 +94,9 @@ impl Receiver {
             abroad: false,
         }
     }
+}
+
+fn failed(url: &str, said: &str) -> Failure {
+    let class = FailureClass::Transient { retry_after: None };
+    Failure::new(class, format!("{url}: {said}"))
 }

@@ -41,7 +41,7 @@ pub struct HookCall {
 
 /// Where requests of http actions go.
 pub trait Hooks: Send + Sync {
-    /// Sends one, and judges the answer.
+    /// Sends one, and judges the answer. Ends within the call's timeout, whatever the other side does.
     ///
     /// A refused host or address, and 4xx other than 408 and 429, are
     /// [`Terminal`](stageset_core::failure::FailureClass); everything else that isn't expected is
