@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::names::ServiceAccountName;
 use stageset_core::observation::KubeconfigState;
 use stageset_core::plan::Need;
@@ -80,12 +81,23 @@ fn k02_an_account_of_a_remote_release_need_not_exist_here() {
 
 #[test]
 fn s29_a_kubeconfig_that_cannot_be_used_is_said_and_nothing_goes_elsewhere() {
-    for (state, said) in [
-        (None, "Secret payments/prod-eu doesn't exist"),
-        (Some(KubeconfigState::NoKey), "nothing under key \"value\""),
+    let denied = Failure::new(FailureClass::Denied, "get secrets: no");
+    for (state, ready, said) in [
+        (None, "StageFailed", "Secret payments/prod-eu doesn't exist"),
+        (
+            Some(KubeconfigState::NoKey),
+            "StageFailed",
+            "nothing under key \"value\"",
+        ),
         (
             Some(KubeconfigState::Refused("it isn't YAML".into())),
+            "StageFailed",
             "it isn't YAML",
+        ),
+        (
+            Some(KubeconfigState::Unreadable(denied)),
+            "RBACDenied",
+            "can't be read: get secrets: no",
         ),
     ] {
         let mut world = shop();
@@ -94,7 +106,7 @@ fn s29_a_kubeconfig_that_cannot_be_used_is_said_and_nothing_goes_elsewhere() {
             .extend(state.map(|state| ("prod-eu".to_owned(), state)));
         world.edit_spec(|spec| spec.kube_config = Some(kubeconfig("prod-eu")));
         world.settle(MINUTE);
-        assert_eq!(world.ready(), "False StageFailed");
+        assert_eq!(world.ready(), format!("False {ready}"));
         assert!(world.message().contains(said), "{}", world.message());
         assert!(world.done.iter().all(|done| done.identity.is_none()));
         assert!(world.objects.is_empty());
@@ -376,7 +388,7 @@ fn s29_a_deletion_without_its_kubeconfig_waits_out_its_bound_and_deletes_nothing
         .iter()
         .find(|(reason, _)| reason == "TeardownForced");
     assert!(
-        forced.is_some_and(|(_, said)| said.contains("web")),
+        forced.is_some_and(|(_, said)| said.contains("web") && said.contains("doesn't exist")),
         "{forced:?}"
     );
 }
