@@ -246,6 +246,32 @@ fn k04_under_the_check_it_is_read_only_for_an_account_that_may_read_it() {
     }
 }
 
+/// What kind a foreign reference means is asked only so often while nothing serves it.
+#[test]
+fn k04_a_kind_that_nothing_serves_is_asked_for_at_a_bounded_pace() {
+    let mut world = referring(Kind::Stage);
+    world.config.check_cross_namespace_refs = true;
+    grant(&mut world, Kind::Stage);
+    let kind = ("source.toolkit.fluxcd.io".into(), "ExternalArtifact".into());
+    let served = world.kinds.remove(&kind).expect("it is served");
+    let mut asked = 0;
+    for _ in 0..200 {
+        let plan = world.turn();
+        let kinds = plan.needs.iter();
+        asked += kinds
+            .filter(|need| matches!(need, Need::Kind { .. }))
+            .count();
+        if plan.is_idle() {
+            world.now = world.now.plus(Duration::from_secs(1));
+        }
+    }
+    assert!(world.ready().starts_with("False"), "{}", world.message());
+    assert!((1..30).contains(&asked), "{asked}");
+    world.kinds.insert(kind, served);
+    world.settle(3 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
 /// A right that is taken away counts from the next tick on, and what is known already doesn't help.
 #[test]
 fn k04_a_right_that_is_taken_away_is_missed() {
