@@ -34,6 +34,12 @@ impl GroupVersionKind {
         }
     }
 
+    /// Equality that is quick to say no: kinds differ in their names (in the length of them, mostly) before
+    /// they differ in anything else. It is asked of every object of a release at every step.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.group == other.group && self.version == other.version
+    }
+
     /// `group/version`, or `version` for the core group.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {

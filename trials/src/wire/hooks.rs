@@ -1,10 +1,13 @@
 //! Who gets the requests of http actions.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 use stageset_cluster::hooks::{HookCall, Hooks};
 use stageset_core::failure::{Failure, FailureClass};
 
 use super::passage::Passage;
+use super::stage::Faults;
 use crate::event::Event;
 use crate::log::{Act, Doing, Entry, What, Who};
 use crate::setup::{STAGES, user};
@@ -14,32 +17,26 @@ pub(super) struct Receiver(pub(super) Passage);
 
 impl Hooks for Receiver {
     fn send(&self, call: HookCall) -> BoxFuture<'_, Result<(), Failure>> {
-        let (within, url) = (call.timeout, call.url.clone());
-        let receiver = Self(self.0.clone());
         Box::pin(async move {
-            // Nobody waits any longer for what comes later, but it comes.
-            let received = tokio::spawn(async move { receiver.receive(call).await });
-            match tokio::time::timeout(within, received).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => Err(failed(&url, &error.to_string())),
-                Err(_) => Err(failed(&url, "no answer in time")),
-            }
+            let answer = tokio::time::timeout(call.timeout, self.receive(&call)).await;
+            answer.unwrap_or_else(|_| Err(failed(&call.url, "no answer in time")))
         })
     }
 }
 
 impl Receiver {
-    async fn receive(&self, call: HookCall) -> Result<(), Failure> {
+    async fn receive(&self, call: &HookCall) -> Result<(), Failure> {
         let passage = &self.0;
         let (began, faults) = passage.begin().await;
-        let mut entry = self.entry(&call, faults.number);
+        let mut entry = self.entry(call, faults.number);
         entry.began = began;
         match &faults.fault {
             Some(Event::CrashBefore) => return passage.die().await,
             Some(Event::Fail(failing)) => {
+                let said = format!("injected: {failing}");
                 passage.stage().hold_against(entry);
-                passage.finish(faults.late, &faults.meanwhile).await;
-                return Err(failed(&call.url, &format!("injected: {failing}")));
+                self.finish(faults, false).await;
+                return Err(failed(&call.url, &said));
             }
             _ => {}
         }
@@ -48,18 +45,30 @@ impl Receiver {
         let crashes = faults.fault == Some(Event::CrashAfter);
         entry.code = if refused { 500 } else { 200 };
         entry.effect = !refused;
-        entry.delivered = !lost && !crashes;
+        let in_time = Duration::from_secs(faults.late) < call.timeout;
+        entry.delivered = in_time && !lost && !crashes;
         passage.stage().hold_against(entry);
-        passage.finish(faults.late, &faults.meanwhile).await;
-        if crashes {
-            passage.die().await
-        } else if lost {
+        self.finish(faults, crashes).await;
+        if lost {
             Err(failed(&call.url, "the answer was lost"))
         } else if refused {
             Err(failed(&call.url, "500"))
         } else {
             Ok(())
         }
+    }
+
+    /// Waits for an answer that comes late. What has arrived goes its way, though nobody may wait any longer.
+    async fn finish(&self, faults: Faults, crashes: bool) {
+        let passage = self.0.clone();
+        let answered = tokio::spawn(async move {
+            passage.finish(faults.late, &faults.meanwhile).await;
+            if crashes {
+                passage.die().await
+            }
+        });
+        // The task is ended by nobody but the run's own end.
+        let _ = answered.await;
     }
 
     /// Stage and action stand in the path.

@@ -199,11 +199,8 @@ enum Scope<'a> {
 
 impl<'a> Scopes<'a> {
     fn of(&mut self, gvk: &'a GroupVersionKind) -> Scope<'a> {
-        // Kinds differ in their name before they differ in anything else.
-        let same = |known: &GroupVersionKind| {
-            known.kind == gvk.kind && known.group == gvk.group && known.version == gvk.version
-        };
-        if let Some((_, scope)) = self.found.iter().find(|(known, _)| same(known)) {
+        let mut found = self.found.iter();
+        if let Some((_, scope)) = found.find(|(known, _)| known.is_same(gvk)) {
             return *scope;
         }
         let scope = self.find(gvk);

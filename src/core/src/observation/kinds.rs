@@ -14,7 +14,10 @@ pub struct Kinds(Few<Target, Few<GroupVersionKind, Fact<KindState>>>);
 impl Kinds {
     /// What is known of a kind.
     pub fn get(&self, target: &Target, gvk: &GroupVersionKind) -> Option<&Fact<KindState>> {
-        self.0.get(target)?.get(gvk)
+        let mut kinds = self.0.get(target)?.iter();
+        kinds
+            .find(|(known, _)| known.is_same(gvk))
+            .map(|(_, fact)| fact)
     }
 
     /// Remembers what is known of a kind.
