@@ -220,30 +220,22 @@ fn a_finished_job_of_that_name_counts_and_a_foreign_one_does_not() {
 
 #[test]
 fn gap_10_a_job_folder_with_something_else_in_it_is_refused_by_name() {
-    let mut world = with_actions(
-        vec![action("migrate", Verb::Job(manifests("steps")))],
-        Vec::new(),
-    );
-    publish_steps(&mut world, "steps", &["Job/migrate=1", "Deployment/web=1"]);
-    world.settle(MINUTE);
-    assert_eq!(world.ready(), "False StageFailed");
-    assert!(
-        world
-            .message()
-            .contains("apps/v1 Deployment \"web\" (Deployment-web.yaml:1)"),
-        "{}",
-        world.message()
-    );
-    assert!(
-        world.message().contains("a job action runs Jobs only"),
-        "{}",
-        world.message()
-    );
-    assert!(world.effects.created.is_empty());
-    assert!(
-        world.object("Deployment", "web").is_none(),
-        "the stage was touched"
-    );
+    for (kind, version) in [("Deployment", "apps/v1"), ("CronJob", "batch/v1")] {
+        let mut world = with_actions(
+            vec![action("migrate", Verb::Job(manifests("steps")))],
+            Vec::new(),
+        );
+        let other = format!("{kind}/web=1");
+        publish_steps(&mut world, "steps", &["Job/migrate=1", &other]);
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), "False StageFailed");
+        let named = format!("{version} {kind} \"web\" ({kind}-web.yaml:1)");
+        for said in [named.as_str(), "a job action runs Jobs only"] {
+            assert!(world.message().contains(said), "{}", world.message());
+        }
+        assert!(world.effects.created.is_empty());
+        assert!(world.object(kind, "web").is_none(), "the stage was touched");
+    }
 }
 
 #[test]

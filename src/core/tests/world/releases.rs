@@ -28,7 +28,7 @@ pub fn manifest(text: &str) -> Rendered {
     let api_version = match kind {
         "Deployment" => "apps/v1",
         "Ingress" => "networking.k8s.io/v1",
-        "Job" => "batch/v1",
+        "CronJob" | "Job" => "batch/v1",
         "Role" => "rbac.authorization.k8s.io/v1",
         "CustomResourceDefinition" => "apiextensions.k8s.io/v1",
         "StatefulSet" => "apps/v1",
