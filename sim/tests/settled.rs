@@ -165,3 +165,33 @@ fn an_apply_of_the_status_leaves_nothing_empty() {
     let later = w.apply(&status, &empty);
     assert_eq!(version(&later), version(&written));
 }
+
+/// Labels that the decoder lends aren't there yet when a new job is looked at.
+#[test]
+fn a_jobs_lent_labels_are_held_against_nobody() {
+    let mut w = World::new();
+    let jobs = "/apis/batch/v1/namespaces/default/jobs";
+    let wrong = |labels: Value, w: &mut World| {
+        let pod =
+            json!({ "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }] });
+        let job = json!({ "metadata": { "name": "a/b" }, "spec": {
+            "template": { "metadata": { "labels": labels }, "spec": pod } } });
+        let (code, refused) = w.post(jobs, &job);
+        assert_eq!(code, 422);
+        let causes = refused["details"]["causes"].as_array().unwrap().iter();
+        let mut fields: Vec<String> = causes
+            .map(|c| c["field"].as_str().unwrap().into())
+            .collect();
+        fields.dedup();
+        fields
+    };
+    assert_eq!(
+        wrong(Value::Null, &mut w),
+        ["metadata.name", "spec.template.labels"]
+    );
+    let shared = wrong(json!({ "x": "1" }), &mut w);
+    assert_eq!(
+        shared,
+        ["metadata.name", "metadata.labels", "spec.template.labels"]
+    );
+}

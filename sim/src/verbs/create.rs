@@ -218,6 +218,7 @@ pub(crate) fn finish(
         }
         return Err(error);
     }
+    admission::defaults::lend(resource, &mut new);
     if call.dry_run {
         // Nothing is stored, so nothing replaces the version that was sent.
         if versioned {

@@ -223,13 +223,8 @@ impl Pair {
 
     /// Removes the object on both sides, so that one divergence isn't seen again and again.
     async fn heal(&mut self, operation: &Operation) -> Result<()> {
-        let path = match (
-            operation.method,
-            operation.body["metadata"]["name"].as_str(),
-        ) {
-            ("POST", Some(name)) => format!("{}/{name}", operation.path),
-            ("POST", None) | ("DELETE", _) if operation.verb != "delete" => return Ok(()),
-            _ => operation.path.trim_end_matches("/status").to_owned(),
+        let Some(path) = place(operation) else {
+            return Ok(());
         };
         // Finalizers would keep it.
         let free = Operation::new("merge", operation.kind, "PATCH", path.clone()).body(
@@ -243,6 +238,18 @@ impl Pair {
         }
         self.healed = true;
         Ok(())
+    }
+}
+
+/// Where the one object is that an operation is about.
+fn place(operation: &Operation) -> Option<String> {
+    let name = operation.body["metadata"]["name"].as_str();
+    match (operation.method, name) {
+        // Nothing is called so. Other names may be as odd as the generator makes them.
+        ("POST", Some(name)) if name.contains('/') => None,
+        ("POST", Some(name)) => Some(format!("{}/{}", operation.path, name.replace(' ', "%20"))),
+        ("POST", None) | ("DELETE", _) if operation.verb != "delete" => None,
+        _ => Some(operation.path.trim_end_matches("/status").to_owned()),
     }
 }
 
@@ -287,6 +294,20 @@ fn trace(operation: &Operation, real: &Answer, simulated: &Answer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_is_found_whatever_it_is_called() {
+        let create = |name: &str| {
+            let body = json!({ "metadata": { "name": name } });
+            place(&Operation::new("create", "Role", "POST", "/roles").body("", body))
+        };
+        assert_eq!(create("a b").as_deref(), Some("/roles/a%20b"));
+        assert_eq!(create("a/b"), None);
+        let status = Operation::new("apply-status", "Pod", "PATCH", "/pods/a/status");
+        assert_eq!(place(&status).as_deref(), Some("/pods/a"));
+        let many = Operation::new("delete-collection", "Pod", "DELETE", "/pods");
+        assert_eq!(place(&many), None);
+    }
 
     #[test]
     fn the_answer_tells_in_which_second_it_was_made() {

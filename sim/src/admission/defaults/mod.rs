@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use self::pods::{pod, requests_from_limits, template};
 pub(crate) use self::stored::{
-    TEMPLATE_GENERATION, forget_empty_rules, on_create, on_update, unsettled,
+    TEMPLATE_GENERATION, forget_empty_rules, lend, on_create, on_update, unsettled,
 };
 use super::{services, typed::Decoded};
 use crate::{kinds::Resource, object};

@@ -160,11 +160,18 @@ fn job_selector(decoded: &Decoded, job: &mut Value) {
             labels.insert(key.into(), value.clone().into());
         }
     }
-    // Shared with the template, or given whenever the job is read.
+    // Shared with the template.
     if decoded.takes_labels {
         object::remove_meta(job, "labels");
+        relabel(job);
     }
-    relabel(job);
+}
+
+/// What is given to a new object whenever it is read, so that it lacks it until it is stored.
+pub(crate) fn lend(resource: &Resource, new: &mut Value) {
+    if resource.is("batch", "jobs") {
+        relabel(new);
+    }
 }
 
 /// The empty fields of a new object that isn't read as it is stored. The phase of a new claim and the
