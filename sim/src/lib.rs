@@ -66,7 +66,7 @@ mod watch;
 mod workloads;
 mod yaml;
 
-pub use admission::webhooks::WebhookHandler;
+pub use admission::webhooks::{WebhookFailure, WebhookHandler};
 pub use audit::AuditRecord;
 pub use clock::Timing;
 pub use cluster::{HelperError, SimulatedCluster};

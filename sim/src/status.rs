@@ -1,6 +1,8 @@
 //! Answers that aren't objects: `Status`, with code, reason, message and details as
 //! kube-apiserver writes them.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::kinds::Resource;
@@ -12,7 +14,7 @@ pub struct ApiError {
     /// HTTP status code.
     pub code: u16,
     /// Machine-readable reason (`NotFound`, `Conflict`, …); empty where the real server has none.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// The message a person reads.
     pub message: String,
     /// `details` of the `Status`, or null.
@@ -109,12 +111,17 @@ impl ApiError {
     fn new(code: u16, reason: &'static str, message: impl Into<String>, details: Value) -> Self {
         Self {
             code,
-            reason,
+            reason: Cow::Borrowed(reason),
             message: message.into(),
             details,
             retry_after: None,
             plain: false,
         }
+    }
+
+    /// Whether somebody who looks for an object takes this as its absence.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.reason == "NotFound"
     }
 
     /// 501: the simulator doesn't know this; says what is missing rather than guessing.
@@ -290,7 +297,7 @@ impl ApiError {
         });
         if let Some(map) = status.as_object_mut() {
             if !self.reason.is_empty() {
-                map.insert("reason".into(), self.reason.into());
+                map.insert("reason".into(), self.reason.as_ref().into());
             }
             if !self.details.is_null() {
                 map.insert("details".into(), self.details.clone());

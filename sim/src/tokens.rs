@@ -163,7 +163,7 @@ fn conflict(kind: &str, group: &str, name: &str, why: &str) -> ApiError {
     };
     ApiError {
         code: 409,
-        reason: "Conflict",
+        reason: "Conflict".into(),
         message: format!("Operation cannot be fulfilled on {qualified} {name:?}: {why}"),
         details: status::details(name, group, kind),
         retry_after: None,

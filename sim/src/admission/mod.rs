@@ -31,7 +31,7 @@ pub(crate) fn namespace_lifecycle(
     let Some(found) = server.find(&StoreKey::new("", "namespaces"), "", namespace) else {
         let mut error = ApiError::forbidden("", "", "", "");
         error.code = 404;
-        error.reason = "NotFound";
+        error.reason = "NotFound".into();
         error.message = format!("namespaces \"{namespace}\" not found");
         error.details = crate::status::details(namespace, "", "namespaces");
         return Err(error);

@@ -95,6 +95,11 @@ pub(crate) fn tidy(custom: &CustomVersion, new: &mut Value) {
     drop_nulls(new, &custom.schema);
 }
 
+/// What reading does to an object that was stored with fields that its schema doesn't know.
+pub(crate) fn forget_unknown(custom: &CustomVersion, kind: &str, new: &mut Value) {
+    shape(custom, kind, new, true);
+}
+
 /// Drops nulls of fields that may not be null and have no default.
 fn drop_nulls(value: &mut Value, schema: &Schema) {
     match value {

@@ -210,8 +210,14 @@ fn prune(merged: &Value, ty: &Type, all: &[Entry], last: Option<&FieldSet>) -> V
     remove(merged, ty, &gone)
 }
 
-/// Every other write: what changed between `live` and `new` becomes the manager's.
-pub(crate) fn update(writer: &Writer<'_>, live: &Value, new: &mut Value, from_request: bool) {
+/// Every other write: what changed between `live` and `new` becomes the manager's. Says whether
+/// anything did.
+pub(crate) fn update(
+    writer: &Writer<'_>,
+    live: &Value,
+    new: &mut Value,
+    from_request: bool,
+) -> bool {
     let all = if from_request && entries::is_reset(new) {
         Vec::new()
     } else {
@@ -229,7 +235,7 @@ pub(crate) fn update(writer: &Writer<'_>, live: &Value, new: &mut Value, from_re
     // An object whose ownership was forgotten isn't followed until somebody applies to it.
     if all.is_empty() && from_request && !object::uid(live).is_empty() {
         entries::encode(new, all);
-        return;
+        return false;
     }
     let bare_live = without_managed_fields(live);
     let bare_new = without_managed_fields(new);
@@ -242,12 +248,13 @@ pub(crate) fn update(writer: &Writer<'_>, live: &Value, new: &mut Value, from_re
         writer.ignored,
         true,
     ) else {
-        return;
+        return false;
     };
     let taken = change.comparison.modified.union(&change.comparison.added);
     let taken = unowned(&taken).recursive_difference(writer.ignored);
     let mut left = change.entries;
-    if !taken.is_empty() {
+    let takes = !taken.is_empty();
+    if takes {
         // The manager's own earlier entry keeps what it had, changed fields included.
         let before = all.iter().find(|e| e.manager.is_same(&writer.manager));
         let before = before.map(|e| e.fields.difference(&change.comparison.removed));
@@ -261,6 +268,7 @@ pub(crate) fn update(writer: &Writer<'_>, live: &Value, new: &mut Value, from_re
     }
     entries::cap(&mut left);
     entries::encode(new, left);
+    takes
 }
 
 #[cfg(test)]

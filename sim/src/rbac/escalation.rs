@@ -134,7 +134,7 @@ fn binding(writer: &Writer<'_>, plural: &str, new: &Value) -> Result<(), ApiErro
         let singular = roles.trim_end_matches('s');
         ApiError {
             code: 404,
-            reason: "NotFound",
+            reason: "NotFound".into(),
             message,
             details: status::details(role, GROUP, singular),
             retry_after: None,

@@ -32,7 +32,7 @@ pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError
     let decoded = prepare(call, &mut new)?;
     place(call, &mut new)?;
     let live = empty(call);
-    own(
+    let stamped = own(
         server,
         &call.resource,
         call.manager(),
@@ -41,7 +41,7 @@ pub(crate) fn create(server: &mut Server, call: &Call) -> Result<Reply, ApiError
         &mut new,
         true,
     );
-    let created = finish(server, call, new, &decoded)?;
+    let created = finish(server, call, new, &decoded, stamped, By::Create)?;
     Ok(call.respond(201, &created))
 }
 
@@ -88,29 +88,7 @@ pub(crate) fn prepare_or(
     new: &mut Value,
     unhandled: impl Fn(&Call, &Value, &str) -> ApiError,
 ) -> Result<Decoded, ApiError> {
-    let resource = &call.resource;
-    let decoded = if let Some(custom) = resource.custom() {
-        crd::structural::shape(
-            custom,
-            &resource.kind,
-            new,
-            call.content_type == super::APPLY,
-        )
-    } else {
-        let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
-        let mut decoded = match kind {
-            Some(kind) => typed::decode(new, kind.schema(), &resource.kind)
-                .map_err(|why| unhandled(call, new, &why))?,
-            None => Decoded::default(),
-        };
-        let unlabelled = !admission::defaults::is_labelled(new);
-        admission::defaults::apply(resource, new);
-        // Until it has a name each try to store an object is with a copy, which shares nothing.
-        let shares = !is_unnamed(new) && admission::defaults::gives_labels(resource, new, &decoded);
-        decoded.takes_labels = unlabelled && shares;
-        decoded.lacks_labels = !shares && !admission::defaults::is_labelled(new);
-        decoded
-    };
+    let decoded = read(call, new).map_err(|why| unhandled(call, new, &why))?;
     let unknown = &decoded.unknown;
     if call.info.query.get("fieldValidation") == Some("Strict") && !unknown.is_empty() {
         let listed: Vec<String> = unknown
@@ -120,6 +98,29 @@ pub(crate) fn prepare_or(
         let why = format!("strict decoding error: {}", listed.join(", "));
         return Err(unhandled(call, new, &why));
     }
+    Ok(decoded)
+}
+
+/// What is left of an object once it is decoded, whatever the request says about unknown fields; the
+/// error is the decoder's.
+pub(crate) fn read(call: &Call, new: &mut Value) -> Result<Decoded, String> {
+    let resource = &call.resource;
+    if let Some(custom) = resource.custom() {
+        let applied = call.content_type == super::APPLY;
+        let kind = &resource.kind;
+        return Ok(crd::structural::shape(custom, kind, new, applied));
+    }
+    let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
+    let mut decoded = match kind {
+        Some(kind) => typed::decode(new, kind.schema(), &resource.kind)?,
+        None => Decoded::default(),
+    };
+    let unlabelled = !admission::defaults::is_labelled(new);
+    admission::defaults::apply(resource, new);
+    // Until it has a name each try to store an object is with a copy, which shares nothing.
+    let shares = !is_unnamed(new) && admission::defaults::gives_labels(resource, new, &decoded);
+    decoded.takes_labels = unlabelled && shares;
+    decoded.lacks_labels = !shares && !admission::defaults::is_labelled(new);
     Ok(decoded)
 }
 
@@ -141,12 +142,22 @@ pub(crate) fn unpatchable(shown: &str, why: &str) -> ApiError {
     ApiError::invalid("", "", "", &[cause])
 }
 
-/// Everything from the owned object to the stored one.
+/// What creates an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Create,
+    /// An update or an apply, to which a version means nothing where there is no object yet.
+    Update,
+}
+
+/// Everything from the owned object to the stored one; `stamped` if it is owned as of now.
 pub(crate) fn finish(
     server: &mut Server,
     call: &Call,
     mut new: Value,
     decoded: &Decoded,
+    stamped: bool,
+    by: By,
 ) -> Result<Arc<Value>, ApiError> {
     let resource = &call.resource;
     if resource.plural == "events" {
@@ -161,8 +172,12 @@ pub(crate) fn finish(
         operation: Operation::Create,
         old: None,
         dry_run: call.dry_run,
+        options: None,
     };
-    webhooks::mutate(server, asked, &mut new)?;
+    let mutated = webhooks::mutate(server, asked, stamped, &mut new)?;
+    if mutated {
+        place(call, &mut new)?;
+    }
     if is_unnamed(&new)
         && let Some(prefix) = object::meta_str(&new, "generateName").map(str::to_owned)
     {
@@ -173,7 +188,6 @@ pub(crate) fn finish(
     escalation::check(server, call, None, &new)?;
     let sent = object::resource_version(&new).to_owned();
     for field in [
-        "resourceVersion",
         "uid",
         "selfLink",
         "deletionTimestamp",
@@ -200,13 +214,17 @@ pub(crate) fn finish(
     crd::lifecycle::check(server, resource, None, &new)?;
     crate::workloads::script::check(resource, &new)?;
     webhooks::validate(server, asked, Some(&new))?;
+    object::remove_meta(&mut new, "resourceVersion");
+    if mutated && let Some(custom) = resource.custom() {
+        crd::structural::forget_unknown(custom, &resource.kind, &mut new);
+    }
     let key = crate::store::object_key(object::namespace(&new), object::name(&new));
     if subresource.is_empty() {
         // Counted even if it turns out to exist, until the quota is counted anew.
         admission::quota::admit(server, resource, None, &new, call.dry_run)?;
     }
     let versioned = !matches!(sent.as_str(), "" | "0");
-    if versioned && !call.dry_run {
+    if versioned && !call.dry_run && by == By::Create {
         return Err(ApiError::internal(
             "resourceVersion should not be set on objects to be created",
         ));
@@ -221,7 +239,7 @@ pub(crate) fn finish(
     admission::defaults::lend(resource, &mut new);
     if call.dry_run {
         // Nothing is stored, so nothing replaces the version that was sent.
-        if versioned {
+        if versioned || by == By::Update && !sent.is_empty() {
             object::set_meta(&mut new, "resourceVersion", sent);
         }
         return Ok(Arc::new(new));

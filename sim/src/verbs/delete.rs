@@ -27,7 +27,41 @@ struct Options {
     resource_version: Option<String>,
     propagation: Option<String>,
     grace: Option<i64>,
+    /// `orphanDependents`, the oldest words for it.
+    orphans: Option<bool>,
     dry_run: bool,
+}
+
+impl Options {
+    /// As webhooks see them.
+    fn shown(&self) -> Value {
+        let mut shown = json!({ "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1" });
+        let map = object::members(&mut shown);
+        if let Some(grace) = self.grace {
+            map.insert("gracePeriodSeconds".into(), grace.into());
+        }
+        let mut preconditions = serde_json::Map::new();
+        for (field, value) in [
+            ("uid", &self.uid),
+            ("resourceVersion", &self.resource_version),
+        ] {
+            if let Some(value) = value {
+                preconditions.insert(field.into(), value.clone().into());
+            }
+        }
+        if !preconditions.is_empty() {
+            map.insert("preconditions".into(), preconditions.into());
+        }
+        match (&self.propagation, self.orphans) {
+            (_, Some(orphans)) => map.insert("orphanDependents".into(), orphans.into()),
+            (Some(policy), None) => map.insert("propagationPolicy".into(), policy.clone().into()),
+            (None, None) => None,
+        };
+        if self.dry_run {
+            map.insert("dryRun".into(), json!(["All"]));
+        }
+        shown
+    }
 }
 
 fn options(call: &Call) -> Result<Options, ApiError> {
@@ -76,6 +110,7 @@ fn options(call: &Call) -> Result<Options, ApiError> {
         resource_version: text(body.pointer("/preconditions/resourceVersion")),
         propagation,
         grace,
+        orphans: orphan,
         dry_run,
     })
 }
@@ -111,11 +146,14 @@ pub(crate) fn delete(server: &mut Server, call: &Call) -> Result<Reply, ApiError
         return Ok(Reply::Response(Response::json(200, &body)));
     }
     if !gone {
-        // What stays is shown as it is stored.
-        return Ok(Reply::Response(Response::json(
-            200,
-            &call.show_stored(&left),
-        )));
+        // What stays is shown as it is stored. Who asks in the oldest words is told that it takes time.
+        let code = if options.orphans == Some(false) {
+            202
+        } else {
+            200
+        };
+        let shown = call.show_stored(&left);
+        return Ok(Reply::Response(Response::json(code, &shown)));
     }
     Ok(call.respond(200, &left))
 }
@@ -136,7 +174,11 @@ pub(crate) fn collection(server: &mut Server, call: &Call) -> Result<Reply, ApiE
         .collect();
     let mut items = Vec::new();
     for object in objects {
-        remove(server, call, &object, &options)?;
+        match remove(server, call, &object, &options) {
+            // Somebody else deleted it, or a webhook says so.
+            Err(error) if error.is_not_found() => {}
+            removed => drop(removed?),
+        }
         // The answer is the list as it was before.
         items.push(super::list::item(call, &object));
     }
@@ -160,16 +202,8 @@ fn remove(
     options: &Options,
 ) -> Result<(Arc<Value>, bool), ApiError> {
     let (resource, name) = (call.resource.as_ref(), object::name(old));
-    let asked = Asked {
-        call,
-        resource,
-        operation: Operation::Delete,
-        old: Some(old),
-        dry_run: options.dry_run,
-    };
-    webhooks::mutate(server, asked, &mut Value::Null)?;
-    webhooks::validate(server, asked, None)?;
     check_preconditions(resource, old, options)?;
+    admit(server, call, old, options)?;
     if resource.is("", "namespaces") {
         return crate::namespaces::delete(
             server,
@@ -215,6 +249,11 @@ fn remove(
         );
         return Err(ApiError::conflict(resource, name, &why));
     }
+    let finalizers_change = object::finalizers(&new) != object::finalizers(old);
+    if !waits && finalizers_change && !options.dry_run {
+        // The real server tries to write the finalizers before it deletes, and asks each time.
+        admit(server, call, old, options)?;
+    }
     if !waits && grace == 0 {
         if resource.is("", "pods") && !object::is_deleting(old) {
             // A pod is marked first, and shown as it was when it went.
@@ -258,6 +297,21 @@ fn remove(
         );
     }
     Ok((server.commit(&resource.store, new), false))
+}
+
+/// Lets webhooks refuse a deletion.
+fn admit(server: &mut Server, call: &Call, old: &Value, options: &Options) -> Result<(), ApiError> {
+    let shown = options.shown();
+    let asked = Asked {
+        call,
+        resource: &call.resource,
+        operation: Operation::Delete,
+        old: Some(old),
+        dry_run: options.dry_run,
+        options: Some(&shown),
+    };
+    webhooks::mutate(server, asked, false, &mut Value::Null)?;
+    webhooks::validate(server, asked, None)
 }
 
 /// Marks an object as going.
@@ -342,7 +396,7 @@ fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
 }
 
 /// The propagation policy as the finalizer that carries it.
-fn set_propagation(object: &mut Value, policy: Option<&str>) {
+pub(crate) fn set_propagation(object: &mut Value, policy: Option<&str>) {
     let Some(policy) = policy else { return };
     let mut finalizers: Vec<String> = object::finalizers(object)
         .into_iter()
@@ -354,5 +408,10 @@ fn set_propagation(object: &mut Value, policy: Option<&str>) {
         "Foreground" => finalizers.push("foregroundDeletion".into()),
         _ => {}
     }
-    object::set_finalizers(object, &finalizers);
+    // Where the same ones stay, so does their order.
+    let before: Vec<&str> = object::finalizers(object);
+    if finalizers.len() != before.len() || before.iter().any(|f| !finalizers.iter().any(|n| n == f))
+    {
+        object::set_finalizers(object, &finalizers);
+    }
 }

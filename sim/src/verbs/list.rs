@@ -95,7 +95,7 @@ pub(crate) fn check_revision(server: &Server, asked: &str) -> Result<u64, ApiErr
         );
         let mut error = ApiError::internal(message);
         error.code = 504;
-        error.reason = "Timeout";
+        error.reason = "Timeout".into();
         error.details = json!({
             "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
             "retryAfterSeconds": 1

@@ -377,7 +377,7 @@ pub(crate) fn own_what_was_there(server: &Server, call: &Call, empty: &Value, li
     apply::update(&writer, empty, live, false);
 }
 
-/// Records in `managedFields` what a write by `Update` changed.
+/// Records in `managedFields` what a write by `Update` changed; says whether it did.
 pub(crate) fn own(
     server: &Server,
     resource: &Resource,
@@ -386,7 +386,7 @@ pub(crate) fn own(
     live: &Value,
     new: &mut Value,
     from_request: bool,
-) {
+) -> bool {
     let live = &*present(resource, live);
     let ty = merge_type(resource);
     let ignored = if from_request {
@@ -405,7 +405,7 @@ pub(crate) fn own(
         ignored: &ignored,
         at: server.now,
     };
-    apply::update(&writer, live, new, from_request);
+    apply::update(&writer, live, new, from_request)
 }
 
 /// Whether something outside metadata and status changed, which a generation counts.

@@ -1,10 +1,11 @@
 //! `patch`: server-side apply, JSON merge patch, JSON patch, strategic merge patch.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
-use super::{APPLY, Call, create, merge_type, own, reset_fields, stored, update};
+use super::{
+    APPLY, Call, create, merge_type, own, reset_fields, stored,
+    update::{self, Sent},
+};
 use crate::{
     body,
     managed::{
@@ -107,8 +108,9 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
     } else {
         create::prepare(call, &mut new)?
     };
+    let sent = update::as_sent(server, call, &new);
     update::keep_system_fields(call, &old, &mut new);
-    own(
+    let stamped = own(
         server,
         &call.resource,
         call.manager(),
@@ -117,7 +119,8 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         &mut new,
         true,
     );
-    let updated = update::finish(server, call, &old, new, &decoded)?;
+    let sent = sent.map(|object| Sent { object, stamped });
+    let updated = update::finish(server, call, &old, sent, new, &decoded)?;
     Ok(update::answer(call, &updated))
 }
 
@@ -220,18 +223,26 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
     })?;
     if let Some(old) = found {
         immutable_uid(call, &old, &new)?;
+        let sent = update::as_sent(server, call, &new).map(|object| Sent {
+            stamped: differs(&object, &old),
+            object,
+        });
         update::keep_system_fields(call, &old, &mut new);
-        let updated = update::finish(server, call, &old, new, &decoded)?;
+        let updated = update::finish(server, call, &old, sent, new, &decoded)?;
         return Ok(update::answer(call, &updated));
     }
-    // A version means nothing where there is no object yet.
-    let sent = object::remove_meta(&mut new, "resourceVersion");
-    let mut created = create::finish(server, call, new, &decoded)?;
-    if let Some(sent) = sent.filter(|_| call.dry_run) {
-        // Nothing is stored, so nothing replaces the version that was sent.
-        object::set_meta(Arc::make_mut(&mut created), "resourceVersion", sent);
-    }
+    let created = create::finish(server, call, new, &decoded, true, create::By::Update)?;
     Ok(call.respond(201, &created))
+}
+
+/// Whether two states differ in more than who owns them.
+fn differs(new: &Value, old: &Value) -> bool {
+    let bare = |object: &Value| {
+        let mut object = object.clone();
+        object::remove_meta(&mut object, "managedFields");
+        object
+    };
+    bare(new) != bare(old)
 }
 
 fn check_config(call: &Call, config: &Value) -> Result<(), ApiError> {

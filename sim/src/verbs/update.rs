@@ -49,11 +49,9 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             attributes.verb = "create".into();
             server.authorize(&call.user, &attributes)?;
             check_uid(call, &new, "")?;
-            let sent = object::resource_version(&new).to_owned();
-            object::remove_meta(&mut new, "resourceVersion");
             let live = super::create::empty(call);
             let through = call.info.subresource.as_str();
-            own(
+            let stamped = own(
                 server,
                 resource,
                 call.manager(),
@@ -62,29 +60,13 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
                 &mut new,
                 true,
             );
-            let mut created = super::create::finish(server, call, new, &decoded)?;
-            // A dry run stores nothing, so nothing replaces the version that was sent.
-            if call.dry_run && !sent.is_empty() {
-                object::set_meta(Arc::make_mut(&mut created), "resourceVersion", sent);
-            }
+            let by = super::create::By::Update;
+            let created = super::create::finish(server, call, new, &decoded, stamped, by)?;
             return Ok(call.respond(201, &created));
         }
     };
     check_uid(call, &new, object::uid(&old))?;
-    if object::resource_version(&new).is_empty() && wants_version(resource) {
-        let cause = crate::status::Cause::invalid(
-            "metadata.resourceVersion",
-            &Value::from(0),
-            "must be specified for an update",
-        );
-        // The real server names the resource here, not the kind.
-        return Err(ApiError::invalid(
-            &resource.plural,
-            &resource.group,
-            name,
-            &[cause],
-        ));
-    }
+    let sent = as_sent(server, call, &new);
     let going: Vec<Option<Value>> = GOING
         .iter()
         .map(|field| object::remove_meta(&mut new, field))
@@ -100,7 +82,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             object::set_meta(&mut new, field, sent);
         }
     }
-    own(
+    let stamped = own(
         server,
         resource,
         call.manager(),
@@ -117,7 +99,8 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             }
         }
     }
-    let updated = finish(server, call, &old, new, &decoded)?;
+    let sent = sent.map(|object| Sent { object, stamped });
+    let updated = finish(server, call, &old, sent, new, &decoded)?;
     Ok(answer(call, &updated))
 }
 
@@ -266,11 +249,26 @@ pub(crate) fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) {
     }
 }
 
+/// What mutating webhooks are shown of an update.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) object: Value,
+    /// Its fields are owned as of now.
+    pub(crate) stamped: bool,
+}
+
+/// What mutating webhooks are shown of an update, if there are any: the object before the server
+/// keeps what is its own.
+pub(crate) fn as_sent(server: &Server, call: &Call, new: &Value) -> Option<Value> {
+    webhooks::may_mutate(server, &call.resource).then(|| new.clone())
+}
+
 /// From the owned object to the stored one: preconditions, validation, generation, no-op.
 pub(crate) fn finish(
     server: &mut Server,
     call: &Call,
     old: &Arc<Value>,
+    sent: Option<Sent>,
     mut new: Value,
     decoded: &Decoded,
 ) -> Result<Arc<Value>, ApiError> {
@@ -285,12 +283,44 @@ pub(crate) fn finish(
         operation: Operation::Update,
         old: Some(old),
         dry_run: call.dry_run,
+        options: None,
     };
-    webhooks::mutate(server, asked, &mut new)?;
+    let mut mutated = false;
+    if let Some(Sent {
+        object: mut sent,
+        stamped,
+    }) = sent
+    {
+        // What the server itself keeps comes after them.
+        match new.pointer("/metadata/managedFields") {
+            Some(owned) => object::set_meta(&mut sent, "managedFields", owned.clone()),
+            None => drop(object::remove_meta(&mut sent, "managedFields")),
+        }
+        mutated = webhooks::mutate(server, asked, stamped, &mut sent)?;
+        if mutated {
+            super::create::place(call, &mut sent)?;
+            new = sent;
+            keep_system_fields(call, old, &mut new);
+        }
+    }
     if call.info.subresource.is_empty() {
         escalation::check(server, call, Some(old), &new)?;
     }
     let sent = object::resource_version(&new);
+    if sent.is_empty() && wants_version(resource) {
+        let cause = crate::status::Cause::invalid(
+            "metadata.resourceVersion",
+            &Value::from(0),
+            "must be specified for an update",
+        );
+        // The real server names the resource here, not the kind.
+        return Err(ApiError::invalid(
+            &resource.plural,
+            &resource.group,
+            &call.info.name,
+            &[cause],
+        ));
+    }
     if !matches!(sent, "" | "0") && sent != object::resource_version(old) {
         return Err(ApiError::modified(resource, &call.info.name));
     }
@@ -310,15 +340,18 @@ pub(crate) fn finish(
         crate::workloads::script::check(resource, &new)?;
     }
     admission::claims::resize(server, call, old, &new)?;
-    webhooks::validate(server, asked, Some(&new))?;
-    if call.info.subresource.is_empty() {
-        admission::quota::admit(server, resource, Some(old), &new, call.dry_run)?;
-    }
     if resource.generation
         && call.info.subresource.is_empty()
         && spec_changed(resource, old, &new, decoded)
     {
         object::set_meta(&mut new, "generation", object::generation(old) + 1);
+    }
+    webhooks::validate(server, asked, Some(&new))?;
+    if mutated && let Some(custom) = resource.custom() {
+        crd::structural::forget_unknown(custom, &resource.kind, &mut new);
+    }
+    if call.info.subresource.is_empty() {
+        admission::quota::admit(server, resource, Some(old), &new, call.dry_run)?;
     }
     if is_finalized(resource, &new) {
         // The answer is what was sent; nothing of it was stored.
@@ -349,13 +382,14 @@ pub(crate) fn finish(
 }
 
 /// Whether nothing keeps an object any longer that is being deleted. A namespace is kept by its
-/// content.
+/// content, for which its specification has a finalizer.
 pub(crate) fn is_finalized(resource: &Resource, object: &Value) -> bool {
     let grace = object.pointer("/metadata/deletionGracePeriodSeconds");
     object::is_deleting(object)
         && object::finalizers(object).is_empty()
         && grace.is_none_or(|grace| grace == 0)
-        && !resource.is("", "namespaces")
+        && (!resource.is("", "namespaces")
+            || crate::namespaces::spec_finalizers(object).is_empty())
 }
 
 /// Whether two states differ in nothing but the times of managed-fields entries. Entries stand in

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use stageset_e2e::answers::Answer;
 use stageset_e2e::client::{self, Api, Call};
-use stageset_sim::{Reply, Request, Server, User};
+use stageset_sim::{Reply, Request, Server, User, WebhookHandler};
 
 use crate::operation::{CONTINUE, Operation, TOKEN, UID, VERSION};
 
@@ -65,6 +65,13 @@ impl Backend {
             seen: BTreeMap::new(),
             pages: BTreeMap::new(),
         })
+    }
+
+    /// Lets a handler answer the webhooks that name an URL; a real server calls the URL itself.
+    pub(crate) fn serve_webhook(&mut self, url: String, handler: impl WebhookHandler + 'static) {
+        if let Target::Simulated { server, .. } = &mut self.server {
+            server.serve_webhook(url, handler);
+        }
     }
 
     /// Lets whole seconds pass where somebody has to say so.

@@ -44,6 +44,14 @@ impl Mix {
         }
     }
 
+    /// Writes, which webhooks are asked about.
+    pub(crate) fn writes(kinds: &'static [Kind]) -> Self {
+        Self {
+            kinds,
+            bounds: [20, 28, 34, 40, 52, 74, 85, 87, 92, 93, 97, 100],
+        }
+    }
+
     pub(crate) fn kinds(&self) -> &'static [Kind] {
         self.kinds
     }

@@ -13,7 +13,7 @@ use crate::kinds::{APPLIED, KINDS};
 use crate::known::Known;
 use crate::pair::Pair;
 use crate::report::Report;
-use crate::{access, quota, rbac, set_up, watches};
+use crate::{access, quota, rbac, set_up, watches, webhooks};
 
 /// How many rounds run at a time.
 const LANES: usize = 8;
@@ -30,15 +30,17 @@ pub(crate) enum Mode {
     Rbac,
     Access,
     Quota,
+    Webhooks,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Objects,
         Self::Apply,
         Self::Rbac,
         Self::Access,
         Self::Quota,
+        Self::Webhooks,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Mode {
             Self::Rbac => "rbac",
             Self::Access => "access",
             Self::Quota => "quota",
+            Self::Webhooks => "webhooks",
         }
     }
 
@@ -56,6 +59,7 @@ impl Mode {
         match self {
             Self::Objects | Self::Apply => 1000,
             Self::Rbac | Self::Access | Self::Quota => 200,
+            Self::Webhooks => 100,
         }
     }
 }
@@ -126,6 +130,7 @@ async fn round(
         Mode::Apply => Mix::apply(APPLIED),
         Mode::Rbac => return rbac::run(pair, seed, number, count, report).await,
         Mode::Quota => return quota::run(pair, seed, number, count, report).await,
+        Mode::Webhooks => return webhooks::run(pair, seed, number, count, report).await,
         Mode::Access => return access::run(pair, seed, number, count, report).await,
     };
     let namespace = format!("conformance-{}-{number}", mode.name());

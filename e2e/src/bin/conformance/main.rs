@@ -9,6 +9,7 @@
 //! | what both need first; rounds side by side | `set_up`, `lanes` |
 //! | random rules and questions about rights; who asks, and as whom | `rbac`, `access` |
 //! | namespaces that may hold little; what a server says of itself | `quota`, `discovery` |
+//! | whom a server asks before it writes | `webhooks` |
 //! | an operation as data; the two servers; both at once | `operation`, `backend`, `pair` |
 //! | what may differ; what differs | `answers` of the library |
 //! | what is known to differ; what is printed | `known`, `report` |
@@ -35,6 +36,7 @@ mod rbac;
 mod report;
 mod set_up;
 mod watches;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ use stageset_e2e::answers::Answer;
 use stageset_e2e::answers::compare::Comparison;
 use stageset_e2e::answers::normal::normalise;
 use stageset_e2e::client::Api;
+use stageset_sim::WebhookHandler;
 
 use crate::backend::Backend;
 use crate::operation::Operation;
@@ -44,6 +45,27 @@ impl Pair {
     /// the two have been made equal, but what their watches tell of the time in between differs.
     pub(crate) fn take_healed(&mut self) -> bool {
         std::mem::take(&mut self.healed)
+    }
+
+    /// Lets a handler of the simulated server answer the webhooks that name an URL.
+    pub(crate) fn serve_webhook(&mut self, url: String, handler: impl WebhookHandler + 'static) {
+        self.simulated.serve_webhook(url, handler);
+    }
+
+    /// Reports how two things differ that the servers said beside their answers to an operation.
+    pub(crate) fn compare(
+        &mut self,
+        operation: &Operation,
+        mut real: Answer,
+        mut simulated: Answer,
+        report: &mut Report,
+    ) {
+        trace(operation, &real, &simulated);
+        for answer in [&mut real, &mut simulated] {
+            normalise(answer);
+        }
+        let differences = self.comparison.compare(&real, &simulated);
+        report.add(operation, real.code, &differences);
     }
 
     /// Sends something that must succeed on both.

@@ -23,7 +23,7 @@ pub(crate) async fn server(
             define(pair).await?;
             discovery::compare(pair, report).await
         }
-        Mode::Objects | Mode::Apply => define(pair).await,
+        Mode::Objects | Mode::Apply | Mode::Webhooks => define(pair).await,
         Mode::Rbac if first => bootstrap(pair, report).await,
         Mode::Rbac | Mode::Access | Mode::Quota => Ok(()),
     }
@@ -76,7 +76,16 @@ async fn define(pair: &mut Pair) -> Result<()> {
 
 /// A namespace with what controllers would put into it.
 pub(crate) async fn namespace(pair: &mut Pair, namespace: &str) -> Result<()> {
-    let object = json!({"metadata": {"name": namespace}});
+    labelled_namespace(pair, namespace, &json!({})).await
+}
+
+/// The same, with labels.
+pub(crate) async fn labelled_namespace(
+    pair: &mut Pair,
+    namespace: &str,
+    labels: &Value,
+) -> Result<()> {
+    let object = json!({"metadata": {"name": namespace, "labels": labels}});
     pair.set_up("/api/v1/namespaces", object).await?;
     let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
     pair.set_up(&path, json!({"metadata": {"name": "default"}}))

@@ -3,10 +3,12 @@
 //! | Idea | File |
 //! |---|---|
 //! | what the decoder lays under what was sent | here; pods and templates in `pods` |
+//! | webhook configurations | `webhooks` |
 //! | what the store adds to a new object, and keeps on an update | `stored` |
 
 mod pods;
 mod stored;
+mod webhooks;
 
 use serde_json::{Map, Value, json};
 
@@ -65,6 +67,8 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 object::members(labels).insert("kubernetes.io/metadata.name".into(), name.into());
             }
         }
+        "MutatingWebhookConfiguration" => webhooks::configuration(new, true),
+        "ValidatingWebhookConfiguration" => webhooks::configuration(new, false),
         "Deployment" => {
             // Two counters that other kinds write though they are zero.
             if let Some(Value::Object(status)) = new.get_mut("status") {

@@ -42,7 +42,9 @@ pub(super) fn pod(spec: &mut Map<String, Value>, restart: &str, is_pod: bool) {
                 .next()
                 .and_then(|i| i.split_once(':'))
                 .map(|(_, t)| t);
-            let latest = !image.contains('@') && tag.is_none_or(|t| t == "latest");
+            // No image is no name that could lack its tag.
+            let latest =
+                !image.is_empty() && !image.contains('@') && tag.is_none_or(|t| t == "latest");
             under(
                 container,
                 json!({
