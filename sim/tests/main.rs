@@ -16,4 +16,5 @@ mod registry;
 mod replay;
 mod rights;
 mod settled;
+mod webhooks;
 mod world;
