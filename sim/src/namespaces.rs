@@ -1,11 +1,11 @@
 //! A namespace's life: its label, its `default` account, and its end, which takes everything in it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
 use crate::{
-    kinds::{Resource, StoreKey},
+    kinds::StoreKey,
     object::{self, rfc3339},
     server::Server,
     status::ApiError,
@@ -73,81 +73,174 @@ pub(crate) fn step(server: &mut Server, name: &str) {
     }
 }
 
-fn terminate(server: &mut Server, name: &str, namespace: &Value) {
-    let tables: Vec<StoreKey> = server.store.tables().cloned().collect();
-    let mut left = 0;
-    for table in &tables {
-        let Some(resource) = server.registry.any_version(&table.group, &table.plural) else {
-            continue;
-        };
-        if !resource.namespaced {
-            continue;
-        }
-        let keys: Vec<String> = server
-            .store
-            .list(table, name)
-            .map(|(k, _)| k.clone())
-            .collect();
-        for key in keys {
-            mark_or_erase(server, &resource, table, &key);
-        }
-        left += server.store.list(table, name).count();
-    }
-    let kubernetes = namespace
-        .pointer("/spec/finalizers")
-        .and_then(Value::as_array);
-    let holds = kubernetes.is_some_and(|f| f.iter().any(|f| f == "kubernetes"));
-    let others = kubernetes.is_some_and(|f| f.iter().any(|f| f != "kubernetes"));
-    let at = server.now;
-    if left > 0 {
-        let Some(resource) = server.registry.any_version("", "namespaces") else {
-            return;
-        };
-        server.control(&resource, name, "kube-controller-manager", "status", |ns| {
-            let condition = json!({
-                "type": "NamespaceFinalizersRemaining", "status": "True",
-                "reason": "SomeFinalizersRemain",
-                "message": format!("Some content in the namespace has finalizers remaining: {left} objects"),
-            });
-            object::set_condition(ns, condition, at);
-        });
-        return;
-    }
-    let mut new = namespace.clone();
-    if holds {
-        let spec = object::child(&mut new, "spec");
-        if others {
-            if let Some(Value::Array(list)) = spec.get_mut("finalizers") {
-                list.retain(|f| f != "kubernetes");
+/// What is left in a namespace although it was deleted.
+#[derive(Debug, Default)]
+struct Left {
+    /// How many objects of which kind, by `PLURAL.GROUP`.
+    objects: BTreeMap<String, usize>,
+    /// How many of them each finalizer holds.
+    finalizers: BTreeMap<String, usize>,
+}
+
+impl Left {
+    fn count(&mut self, server: &Server, table: &StoreKey, namespace: &str) {
+        for (_, object) in server.store.list(table, namespace) {
+            let kind = format!("{}.{}", table.plural, table.group);
+            *self.objects.entry(kind).or_default() += 1;
+            for finalizer in object::finalizers(object) {
+                *self.finalizers.entry(finalizer.to_owned()).or_default() += 1;
             }
-            server.commit(&table(), new);
-            return;
         }
-        spec.remove("finalizers");
-    } else if others {
+    }
+}
+
+fn terminate(server: &mut Server, name: &str, namespace: &Value) {
+    if spec_finalizers(namespace).is_empty() {
+        finalize(server, name);
         return;
     }
-    if object::finalizers(namespace).is_empty() {
+    let mut left = Left::default();
+    let pods = StoreKey::new("", "pods");
+    empty(server, &pods, name);
+    left.count(server, &pods, name);
+    if !left.objects.is_empty() {
+        // Nothing else goes before the pods are gone, and nothing is said of it.
+        conclude(server, name, &Left::default());
+        return;
+    }
+    let tables: Vec<StoreKey> = server.store.tables().cloned().collect();
+    for table in &tables {
+        let resource = server.registry.any_version(&table.group, &table.plural);
+        if resource.is_some_and(|resource| resource.namespaced) {
+            empty(server, table, name);
+            left.count(server, table, name);
+        }
+    }
+    conclude(server, name, &left);
+    if left.objects.is_empty() {
+        finalize(server, name);
+    }
+}
+
+pub(crate) fn spec_finalizers(namespace: &Value) -> Vec<&str> {
+    let finalizers = namespace.pointer("/spec/finalizers");
+    let finalizers = finalizers.and_then(Value::as_array).into_iter().flatten();
+    finalizers.filter_map(Value::as_str).collect()
+}
+
+/// Takes its own finalizer from a namespace in which nothing is left, and the namespace with its last
+/// one.
+fn finalize(server: &mut Server, name: &str) {
+    let Some(namespace) = server.find(&table(), "", name).cloned() else {
+        return;
+    };
+    let others: Vec<&str> = spec_finalizers(&namespace)
+        .into_iter()
+        .filter(|finalizer| *finalizer != "kubernetes")
+        .collect();
+    if others.is_empty() && object::finalizers(&namespace).is_empty() {
         server.erase(&table(), name);
-    } else if new != *namespace {
+        return;
+    }
+    let mut new = namespace.as_ref().clone();
+    let spec = object::child(&mut new, "spec");
+    if others.is_empty() {
+        spec.remove("finalizers");
+    } else {
+        spec.insert("finalizers".into(), json!(others));
+    }
+    if new != *namespace {
         server.commit(&table(), new);
     }
 }
 
-/// Deletes one object of a dying namespace, or marks it when somebody's finalizer holds it.
-fn mark_or_erase(server: &mut Server, resource: &Resource, table: &StoreKey, key: &str) {
-    let Some(object) = server.store.get(table, key).cloned() else {
+/// Deletes all objects of a kind in a namespace.
+fn empty(server: &mut Server, table: &StoreKey, namespace: &str) {
+    let objects: Vec<(String, Arc<Value>)> = server
+        .store
+        .list(table, namespace)
+        .map(|(key, object)| (key.clone(), Arc::clone(object)))
+        .collect();
+    for (key, object) in objects {
+        crate::garbage::delete(server, table, &key, &object, "Background");
+    }
+}
+
+/// Says in the namespace's status what is left.
+fn conclude(server: &mut Server, name: &str, left: &Left) {
+    let Some(resource) = server.registry.any_version("", "namespaces") else {
         return;
     };
-    if object::finalizers(&object).is_empty() {
-        server.erase(table, key);
-    } else if !object::is_deleting(&object) {
-        let mut new = object.as_ref().clone();
-        object::set_meta(&mut new, "deletionTimestamp", rfc3339(server.now));
-        object::set_meta(&mut new, "deletionGracePeriodSeconds", 0);
-        if resource.generation {
-            object::set_meta(&mut new, "generation", object::generation(&object) + 1);
+    let listed = |counts: &BTreeMap<String, usize>, words: &str| {
+        let counts = counts.iter();
+        let listed: Vec<String> = counts
+            .map(|(what, count)| format!("{what} {words} {count} resource instances"))
+            .collect();
+        listed.join(", ")
+    };
+    let remaining = (!left.objects.is_empty()).then(|| {
+        let listed = listed(&left.objects, "has");
+        (
+            "SomeResourcesRemain",
+            format!("Some resources are remaining: {listed}"),
+        )
+    });
+    let held = (!left.finalizers.is_empty()).then(|| {
+        let listed = listed(&left.finalizers, "in");
+        let message = format!("Some content in the namespace has finalizers remaining: {listed}");
+        ("SomeFinalizersRemain", message)
+    });
+    let conditions = [
+        (
+            "NamespaceDeletionDiscoveryFailure",
+            None,
+            (
+                "ResourcesDiscovered",
+                "All resources successfully discovered",
+            ),
+        ),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure",
+            None,
+            (
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed",
+            ),
+        ),
+        (
+            "NamespaceDeletionContentFailure",
+            None,
+            (
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization",
+            ),
+        ),
+        (
+            "NamespaceContentRemaining",
+            remaining,
+            ("ContentRemoved", "All content successfully removed"),
+        ),
+        (
+            "NamespaceFinalizersRemaining",
+            held,
+            (
+                "ContentHasNoFinalizers",
+                "All content-preserving finalizers finished",
+            ),
+        ),
+    ];
+    let at = server.now;
+    server.control(&resource, name, "kube-controller-manager", "status", |ns| {
+        for (kind, bad, (reason, message)) in conditions {
+            let condition = match bad {
+                Some((reason, message)) => {
+                    json!({ "type": kind, "status": "True", "reason": reason, "message": message })
+                }
+                None => {
+                    json!({ "type": kind, "status": "False", "reason": reason, "message": message })
+                }
+            };
+            object::set_condition(ns, condition, at);
         }
-        server.commit(table, new);
-    }
+    });
 }

@@ -1,5 +1,7 @@
 //! What a committed change sets off: the server's own controllers, each through the agenda.
 
+use serde_json::Value;
+
 use crate::{
     clock::Job,
     kinds::StoreKey,
@@ -14,9 +16,20 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
     let soon = |server: &Server, span| server.now.checked_add(span).unwrap_or(server.now);
     let name = object::name(&change.object).to_owned();
     let deleting = object::is_deleting(&change.object);
+    let owned = |object: &Value| !object::owner_references(object).is_empty();
     let garbage = change.kind == ChangeType::Deleted
         || deleting
-        || !object::owner_references(&change.object).is_empty();
+        || owned(&change.object)
+        || change
+            .previous
+            .as_ref()
+            .is_some_and(|previous| owned(previous));
+    let uid = object::uid(&change.object);
+    if change.kind == ChangeType::Deleted {
+        server.waited.remove(uid);
+    } else if deleting && object::finalizers(&change.object).contains(&"foregroundDeletion") {
+        server.waited.insert(uid.to_owned());
+    }
     if garbage && server.controllers {
         let at = soon(server, server.timing.garbage_collection);
         server.agenda.add_once(at, Job::CollectGarbage);
@@ -25,7 +38,8 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
         let at = soon(server, server.timing.namespace);
         server.agenda.add_once(at, Job::Namespace(name.clone()));
     }
-    if server.controllers && change.kind == ChangeType::Deleted {
+    // What goes lets its namespace go, and what is held by less is counted anew.
+    if server.controllers && (change.kind == ChangeType::Deleted || deleting) {
         let namespace = object::namespace(&change.object).to_owned();
         if !namespace.is_empty() && is_terminating(server, &namespace) {
             let at = soon(server, server.timing.namespace);

@@ -1,7 +1,10 @@
 //! The state machine: a request goes in, a reply comes out, and time passes only when somebody
 //! says so. Everything is synchronous and deterministic.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -45,6 +48,9 @@ pub struct Server {
     /// changes nothing. Some lack what they are always read with, others have fields that are left
     /// out because they are empty, which are listed.
     pub(crate) unsettled: BTreeMap<String, Vec<String>>,
+    /// Objects (by uid) that waited for their dependents at some time, as the garbage collector
+    /// remembers it.
+    pub(crate) waited: BTreeSet<String>,
     pub(crate) recorder: Option<Recorder>,
     policy: Option<Arc<Policy>>,
     audit: Vec<AuditRecord>,
@@ -79,6 +85,7 @@ impl Server {
             impersonations: impersonation::Memory::default(),
             webhooks: BTreeMap::new(),
             unsettled: BTreeMap::new(),
+            waited: BTreeSet::new(),
             recorder: None,
             policy: None,
             audit: Vec::new(),
@@ -108,6 +115,7 @@ impl Server {
             impersonations: impersonation::Memory::default(),
             webhooks: BTreeMap::new(),
             unsettled: self.unsettled.clone(),
+            waited: self.waited.clone(),
             recorder: None,
             policy: self.policy.clone(),
             audit: Vec::new(),

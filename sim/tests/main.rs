@@ -6,11 +6,13 @@ mod client;
 mod crud;
 mod custom;
 mod fork;
+mod garbage;
 mod history;
 #[cfg(feature = "serve")]
 mod kubectl;
 mod lifecycle;
 mod lists;
+mod namespaces;
 mod registry;
 #[cfg(feature = "serve")]
 mod replay;

@@ -10,12 +10,14 @@ use crate::deadline::{Seen, eventually};
 use crate::process::Process;
 use crate::tools;
 
-/// Starts the controller-manager and waits until it makes `ServiceAccount`s.
-pub(super) fn start_manager(plane: &mut ControlPlane) -> Result<()> {
+/// Starts the controller-manager with some of its controllers (`*`: all) and waits until it makes
+/// `ServiceAccount`s.
+pub(super) fn start_manager(plane: &mut ControlPlane, controllers: &[&str]) -> Result<()> {
     let kubeconfig = plane.credentials("system:kube-controller-manager", None)?;
     let mut command = component("kube-controller-manager", &kubeconfig)?;
     command
         .arg("--use-service-account-credentials=true")
+        .arg(format!("--controllers={}", controllers.join(",")))
         // Its default of 20 requests a second would be what a hundred Deployments wait for.
         .args(["--kube-api-qps=1000", "--kube-api-burst=2000"])
         .arg("--concurrent-deployment-syncs=20")

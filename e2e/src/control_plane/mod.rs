@@ -80,7 +80,7 @@ impl ControlPlane {
         let authority = Authority::create(&folder.path.join("pki"))?;
         let mut plane = apiserver::start(folder, authority)?;
         if options.controller_manager {
-            controllers::start_manager(&mut plane)?;
+            controllers::start_manager(&mut plane, &["*"])?;
         }
         if options.workloads {
             controllers::start_scheduler(&mut plane)?;
@@ -90,6 +90,15 @@ impl ControlPlane {
             source::start(&mut plane)?;
         }
         Ok(plane)
+    }
+
+    /// Starts kube-controller-manager with nothing but these controllers, one of which must be the one
+    /// that makes `ServiceAccount`s. For a control plane that was started without it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_controllers(&mut self, controllers: &[&str]) -> Result<()> {
+        controllers::start_manager(self, controllers)
     }
 
     /// `kubectl` as the cluster's administrator.

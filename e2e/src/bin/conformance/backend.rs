@@ -10,7 +10,7 @@ use stageset_e2e::answers::Answer;
 use stageset_e2e::client::{self, Api, Call};
 use stageset_sim::{Reply, Request, Server, User, WebhookHandler};
 
-use crate::operation::{CONTINUE, Operation, TOKEN, UID, VERSION};
+use crate::operation::{CONTINUE, Operation, TOKEN, UID, UID_OF, VERSION};
 
 /// A server under test, with what it last said about each object.
 pub(crate) struct Backend {
@@ -67,6 +67,13 @@ impl Backend {
         })
     }
 
+    /// Lets the simulator do what a cluster's controllers do.
+    pub(crate) fn run_controllers(&mut self) {
+        if let Target::Simulated { server, .. } = &mut self.server {
+            server.set_controllers(true);
+        }
+    }
+
     /// Lets a handler answer the webhooks that name an URL; a real server calls the URL itself.
     pub(crate) fn serve_webhook(&mut self, url: String, handler: impl WebhookHandler + 'static) {
         if let Target::Simulated { server, .. } = &mut self.server {
@@ -103,7 +110,23 @@ impl Backend {
                 .replace(UID, &identity.uid)
                 .replace(CONTINUE, page.map_or("", String::as_str))
         };
-        (fill(&operation.uri()), fill(&operation.text()))
+        (
+            fill(&operation.uri()),
+            self.with_uids(&fill(&operation.text())),
+        )
+    }
+
+    /// The text with the uids of other objects in it.
+    fn with_uids(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(UID_OF) {
+            let (path, after) = after.split_once('}').unwrap_or((after, ""));
+            out.push_str(before);
+            out.push_str(self.seen.get(path).map_or("", |known| &known.uid));
+            rest = after;
+        }
+        out + rest
     }
 
     /// The headers with the tokens that this server gave.

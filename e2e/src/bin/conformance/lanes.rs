@@ -13,7 +13,7 @@ use crate::kinds::{APPLIED, KINDS};
 use crate::known::Known;
 use crate::pair::Pair;
 use crate::report::Report;
-use crate::{access, quota, rbac, set_up, watches, webhooks};
+use crate::{access, lives, quota, rbac, set_up, watches, webhooks};
 
 /// How many rounds run at a time.
 const LANES: usize = 8;
@@ -31,16 +31,18 @@ pub(crate) enum Mode {
     Access,
     Quota,
     Webhooks,
+    Lives,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Objects,
         Self::Apply,
         Self::Rbac,
         Self::Access,
         Self::Quota,
         Self::Webhooks,
+        Self::Lives,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Mode {
             Self::Access => "access",
             Self::Quota => "quota",
             Self::Webhooks => "webhooks",
+            Self::Lives => "lives",
         }
     }
 
@@ -60,6 +63,7 @@ impl Mode {
             Self::Objects | Self::Apply => 1000,
             Self::Rbac | Self::Access | Self::Quota => 200,
             Self::Webhooks => 100,
+            Self::Lives => 40,
         }
     }
 }
@@ -130,6 +134,7 @@ async fn round(
         Mode::Apply => Mix::apply(APPLIED),
         Mode::Rbac => return rbac::run(pair, seed, number, count, report).await,
         Mode::Quota => return quota::run(pair, seed, number, count, report).await,
+        Mode::Lives => return lives::run(pair, seed, number, count, report).await,
         Mode::Webhooks => return webhooks::run(pair, seed, number, count, report).await,
         Mode::Access => return access::run(pair, seed, number, count, report).await,
     };

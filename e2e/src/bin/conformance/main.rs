@@ -9,6 +9,7 @@
 //! | what both need first; rounds side by side | `set_up`, `lanes` |
 //! | random rules and questions about rights; who asks, and as whom | `rbac`, `access` |
 //! | namespaces that may hold little; what a server says of itself | `quota`, `discovery` |
+//! | what controllers make of objects in the end | `lives` |
 //! | whom a server asks before it writes | `webhooks` |
 //! | an operation as data; the two servers; both at once | `operation`, `backend`, `pair` |
 //! | what may differ; what differs | `answers` of the library |
@@ -26,6 +27,7 @@ mod generator;
 mod kinds;
 mod known;
 mod lanes;
+mod lives;
 mod malformed;
 mod operation;
 mod pair;
@@ -69,9 +71,12 @@ async fn main() -> Result<ExitCode> {
     }
     let known = known::parse(include_str!("../../../conformance/known.txt"))?;
     println!("seed {seed}, {operations} operations, mode {asked}");
-    let plane = ControlPlane::start(Options::API_ONLY)?;
+    let mut plane = ControlPlane::start(Options::API_ONLY)?;
     let mut good = true;
     for mode in modes {
+        if mode == Mode::Lives {
+            lives::start(&mut plane, seed).await?;
+        }
         good &= lanes::run(mode, || Pair::new(&plane, seed), seed, operations, &known).await?;
     }
     Ok(if good {

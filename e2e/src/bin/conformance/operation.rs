@@ -7,6 +7,14 @@ use serde_json::Value;
 pub(crate) const VERSION: &str = "${resourceVersion}";
 /// In a body: the uid that the server under test last gave to the object at this path.
 pub(crate) const UID: &str = "${uid}";
+/// In a body: the uid that the server under test last gave to the object at that path.
+pub(crate) fn uid_of(path: &str) -> String {
+    format!("{UID_OF}{path}}}")
+}
+
+/// Where such a placeholder begins; it ends with `}`.
+pub(crate) const UID_OF: &str = "${uid:";
+
 /// In a query: the continue token that the server under test gave last.
 pub(crate) const CONTINUE: &str = "${continue}";
 

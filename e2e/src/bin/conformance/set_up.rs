@@ -25,6 +25,10 @@ pub(crate) async fn server(
         }
         Mode::Objects | Mode::Apply | Mode::Webhooks => define(pair).await,
         Mode::Rbac if first => bootstrap(pair, report).await,
+        Mode::Lives => {
+            pair.run_controllers();
+            define(pair).await
+        }
         Mode::Rbac | Mode::Access | Mode::Quota => Ok(()),
     }
 }
@@ -59,7 +63,7 @@ async fn bootstrap(pair: &mut Pair, report: &mut Report) -> Result<()> {
 }
 
 /// The custom resources, served by both.
-async fn define(pair: &mut Pair) -> Result<()> {
+pub(crate) async fn define(pair: &mut Pair) -> Result<()> {
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     for (kind, definition) in [
         (custom::WIDGET, custom::widget_definition()),
