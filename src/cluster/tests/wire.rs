@@ -147,6 +147,16 @@ async fn http2_is_used_where_it_is_offered_and_watches_go_apart() {
     );
     assert_eq!(last.user.as_deref(), Some(TENANT));
     assert_eq!(connection.watches_held(), 1);
+    drop(watch);
+    assert_eq!(connection.watches_held(), 0);
+}
+
+/// It holds a credential.
+#[tokio::test]
+async fn a_connection_shows_nothing_of_itself() {
+    let (config, _) = server(&["h2"]).await;
+    let connection = Connection::from_config(&config).unwrap();
+    assert_eq!(format!("{connection:?}"), "Connection { .. }");
 }
 
 #[tokio::test]
