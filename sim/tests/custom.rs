@@ -72,6 +72,20 @@ fn an_established_kind_is_discovered_and_stored() {
     assert_eq!(created["metadata"]["generation"], 1);
 }
 
+#[test]
+fn unknown_fields_are_named_in_the_order_of_their_paths() {
+    let mut w = world();
+    let mut object = widget(&json!({ "size": 1, "other": 1 }));
+    object["unknown"] = json!(1);
+    object["metadata"]["odd"] = json!("x");
+    let refused = w.post(&format!("{WIDGETS}?fieldValidation=Strict"), &object);
+    assert_eq!(
+        message(&refused),
+        "Widget in version \"v1\" cannot be handled as a Widget: strict decoding error: unknown field \
+         \"metadata.odd\", unknown field \"spec.other\", unknown field \"unknown\""
+    );
+}
+
 /// Metadata is decoded as it is of any kind, before the schema is looked at.
 #[test]
 fn labels_of_a_custom_resource_are_texts() {

@@ -181,3 +181,28 @@ fn the_same_requests_give_the_same_cluster() {
     };
     assert_eq!(run(), run());
 }
+
+/// A policy that was asked for stays until another one is, even for jobs, which let go of what they made
+/// by themselves.
+#[test]
+fn a_deletion_without_a_policy_keeps_the_one_before() {
+    let mut w = World::new();
+    w.server.set_controllers(false);
+    let jobs = "/apis/batch/v1/namespaces/default/jobs";
+    let pod = json!({ "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }] });
+    let metadata = json!({ "name": "a", "finalizers": ["foregroundDeletion", "example.com/x"] });
+    w.post(
+        jobs,
+        &json!({ "metadata": metadata, "spec": { "template": { "spec": pod } } }),
+    );
+    let uri = format!("{jobs}/a");
+    let finalizers = |answer: (u16, Value)| answer.1["metadata"]["finalizers"].clone();
+    let kept = json!(["foregroundDeletion", "example.com/x"]);
+    let gone = w.delete(&uri, &Value::Null);
+    assert_eq!(finalizers(gone), kept);
+    // What says the same is left as it stands.
+    let again = w.delete(&format!("{uri}?propagationPolicy=Foreground"), &Value::Null);
+    assert_eq!(finalizers(again), kept);
+    let other = w.delete(&format!("{uri}?propagationPolicy=Orphan"), &Value::Null);
+    assert_eq!(finalizers(other), json!(["example.com/x", "orphan"]));
+}

@@ -30,6 +30,7 @@ pub(crate) fn shape(custom: &CustomVersion, kind: &str, new: &mut Value, applied
         .collect();
     let mut pruned = Vec::new();
     prune(new, &custom.schema, "", &mut pruned);
+    pruned.sort_unstable();
     if !applied {
         drop_nulls(new, &custom.schema);
     }

@@ -218,12 +218,15 @@ fn remove(
         return Ok(crate::crd::lifecycle::delete(server, old, options.dry_run));
     }
     let mut new = old.as_ref().clone();
-    // Jobs let go of what they made unless somebody says otherwise.
+    // Jobs let go of what they made unless somebody says otherwise, or has said so before.
+    let said = object::finalizers(old)
+        .iter()
+        .any(|f| matches!(*f, "orphan" | "foregroundDeletion"));
     let lets_go = resource.is("batch", "jobs") || resource.is("", "replicationcontrollers");
     let policy = options
         .propagation
         .as_deref()
-        .or(lets_go.then_some("Orphan"));
+        .or((lets_go && !said).then_some("Orphan"));
     set_propagation(&mut new, policy);
     let waits = !object::finalizers(&new).is_empty();
     let grace = if resource.is("", "pods") {
