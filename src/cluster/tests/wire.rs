@@ -193,13 +193,22 @@ async fn a_configuration_that_impersonates_or_goes_through_a_proxy_is_refused() 
     impersonating.auth_info.impersonate = Some("admin".into());
     let mut grouped = plain.clone();
     grouped.auth_info.impersonate_groups = Some(vec!["system:masters".into()]);
-    for config in [impersonating, grouped] {
+    let mut by_uid = plain.clone();
+    by_uid.auth_info.impersonate_uid = Some("7".into());
+    let mut with_extra = plain.clone();
+    let extra = [("scopes".to_owned(), vec!["all".to_owned()])];
+    with_extra.auth_info.impersonate_user_extra = Some(extra.into());
+    for config in [impersonating, grouped, by_uid, with_extra] {
         let refused = Connection::from_config(&config).unwrap_err();
         assert!(
             matches!(refused, ConnectError::ImpersonatesItself),
             "{refused}"
         );
     }
+    let mut empty = plain.clone();
+    empty.auth_info.impersonate_groups = Some(Vec::new());
+    empty.auth_info.impersonate_user_extra = Some([].into());
+    assert!(Connection::from_config(&empty).is_ok(), "nobody is named");
     let mut proxied = plain;
     proxied.proxy_url = Some("http://proxy".parse().unwrap());
     assert!(matches!(
