@@ -285,7 +285,7 @@ pub(crate) fn finish(
         dry_run: call.dry_run,
         options: None,
     };
-    let mut mutated = false;
+    let (mut mutated, mut placed) = (false, Ok(()));
     if let Some(Sent {
         object: mut sent,
         stamped,
@@ -298,7 +298,7 @@ pub(crate) fn finish(
         }
         mutated = webhooks::mutate(server, asked, stamped, &mut sent)?;
         if mutated {
-            super::create::place(call, &mut sent)?;
+            placed = super::create::place(call, &mut sent);
             new = sent;
             keep_system_fields(call, old, &mut new);
         }
@@ -324,6 +324,7 @@ pub(crate) fn finish(
     if !matches!(sent, "" | "0") && sent != object::resource_version(old) {
         return Err(ApiError::modified(resource, &call.info.name));
     }
+    placed?;
     object::set_meta(&mut new, "resourceVersion", object::resource_version(old));
     let subresource = call.info.subresource.as_str();
     let mut read = Arc::clone(old);
@@ -388,8 +389,7 @@ pub(crate) fn is_finalized(resource: &Resource, object: &Value) -> bool {
     object::is_deleting(object)
         && object::finalizers(object).is_empty()
         && grace.is_none_or(|grace| grace == 0)
-        && (!resource.is("", "namespaces")
-            || crate::namespaces::spec_finalizers(object).is_empty())
+        && (!resource.is("", "namespaces") || crate::namespaces::spec_finalizers(object).is_empty())
 }
 
 /// Whether two states differ in nothing but the times of managed-fields entries. Entries stand in

@@ -62,7 +62,7 @@ impl Mode {
         match self {
             Self::Objects | Self::Apply => 1000,
             Self::Rbac | Self::Access | Self::Quota => 200,
-            Self::Webhooks => 100,
+            Self::Webhooks => 50,
             Self::Lives => 40,
         }
     }

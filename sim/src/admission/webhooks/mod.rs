@@ -85,7 +85,9 @@ pub(crate) fn mutate(
 ) -> Result<bool, ApiError> {
     let hooks = hooks(server, asked.resource, MUTATING);
     let mut again = Again {
-        stamped: stamped && asked.resource.custom().is_none(),
+        stamped: stamped
+            && asked.resource.custom().is_none()
+            && new.pointer("/metadata/managedFields").is_some(),
         ..Again::default()
     };
     for hook in &hooks {
@@ -159,15 +161,13 @@ fn patched(
 
 /// An object as it is read from its text.
 fn read(asked: Asked<'_>, mut object: Value) -> Result<Value, String> {
-    match asked.resource.custom() {
+    if let Some(custom) = asked.resource.custom() {
         // What its schema doesn't know goes where it is stored.
-        Some(custom) => structural::default(&mut object, &custom.schema),
-        None => {
-            create::read(asked.call, &mut object)?;
-            object = review::shown(asked.resource, &object);
-        }
+        structural::default(&mut object, &custom.schema);
+        return Ok(object);
     }
-    Ok(object)
+    create::read(asked.call, &mut object)?;
+    Ok(review::shown(asked.resource, &object))
 }
 
 /// Lets validating webhooks refuse what was found valid. All are asked; of their refusals the first

@@ -45,7 +45,7 @@ fn simplify(request: &mut Value) {
         without_nulls(object);
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata
-                .retain(|field, value| !is_empty(value) && !(unowned && field == "managedFields"));
+                .retain(|field, value| !(is_empty(value) || unowned && field == "managedFields"));
         }
         // They stand in the order of their seconds, and a refusal doesn't tell in which it was made.
         let owners = object.pointer_mut("/metadata/managedFields");

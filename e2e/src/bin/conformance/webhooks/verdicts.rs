@@ -177,10 +177,8 @@ fn changed(behaviour: &str, name: &str, request: &Value) -> Verdict {
             { "op": "test", "path": "/metadata/name", "value": metadata["name"] },
             { "op": "add", "path": "/data", "value": {"webhook": "d2ViaG9vaw=="} },
         ]),
-        "remove" => match metadata["labels"].is_object() {
-            true => json!([{ "op": "remove", "path": "/metadata/labels" }]),
-            false => json!([]),
-        },
+        "remove" if !metadata["labels"].is_object() => json!([]),
+        "remove" => json!([{ "op": "remove", "path": "/metadata/labels" }]),
         "rename" => json!([{ "op": "replace", "path": "/metadata/namespace", "value": "other" }]),
         "break" => json!([{ "op": "add", "path": "/metadata/labels", "value": {"-a": "!"} }]),
         "misfit" => json!([{ "op": "remove", "path": "/metadata/nothing/here" }]),
