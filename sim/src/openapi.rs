@@ -16,7 +16,12 @@ pub(crate) fn serve(registry: &Registry, path: &[&str]) -> Result<Value, ApiErro
         ["v3", "api", version] if registry.serves("", version) => {
             Ok(document(registry, "", version))
         }
-        ["v3", "apis", group, version] if registry.serves(group, version) => {
+        ["v3", "apis", group, version]
+            if registry.serves(group, version)
+                || registry
+                    .documents()
+                    .any(|(g, v)| g == group && v == version) =>
+        {
             Ok(document(registry, group, version))
         }
         ["v2", ..] => Err(ApiError::not_modelled("OpenAPI v2")),
@@ -32,8 +37,12 @@ fn root(group: &str, version: &str) -> String {
 
 fn index(registry: &Registry) -> Value {
     let mut paths = Map::new();
-    for resource in registry.iter() {
-        let root = root(&resource.group, &resource.version);
+    let served = registry.iter().map(|r| (&r.group, &r.version));
+    let told = registry
+        .documents()
+        .map(|(group, version)| (group, version));
+    for (group, version) in served.chain(told) {
+        let root = root(group, version);
         let url = format!("/openapi/v3/{root}?hash=simulated");
         paths.insert(root, json!({ "serverRelativeURL": url }));
     }

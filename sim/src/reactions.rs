@@ -58,8 +58,12 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
         match change.kind {
             ChangeType::Added => server.agenda.add_once(at, Job::EstablishCrd(name)),
             ChangeType::Modified if deleting => server.agenda.add_once(at, Job::FinalizeCrd(name)),
-            ChangeType::Modified => crate::crd::lifecycle::reload(server, &change.object),
-            ChangeType::Deleted => {}
+            ChangeType::Modified => {
+                crate::crd::lifecycle::reload(server, &change.object);
+                server.agenda.add_once(at, Job::EstablishCrd(name));
+            }
+            // Its names are free.
+            ChangeType::Deleted => crate::crd::lifecycle::reconsider(server, &change.object),
         }
     } else if change.kind == ChangeType::Deleted {
         crate::crd::lifecycle::object_gone(server, table);

@@ -5,6 +5,7 @@ mod apply;
 mod client;
 mod crud;
 mod custom;
+mod definitions;
 mod fork;
 mod garbage;
 mod history;

@@ -1,10 +1,10 @@
 //! From a CustomResourceDefinition to served resources, and back.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{CustomVersion, GROUP, PLURAL, schema::Schema};
+use super::{CustomVersion, GROUP, PLURAL, names, schema::Schema};
 use crate::{
     clock::Job,
     kinds::{Origin, Resource, StoreKey},
@@ -47,17 +47,24 @@ pub(crate) fn check(
     for (path, field) in [
         ("/spec/group", "spec.group"),
         ("/spec/names/kind", "spec.names.kind"),
+        ("/spec/names/singular", "spec.names.singular"),
+        ("/spec/names/listKind", "spec.names.listKind"),
         ("/spec/scope", "spec.scope"),
     ] {
         if text(new, path).is_empty() {
             causes.push(Cause::required(field, ""));
         }
     }
-    let versions = new
-        .pointer("/spec/versions")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let scope = text(new, "/spec/scope");
+    if !matches!(scope, "" | "Cluster" | "Namespaced") {
+        let known = ["Cluster", "Namespaced"].map(str::to_owned);
+        causes.push(Cause::unsupported(
+            "spec.scope",
+            &Value::from(scope),
+            &known,
+        ));
+    }
+    let versions = versions(new);
     let storage = versions
         .iter()
         .filter(|v| v.get("storage") == Some(&Value::Bool(true)))
@@ -69,14 +76,22 @@ pub(crate) fn check(
             "must have exactly one version marked as storage version",
         ));
     }
+    let names: BTreeSet<&str> = versions.iter().map(|v| text(v, "/name")).collect();
+    if names.len() < versions.len() {
+        causes.push(Cause::invalid(
+            "spec.versions",
+            &Value::Array(Vec::new()),
+            "must contain unique version names",
+        ));
+    }
     for (i, version) in versions.iter().enumerate() {
-        if version.pointer("/schema/openAPIV3Schema").is_none() {
-            causes.push(Cause::required(
-                format!("spec.versions[{i}].schema.openAPIV3Schema"),
-                "schemas are required",
-            ));
+        let field = format!("spec.versions[{i}].schema.openAPIV3Schema");
+        match version.pointer("/schema/openAPIV3Schema") {
+            Some(schema) => untyped(schema, &field, "at the root", &mut causes),
+            None => causes.push(Cause::required(field, "")),
         }
     }
+    stored(new, versions, &mut causes);
     if let Some(old) = old {
         for (path, field) in [
             ("/spec/group", "spec.group"),
@@ -105,39 +120,176 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Accepts the names and serves the versions.
+fn versions(crd: &Value) -> &[Value] {
+    crd.pointer("/spec/versions")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// Everything in a schema has a type.
+fn untyped(schema: &Value, path: &str, place: &str, causes: &mut Vec<Cause>) {
+    let is = |field: &str| schema.get(field) == Some(&Value::Bool(true));
+    let free = is("x-kubernetes-preserve-unknown-fields") || is("x-kubernetes-int-or-string");
+    let root = place == "at the root";
+    if text(schema, "/type").is_empty() && (root || !free) {
+        let what = format!("must not be empty {place}");
+        causes.push(Cause::required(format!("{path}.type"), &what));
+    }
+    for (name, below) in schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let path = format!("{path}.properties[{name}]");
+        untyped(below, &path, "for specified object fields", causes);
+    }
+    for (field, place) in [
+        ("items", "for specified array items"),
+        ("additionalProperties", "for specified object fields"),
+    ] {
+        if let Some(below) = schema.get(field).filter(|below| below.is_object()) {
+            untyped(below, &format!("{path}.{field}"), place, causes);
+        }
+    }
+}
+
+/// What was ever stored in a version needs that version.
+fn stored(crd: &Value, versions: &[Value], causes: &mut Vec<Cause>) {
+    let stored = crd.pointer("/status/storedVersions");
+    let stored: Vec<&str> = stored
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if stored.is_empty() {
+        let what = "must have at least one stored version";
+        causes.push(Cause::invalid(
+            "status.storedVersions",
+            &json!(stored),
+            what,
+        ));
+    }
+    for (i, version) in stored.iter().enumerate() {
+        if versions.iter().all(|v| text(v, "/name") != *version) {
+            let what = format!(
+                "missing from spec.versions; {version} was previously a storage version, and must \
+                 remain in spec.versions until a storage migration ensures no data remains persisted \
+                 in {version} and removes {version} from status.storedVersions"
+            );
+            let field = format!("status.storedVersions[{i}]");
+            causes.push(Cause::invalid(field, &Value::from(*version), &what));
+        }
+    }
+}
+
+/// Remembers in which version objects are stored from now on.
+pub(crate) fn remember_storage(crd: &mut Value) {
+    let now = storage_version(crd);
+    let stored = object::child(crd, "status")
+        .entry("storedVersions")
+        .or_insert_with(|| json!([]));
+    if let Value::Array(stored) = stored {
+        stored.extend(
+            now.into_iter()
+                .take(1)
+                .filter(|version| !stored.contains(version))
+                .collect::<Vec<_>>(),
+        );
+    }
+}
+
+/// Accepts the names that nobody else has, and serves the versions once all are accepted.
 pub(crate) fn establish(server: &mut Server, name: &str) {
     let Some(crd) = server.find(&table(), "", name).cloned() else {
         return;
     };
-    if object::is_deleting(&crd) {
-        return;
-    }
     let Some(resource) = server.registry.any_version(GROUP, PLURAL) else {
         return;
     };
     let at = server.now;
-    serve(server, &crd);
-    server.control(&resource, name, "kube-apiserver", "status", |crd| {
-        let mut names = crd.pointer("/spec/names").cloned().unwrap_or_default();
-        complete_names(&mut names);
-        let stored = storage_version(crd);
-        let status = object::child(crd, "status");
-        status.insert("acceptedNames".into(), names.clone());
-        status.insert("storedVersions".into(), Value::Array(stored));
-        for (kind, reason, message) in [
-            ("NamesAccepted", "NoConflicts", "no conflicts found"),
-            (
-                "Established",
-                "InitialNamesAccepted",
-                "the initial names have been accepted",
-            ),
-        ] {
-            let condition =
-                json!({ "type": kind, "status": "True", "reason": reason, "message": message });
-            object::set_condition(crd, condition, at);
+    let mut new = crd.as_ref().clone();
+    if crd.pointer("/spec/names") != crd.pointer("/status/acceptedNames") {
+        let (accepted, condition) = names::accept(server, &crd);
+        let good = condition["status"] == "True";
+        object::child(&mut new, "status").insert("acceptedNames".into(), accepted);
+        object::set_condition(&mut new, condition, at);
+        if !good && !has_condition(&new, "Established") {
+            let condition = json!({
+                "type": "Established", "status": "False", "reason": "NotAccepted",
+                "message": "not all names are accepted",
+            });
+            object::set_condition(&mut new, condition, at);
         }
+    }
+    if is_condition(&new, "NamesAccepted") && !is_condition(&new, "Established") {
+        let condition = json!({
+            "type": "Established", "status": "True", "reason": "InitialNamesAccepted",
+            "message": "the initial names have been accepted",
+        });
+        object::set_condition(&mut new, condition, at);
+    }
+    let status = new.get("status").cloned().unwrap_or_default();
+    server.control(&resource, name, "kube-apiserver", "status", |crd| {
+        object::members(crd).insert("status".into(), status);
     });
+    if crd.pointer("/status/acceptedNames") != new.pointer("/status/acceptedNames") {
+        reconsider(server, &crd);
+    }
+}
+
+/// Lets the other definitions of a group try for the names that this one has or had.
+pub(crate) fn reconsider(server: &mut Server, crd: &Value) {
+    let group = text(crd, "/spec/group");
+    let others: Vec<String> = server
+        .store
+        .list(&table(), "")
+        .filter(|(_, other)| text(other, "/spec/group") == group)
+        .map(|(_, other)| object::name(other).to_owned())
+        .filter(|name| name != object::name(crd))
+        .collect();
+    let at = server
+        .now
+        .checked_add(server.timing.crd)
+        .unwrap_or(server.now);
+    for name in others {
+        server.agenda.add_once(at, Job::EstablishCrd(name));
+    }
+}
+
+fn has_condition(crd: &Value, kind: &str) -> bool {
+    condition(crd, kind).is_some()
+}
+
+fn is_condition(crd: &Value, kind: &str) -> bool {
+    condition(crd, kind).is_some_and(|condition| condition["status"] == "True")
+}
+
+fn condition<'a>(crd: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = crd.pointer("/status/conditions")?.as_array()?;
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == kind)
+}
+
+/// Refuses new objects of a kind whose definition goes.
+pub(crate) fn check_open(server: &Server, resource: &Resource, name: &str) -> Result<(), ApiError> {
+    let definition = format!("{}.{}", resource.plural, resource.group);
+    let going = resource.custom().is_some()
+        && server
+            .find(&table(), "", &definition)
+            .is_some_and(|crd| is_condition(crd, "Terminating"));
+    if going {
+        let why = "create not allowed while custom resource definition is terminating";
+        return Err(ApiError::forbidden(
+            &resource.plural,
+            &resource.group,
+            name,
+            why,
+        ));
+    }
+    Ok(())
 }
 
 /// The names that a definition may leave out.
@@ -147,6 +299,9 @@ pub(crate) fn complete_names(names: &mut Value) {
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned();
+    if kind.is_empty() {
+        return;
+    }
     let names = object::members(names);
     names
         .entry("singular")
@@ -206,18 +361,16 @@ pub(crate) fn delete(server: &mut Server, old: &Arc<Value>, dry_run: bool) -> (A
 
 /// Serves a changed CRD's versions anew, if it was established.
 pub(crate) fn reload(server: &mut Server, crd: &Arc<Value>) {
-    let established = server
-        .registry
-        .any_version(text(crd, "/spec/group"), text(crd, "/spec/names/plural"))
-        .is_some();
-    if established {
+    if is_condition(crd, "Established") {
         serve(server, crd);
     }
 }
 
 fn serve(server: &mut Server, crd: &Value) {
-    let mut names = crd.pointer("/spec/names").cloned().unwrap_or_default();
-    complete_names(&mut names);
+    let names = crd
+        .pointer("/status/acceptedNames")
+        .cloned()
+        .unwrap_or_default();
     let name = |field: &str| {
         names
             .get(field)
@@ -249,6 +402,9 @@ fn serve(server: &mut Server, crd: &Value) {
         if version.get("served") != Some(&Value::Bool(true)) {
             continue;
         }
+        server
+            .registry
+            .document(&group, text(version, "/name"), object::name(crd));
         let empty = json!({});
         let schema = Schema::read(version.pointer("/schema/openAPIV3Schema").unwrap_or(&empty));
         let custom = CustomVersion {
@@ -299,6 +455,17 @@ pub(crate) fn finalize(server: &mut Server, name: &str) {
     if !object::is_deleting(&crd) || !object::finalizers(&crd).contains(&FINALIZER) {
         return;
     }
+    let Some(resource) = server.registry.any_version(GROUP, PLURAL) else {
+        return;
+    };
+    let at = server.now;
+    server.control(&resource, name, "kube-apiserver", "status", |crd| {
+        let condition = json!({
+            "type": "Terminating", "status": "True", "reason": "InstanceDeletionInProgress",
+            "message": "CustomResource deletion is in progress",
+        });
+        object::set_condition(crd, condition, at);
+    });
     let objects = StoreKey::new(text(&crd, "/spec/group"), text(&crd, "/spec/names/plural"));
     let all: Vec<(String, Arc<Value>)> = server
         .store
@@ -322,10 +489,8 @@ pub(crate) fn finalize(server: &mut Server, name: &str) {
     server
         .registry
         .remove_custom(&objects.group, &objects.plural);
+    server.registry.forget_documents(name);
     server.close_watches(&objects.group, &objects.plural);
-    let Some(resource) = server.registry.any_version(GROUP, PLURAL) else {
-        return;
-    };
     server.control(&resource, name, "kube-apiserver", "", |crd| {
         let left: Vec<String> = object::finalizers(crd)
             .into_iter()

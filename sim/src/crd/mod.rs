@@ -2,6 +2,7 @@
 
 pub(crate) mod cel;
 pub(crate) mod lifecycle;
+mod names;
 pub(crate) mod schema;
 pub(crate) mod structural;
 mod values;

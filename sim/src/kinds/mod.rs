@@ -2,7 +2,10 @@
 
 mod table;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -131,6 +134,8 @@ impl Resource {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
     by_path: BTreeMap<(String, String, String), Arc<Resource>>,
+    /// The group versions that OpenAPI tells of by each definition: all that it ever served.
+    documented: BTreeMap<String, BTreeSet<(String, String)>>,
 }
 
 impl Registry {
@@ -149,6 +154,22 @@ impl Registry {
             resource.plural.clone(),
         );
         self.by_path.insert(key, Arc::new(resource));
+    }
+
+    /// Has OpenAPI tell of a version of a definition, for as long as that is there.
+    pub(crate) fn document(&mut self, group: &str, version: &str, definition: &str) {
+        let documents = self.documented.entry(definition.to_owned()).or_default();
+        documents.insert((group.to_owned(), version.to_owned()));
+    }
+
+    /// The definition is gone.
+    pub(crate) fn forget_documents(&mut self, definition: &str) {
+        self.documented.remove(definition);
+    }
+
+    /// Group and version of what OpenAPI tells of beside what is served.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &(String, String)> {
+        self.documented.values().flatten()
     }
 
     /// Takes away all versions of a custom resource.

@@ -164,6 +164,7 @@ pub(crate) fn finish(
         new = crate::events::store(new);
         crate::events::complete(&mut new);
     }
+    crd::lifecycle::check_open(server, resource, object::name(&new))?;
     admission::namespace_lifecycle(server, call, object::shown_name(&new))?;
     admission::accounts::admit(server, resource, &mut new)?;
     let asked = Asked {

@@ -206,6 +206,9 @@ pub(crate) fn on_update(
         "Namespace" => {
             object::copy_field(old, new, "spec");
         }
+        "CustomResourceDefinition" if subresource.is_empty() => {
+            crate::crd::lifecycle::remember_storage(new);
+        }
         "Pod" => {
             tolerate(object::child(new, "spec"));
             let quality = old.pointer("/status/qosClass").cloned();

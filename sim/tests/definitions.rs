@@ -1,0 +1,158 @@
+//! The life of a definition: its names, its versions, and its end.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, message};
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+fn version(name: &str, storage: bool) -> Value {
+    json!({ "name": name, "served": true, "storage": storage,
+            "schema": { "openAPIV3Schema": { "type": "object" } } })
+}
+
+fn definition(plural: &str, names: Value) -> Value {
+    let mut all = names;
+    all["plural"] = json!(plural);
+    json!({ "metadata": { "name": format!("{plural}.x.y") }, "spec": {
+        "group": "x.y", "scope": "Cluster", "names": all, "versions": [version("v1", true)],
+    } })
+}
+
+/// Creates a definition and answers with its status a moment later.
+fn define(w: &mut World, plural: &str, names: Value) -> Value {
+    let made = w.post(DEFINITIONS, &definition(plural, names));
+    assert_eq!(made.0, 201, "{}", made.1);
+    status(w, plural)
+}
+
+fn status(w: &mut World, plural: &str) -> Value {
+    w.pass(1_000);
+    w.get(&format!("{DEFINITIONS}/{plural}.x.y")).1["status"].clone()
+}
+
+fn reasons(status: &Value) -> Vec<&str> {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    conditions.filter_map(|c| c["reason"].as_str()).collect()
+}
+
+#[test]
+fn a_name_belongs_to_the_definition_that_had_it_first() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A", "shortNames": ["s"] }));
+    let second = define(
+        &mut w,
+        "bs",
+        json!({ "kind": "A", "singular": "as", "shortNames": ["s"] }),
+    );
+    assert_eq!(reasons(&second), ["ListKindConflict", "NotAccepted"]);
+    let said = &second["conditions"][0]["message"];
+    assert_eq!(*said, "\"AList\" is already in use");
+    // Of the names in conflict it has none, the others are its own.
+    let accepted = json!({ "kind": "", "plural": "bs" });
+    assert_eq!(second["acceptedNames"], accepted);
+    assert_eq!(w.get("/apis/x.y/v1/bs").0, 404);
+    // Once the first is gone the second may have them.
+    w.delete(&format!("{DEFINITIONS}/as.x.y"), &Value::Null);
+    let second = status(&mut w, "bs");
+    assert_eq!(reasons(&second), ["NoConflicts", "InitialNamesAccepted"]);
+    assert_eq!(w.get("/apis/x.y/v1/bs").0, 200);
+}
+
+#[test]
+fn a_served_definition_keeps_its_names_when_others_are_taken() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A", "shortNames": ["s"] }));
+    define(&mut w, "bs", json!({ "kind": "B", "shortNames": ["t"] }));
+    let taken = json!({ "spec": { "names": { "shortNames": ["s", "as"] } } });
+    w.merge(&format!("{DEFINITIONS}/bs.x.y"), &taken);
+    let second = status(&mut w, "bs");
+    assert_eq!(
+        reasons(&second),
+        ["ShortNamesConflict", "InitialNamesAccepted"]
+    );
+    let said = &second["conditions"][0]["message"];
+    assert_eq!(*said, "[\"s\" is already in use, \"as\" is already in use]");
+    let (_, listed) = w.get("/apis/x.y/v1");
+    assert_eq!(listed["resources"][1]["shortNames"], json!(["t"]));
+}
+
+#[test]
+fn what_was_stored_in_a_version_needs_that_version() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let uri = format!("{DEFINITIONS}/as.x.y");
+    let both = json!([version("v1", false), version("v2", true)]);
+    let (code, changed) = w.merge(&uri, &json!({ "spec": { "versions": both } }));
+    assert_eq!(code, 200);
+    assert_eq!(changed["status"]["storedVersions"], json!(["v1", "v2"]));
+    let second = json!({ "spec": { "versions": [version("v2", true)] } });
+    let refused = w.merge(&uri, &second);
+    assert_eq!(refused.0, 422);
+    assert!(message(&refused).contains("status.storedVersions[0]: Invalid value: \"v1\": missing from spec.versions; v1 was previously"), "{refused:?}");
+}
+
+#[test]
+fn a_definition_that_goes_takes_no_more_objects() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let object = |name: &str| {
+        json!({ "apiVersion": "x.y/v1", "kind": "A",
+                "metadata": { "name": name, "finalizers": ["x.y/z"] } })
+    };
+    let all = "/apis/x.y/v1/as";
+    assert_eq!(w.post(all, &object("a")).0, 201);
+    w.delete(&format!("{DEFINITIONS}/as.x.y"), &Value::Null);
+    let going = status(&mut w, "as");
+    assert_eq!(
+        going["conditions"][2]["reason"],
+        "InstanceDeletionInProgress"
+    );
+    let refused = w.post(all, &object("b"));
+    assert_eq!(refused.0, 403);
+    assert_eq!(
+        message(&refused),
+        "as.x.y \"b\" is forbidden: create not allowed while custom resource definition is terminating"
+    );
+    w.merge(
+        &format!("{all}/a"),
+        &json!({ "metadata": { "finalizers": null } }),
+    );
+    w.pass(1_000);
+    assert_eq!(w.get(&format!("{DEFINITIONS}/as.x.y")).0, 404);
+}
+
+#[test]
+fn a_version_stays_documented_when_it_is_served_no_more() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let mut unserved = version("v1", true);
+    unserved["served"] = json!(false);
+    let uri = format!("{DEFINITIONS}/as.x.y");
+    w.merge(&uri, &json!({ "spec": { "versions": [unserved] } }));
+    w.pass(1_000);
+    assert_eq!(w.get("/apis/x.y/v1").0, 404);
+    assert!(w.get("/openapi/v3").1["paths"]["apis/x.y/v1"].is_object());
+    w.delete(&uri, &Value::Null);
+    w.pass(1_000);
+    assert!(w.get("/openapi/v3").1["paths"]["apis/x.y/v1"].is_null());
+}
+
+#[test]
+fn a_schema_has_types_and_a_definition_names() {
+    let mut w = World::new();
+    let mut untyped = definition("as", json!({ "kind": "" }));
+    untyped["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] =
+        json!({ "a": {}, "b": { "x-kubernetes-preserve-unknown-fields": true } });
+    let refused = w.post(DEFINITIONS, &untyped);
+    assert_eq!(refused.0, 422);
+    for wanted in [
+        "spec.names.kind: Required value",
+        "spec.names.listKind: Required value",
+        "spec.names.singular: Required value",
+        "spec.versions[0].schema.openAPIV3Schema.properties[a].type: Required value: must not be empty for specified object fields",
+    ] {
+        assert!(message(&refused).contains(wanted), "{}", message(&refused));
+    }
+    assert!(!message(&refused).contains("properties[b]"));
+}
