@@ -142,13 +142,12 @@ impl Graph {
         } else {
             None
         };
-        let (kind, path) = match again {
-            Some(at) => (self.nodes[at].kind, self.nodes[at].path.clone()),
-            None => {
-                let name = format!("{}-{count}", self.namespace);
-                let path = format!("{}/{name}", kind.collection(&self.namespace));
-                (kind, path)
-            }
+        let (kind, path) = if let Some(at) = again {
+            (self.nodes[at].kind, self.nodes[at].path.clone())
+        } else {
+            let name = format!("{}-{count}", self.namespace);
+            let path = format!("{}/{name}", kind.collection(&self.namespace));
+            (kind, path)
         };
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let at = again.unwrap_or(count);

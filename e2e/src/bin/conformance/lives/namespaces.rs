@@ -83,18 +83,17 @@ impl Life<'_> {
             self.create().await?;
         }
         let delete = Operation::new("delete", "Namespace", "DELETE", path.clone());
-        let delete = match self.random.below(3) {
-            0 => delete,
-            _ => {
-                let policy = self.random.pick(&["Background", "Foreground", "Orphan"]);
-                delete.body(JSON, json!({"propagationPolicy": policy}))
-            }
+        let delete = if self.random.below(3) == 0 {
+            delete
+        } else {
+            let policy = self.random.pick(&["Background", "Foreground", "Orphan"]);
+            delete.body(JSON, json!({"propagationPolicy": policy}))
         };
         self.step(delete).await?;
         self.create().await?;
         self.rest().await?;
-        for _ in 0..1 + self.random.below(3) {
-            for _ in 0..1 + self.random.below(4) {
+        for _ in 0..=self.random.below(3) {
+            for _ in 0..=self.random.below(4) {
                 self.meddle(&path).await?;
             }
             self.rest().await?;
