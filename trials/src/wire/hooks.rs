@@ -64,7 +64,7 @@ impl Receiver {
         let answered = tokio::spawn(async move {
             passage.finish(faults.late, &faults.meanwhile).await;
             if crashes {
-                passage.die().await;
+                passage.die::<()>().await;
             }
         });
         // The task is ended by nobody but the run's own end.
