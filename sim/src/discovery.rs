@@ -54,11 +54,12 @@ pub(crate) fn serve(
         }),
         ["apis"] => json!({
             "kind": "APIGroupList", "apiVersion": "v1",
-            "groups": groups(registry).keys().filter(|g| !g.is_empty())
-                .map(|g| group(registry, g)).collect::<Vec<_>>(),
+            "groups": registered(server).iter().filter(|(g, _)| !g.is_empty())
+                .map(|(g, versions)| group(g, versions)).collect::<Vec<_>>(),
         }),
-        ["apis", name] if groups(registry).contains_key(*name) => {
-            let mut body = group(registry, name);
+        ["apis", name] if registered(server).contains_key(*name) => {
+            let versions = registered(server).remove(*name).unwrap_or_default();
+            let mut body = group(name, &versions);
             crate::object::members(&mut body).insert("kind".into(), "APIGroup".into());
             crate::object::members(&mut body).insert("apiVersion".into(), "v1".into());
             body
@@ -125,11 +126,23 @@ pub(crate) fn priority(version: &str) -> (u8, u32, u32, std::cmp::Reverse<String
     }
 }
 
-fn group(registry: &Registry, name: &str) -> Value {
-    let versions: Vec<Value> = groups(registry)
-        .get(name)
-        .into_iter()
-        .flatten()
+/// The same with what definitions would serve if they had their names: a group is listed by its
+/// registration, which doesn't wait for that.
+fn registered(server: &Server) -> BTreeMap<String, Vec<String>> {
+    let mut out = groups(&server.registry);
+    for (group, version) in crate::crd::lifecycle::registered(server) {
+        let versions = out.entry(group).or_default();
+        if !versions.contains(&version) {
+            versions.push(version);
+        }
+        versions.sort_by_key(|v| std::cmp::Reverse(priority(v)));
+    }
+    out
+}
+
+fn group(name: &str, versions: &[String]) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
         .map(|v| json!({ "groupVersion": join_api_version(name, v), "version": v }))
         .collect();
     json!({ "name": name, "versions": versions, "preferredVersion": versions.first() })

@@ -75,12 +75,22 @@ pub(crate) fn collect(server: &mut Server) {
             dependents.entry(uid).or_default().push(found);
         }
     }
+    let below = |found: &Found| {
+        let below = dependents.get(object::uid(&found.object));
+        below.map(Vec::as_slice).unwrap_or_default()
+    };
+    // Dependents come before the owner who waits for them, and may not wait long.
+    for found in &all {
+        let now = found.now(server).filter(|now| !object::is_deleting(now));
+        if let Some(now) = now.filter(|now| !object::owner_references(now).is_empty()) {
+            judge(server, found, &now, below(found));
+        }
+    }
     for found in &all {
         let Some(now) = found.now(server) else {
             continue;
         };
-        let uid = object::uid(&found.object);
-        let below = dependents.get(uid).map(Vec::as_slice).unwrap_or_default();
+        let (uid, below) = (object::uid(&found.object), below(found));
         if object::is_deleting(&now) {
             let finalizers = object::finalizers(&now);
             if finalizers.contains(&ORPHAN) {
@@ -91,8 +101,6 @@ pub(crate) fn collect(server: &mut Server) {
             } else if finalizers.contains(&FOREGROUND) && !is_blocked(server, uid, below) {
                 drop_finalizer(server, found, FOREGROUND);
             }
-        } else if !object::owner_references(&now).is_empty() {
-            judge(server, found, &now, below);
         }
     }
 }

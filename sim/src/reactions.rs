@@ -57,7 +57,10 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
         let at = soon(server, server.timing.crd);
         match change.kind {
             ChangeType::Added => server.agenda.add_once(at, Job::EstablishCrd(name)),
-            ChangeType::Modified if deleting => server.agenda.add_once(at, Job::FinalizeCrd(name)),
+            ChangeType::Modified if deleting => {
+                crate::crd::lifecycle::reload(server, &change.object);
+                server.agenda.add_once(at, Job::FinalizeCrd(name));
+            }
             ChangeType::Modified => {
                 crate::crd::lifecycle::reload(server, &change.object);
                 server.agenda.add_once(at, Job::EstablishCrd(name));

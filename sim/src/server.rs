@@ -314,9 +314,10 @@ impl Server {
         change: impl FnOnce(&mut Value),
     ) -> Option<Arc<Value>> {
         let old = Arc::clone(self.store.get(&resource.store, key)?);
-        let mut new = old.as_ref().clone();
+        let read = verbs::present(resource, &old).into_owned();
+        let mut new = read.clone();
         change(&mut new);
-        if new == *old {
+        if new == read {
             return Some(old);
         }
         verbs::own(self, resource, manager, subresource, &old, &mut new, false);
@@ -326,6 +327,7 @@ impl Server {
         {
             object::set_meta(&mut new, "generation", object::generation(&old) + 1);
         }
+        crate::crd::conversion::store(resource, &mut new);
         if verbs::update::is_finalized(resource, &new) {
             return self.erase(&resource.store, key);
         }

@@ -150,9 +150,91 @@ fn a_schema_has_types_and_a_definition_names() {
         "spec.names.kind: Required value",
         "spec.names.listKind: Required value",
         "spec.names.singular: Required value",
-        "spec.versions[0].schema.openAPIV3Schema.properties[a].type: Required value: must not be empty for specified object fields",
+        "spec.validation.openAPIV3Schema.properties[a].type: Required value: must not be empty for specified object fields",
     ] {
         assert!(message(&refused).contains(wanted), "{}", message(&refused));
     }
     assert!(!message(&refused).contains("properties[b]"));
+}
+
+/// A version whose specification has these fields.
+fn with_fields(name: &str, storage: bool, fields: &Value) -> Value {
+    let mut version = version(name, storage);
+    version["schema"]["openAPIV3Schema"]["properties"] =
+        json!({ "spec": { "type": "object", "properties": fields } });
+    version
+}
+
+#[test]
+fn an_object_is_read_as_its_definition_is_now() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let uri = format!("{DEFINITIONS}/as.x.y");
+    let write = |w: &mut World, versions: Value| {
+        let patch = json!({ "spec": { "versions": versions } });
+        let answer = w.merge(&uri, &patch);
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        w.pass(1_000);
+    };
+    let text = json!({ "type": "string" });
+    write(
+        &mut w,
+        json!([with_fields("v1", true, &json!({ "old": text }))]),
+    );
+    let object = json!({
+        "apiVersion": "x.y/v1", "kind": "A", "metadata": { "name": "a" }, "spec": { "old": "1" },
+    });
+    assert_eq!(w.post("/apis/x.y/v1/as", &object).0, 201);
+    let defaulted = json!({ "type": "string", "default": "2" });
+    let fields = json!({ "new": defaulted });
+    write(&mut w, json!([with_fields("v1", true, &fields)]));
+    let (_, read) = w.get("/apis/x.y/v1/as/a");
+    assert_eq!(read["spec"], json!({ "new": "2" }));
+    // It is stored otherwise, so that a write without a change is one, once.
+    let nothing = json!({ "metadata": {} });
+    let (_, written) = w.merge("/apis/x.y/v1/as/a", &nothing);
+    let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+    assert_ne!(version(&written), version(&read));
+    assert_eq!(
+        version(&w.merge("/apis/x.y/v1/as/a", &nothing).1),
+        version(&written)
+    );
+}
+
+#[test]
+fn what_the_stored_version_does_not_know_is_lost() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let text = json!({ "type": "string" });
+    let versions = json!([
+        with_fields("v1", true, &json!({ "both": text })),
+        with_fields("v2", false, &json!({ "both": text, "second": text })),
+    ]);
+    w.merge(
+        &format!("{DEFINITIONS}/as.x.y"),
+        &json!({ "spec": { "versions": versions } }),
+    );
+    w.pass(1_000);
+    let object = json!({
+        "apiVersion": "x.y/v2", "kind": "A", "metadata": { "name": "a" },
+        "spec": { "both": "1", "second": "2" },
+    });
+    let (code, made) = w.post("/apis/x.y/v2/as", &object);
+    assert_eq!(code, 201);
+    assert_eq!(made["apiVersion"], "x.y/v2");
+    assert_eq!(made["spec"], json!({ "both": "1" }));
+}
+
+#[test]
+fn a_group_is_listed_before_its_definition_has_its_names() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let mut second = definition("bs", json!({ "kind": "A" }));
+    second["spec"]["versions"] = json!([version("v2", true)]);
+    w.post(DEFINITIONS, &second);
+    w.pass(1_000);
+    let (_, group) = w.get("/apis/x.y");
+    assert_eq!(group["preferredVersion"]["version"], "v2");
+    assert_eq!(group["versions"][1]["version"], "v1");
+    assert_eq!(w.get("/apis/x.y/v2").0, 404);
 }

@@ -160,3 +160,17 @@ fn finalizers_that_are_there_already_keep_their_order() {
     let (_, left) = w.delete(&format!("{MAPS}/a"), &body);
     assert_eq!(left["metadata"]["finalizers"], json!(finalizers));
 }
+
+/// It waits for nobody, and is still there, yet they go.
+#[test]
+fn who_waits_takes_along_those_who_do_not_block() {
+    let mut w = World::new();
+    let a = make(&mut w, MAPS, "a", &[], &["x.y/z"]);
+    // Kinds are looked at in their order.
+    let secrets = "/api/v1/namespaces/default/secrets";
+    make(&mut w, secrets, "b", &[owner(&a, false)], &[]);
+    delete(&mut w, &format!("{MAPS}/a"), "Foreground");
+    assert_eq!(owners(&mut w, &format!("{secrets}/b")), None);
+    let (_, a) = w.get(&format!("{MAPS}/a"));
+    assert_eq!(a["metadata"]["finalizers"], json!(["x.y/z"]));
+}

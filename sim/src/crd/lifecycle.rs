@@ -1,187 +1,32 @@
 //! From a CustomResourceDefinition to served resources, and back.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{CustomVersion, GROUP, PLURAL, names, schema::Schema};
+use super::{CustomVersion, GROUP, PLURAL, conversion, names, schema::Schema};
 use crate::{
     clock::Job,
     kinds::{Origin, Resource, StoreKey},
     object::{self, rfc3339},
     server::Server,
-    status::{ApiError, Cause},
+    status::ApiError,
 };
 
 fn table() -> StoreKey {
     StoreKey::new(GROUP, PLURAL)
 }
 
-fn text<'a>(crd: &'a Value, path: &str) -> &'a str {
+pub(super) fn text<'a>(crd: &'a Value, path: &str) -> &'a str {
     crd.pointer(path)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
 
-/// Checks a write of a CRD, and refuses by name what isn't modelled.
-pub(crate) fn check(
-    _server: &Server,
-    resource: &Resource,
-    old: Option<&Value>,
-    new: &Value,
-) -> Result<(), ApiError> {
-    if !resource.is(GROUP, PLURAL) {
-        return Ok(());
-    }
-    let name = object::name(new);
-    let mut causes = Vec::new();
-    let wanted = format!(
-        "{}.{}",
-        text(new, "/spec/names/plural"),
-        text(new, "/spec/group")
-    );
-    if name != wanted {
-        let what = "must be spec.names.plural+\".\"+spec.group";
-        causes.push(Cause::invalid("metadata.name", &Value::from(name), what));
-    }
-    for (path, field) in [
-        ("/spec/group", "spec.group"),
-        ("/spec/names/kind", "spec.names.kind"),
-        ("/spec/names/singular", "spec.names.singular"),
-        ("/spec/names/listKind", "spec.names.listKind"),
-        ("/spec/scope", "spec.scope"),
-    ] {
-        if text(new, path).is_empty() {
-            causes.push(Cause::required(field, ""));
-        }
-    }
-    let scope = text(new, "/spec/scope");
-    if !matches!(scope, "" | "Cluster" | "Namespaced") {
-        let known = ["Cluster", "Namespaced"].map(str::to_owned);
-        causes.push(Cause::unsupported(
-            "spec.scope",
-            &Value::from(scope),
-            &known,
-        ));
-    }
-    let versions = versions(new);
-    let storage = versions
-        .iter()
-        .filter(|v| v.get("storage") == Some(&Value::Bool(true)))
-        .count();
-    if storage != 1 {
-        causes.push(Cause::invalid(
-            "spec.versions",
-            &Value::Array(Vec::new()),
-            "must have exactly one version marked as storage version",
-        ));
-    }
-    let names: BTreeSet<&str> = versions.iter().map(|v| text(v, "/name")).collect();
-    if names.len() < versions.len() {
-        causes.push(Cause::invalid(
-            "spec.versions",
-            &Value::Array(Vec::new()),
-            "must contain unique version names",
-        ));
-    }
-    for (i, version) in versions.iter().enumerate() {
-        let field = format!("spec.versions[{i}].schema.openAPIV3Schema");
-        match version.pointer("/schema/openAPIV3Schema") {
-            Some(schema) => untyped(schema, &field, "at the root", &mut causes),
-            None => causes.push(Cause::required(field, "")),
-        }
-    }
-    stored(new, versions, &mut causes);
-    if let Some(old) = old {
-        for (path, field) in [
-            ("/spec/group", "spec.group"),
-            ("/spec/names/plural", "spec.names.plural"),
-            ("/spec/scope", "spec.scope"),
-        ] {
-            if text(old, path) != text(new, path) {
-                let value = Value::from(text(new, path));
-                causes.push(Cause::invalid(field, &value, "field is immutable"));
-            }
-        }
-    }
-    if !causes.is_empty() {
-        return Err(ApiError::invalid(
-            &resource.kind,
-            &resource.group,
-            name,
-            &causes,
-        ));
-    }
-    if text(new, "/spec/conversion/strategy") == "Webhook" {
-        return Err(ApiError::not_modelled(
-            "conversion webhooks of CustomResourceDefinitions",
-        ));
-    }
-    Ok(())
-}
-
-fn versions(crd: &Value) -> &[Value] {
+pub(super) fn versions(crd: &Value) -> &[Value] {
     crd.pointer("/spec/versions")
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
-}
-
-/// Everything in a schema has a type.
-fn untyped(schema: &Value, path: &str, place: &str, causes: &mut Vec<Cause>) {
-    let is = |field: &str| schema.get(field) == Some(&Value::Bool(true));
-    let free = is("x-kubernetes-preserve-unknown-fields") || is("x-kubernetes-int-or-string");
-    let root = place == "at the root";
-    if text(schema, "/type").is_empty() && (root || !free) {
-        let what = format!("must not be empty {place}");
-        causes.push(Cause::required(format!("{path}.type"), &what));
-    }
-    for (name, below) in schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        let path = format!("{path}.properties[{name}]");
-        untyped(below, &path, "for specified object fields", causes);
-    }
-    for (field, place) in [
-        ("items", "for specified array items"),
-        ("additionalProperties", "for specified object fields"),
-    ] {
-        if let Some(below) = schema.get(field).filter(|below| below.is_object()) {
-            untyped(below, &format!("{path}.{field}"), place, causes);
-        }
-    }
-}
-
-/// What was ever stored in a version needs that version.
-fn stored(crd: &Value, versions: &[Value], causes: &mut Vec<Cause>) {
-    let stored = crd.pointer("/status/storedVersions");
-    let stored: Vec<&str> = stored
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    if stored.is_empty() {
-        let what = "must have at least one stored version";
-        causes.push(Cause::invalid(
-            "status.storedVersions",
-            &json!(stored),
-            what,
-        ));
-    }
-    for (i, version) in stored.iter().enumerate() {
-        if versions.iter().all(|v| text(v, "/name") != *version) {
-            let what = format!(
-                "missing from spec.versions; {version} was previously a storage version, and must \
-                 remain in spec.versions until a storage migration ensures no data remains persisted \
-                 in {version} and removes {version} from status.storedVersions"
-            );
-            let field = format!("status.storedVersions[{i}]");
-            causes.push(Cause::invalid(field, &Value::from(*version), &what));
-        }
-    }
 }
 
 /// Remembers in which version objects are stored from now on.
@@ -262,7 +107,7 @@ fn has_condition(crd: &Value, kind: &str) -> bool {
     condition(crd, kind).is_some()
 }
 
-fn is_condition(crd: &Value, kind: &str) -> bool {
+pub(super) fn is_condition(crd: &Value, kind: &str) -> bool {
     condition(crd, kind).is_some_and(|condition| condition["status"] == "True")
 }
 
@@ -393,12 +238,23 @@ fn serve(server: &mut Server, crd: &Value) {
     let group = text(crd, "/spec/group").to_owned();
     let plural = name("plural");
     server.registry.remove_custom(&group, &plural);
-    for version in crd
-        .pointer("/spec/versions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    let read = stored_in(crd, &group);
+    // Of what goes nothing more is made.
+    let verbs: &[&str] = if is_condition(crd, "Terminating") {
+        &["delete", "deletecollection", "get", "list", "watch"]
+    } else {
+        &[
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "create",
+            "update",
+            "watch",
+        ]
+    };
+    for version in versions(crd) {
         if version.get("served") != Some(&Value::Bool(true)) {
             continue;
         }
@@ -411,6 +267,7 @@ fn serve(server: &mut Server, crd: &Value) {
             list_kind: name("listKind"),
             merge_type: schema.root_type(),
             schema,
+            versions: read.clone(),
         };
         let mut subresources = Vec::new();
         if version.pointer("/subresources/scale").is_some() {
@@ -425,18 +282,7 @@ fn serve(server: &mut Server, crd: &Value) {
             namespaced: text(crd, "/spec/scope") == "Namespaced",
             short_names: list("shortNames"),
             categories: list("categories"),
-            verbs: [
-                "delete",
-                "deletecollection",
-                "get",
-                "list",
-                "patch",
-                "create",
-                "update",
-                "watch",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             stored: true,
             status: version.pointer("/subresources/status").is_some(),
             subresources,
@@ -445,6 +291,41 @@ fn serve(server: &mut Server, crd: &Value) {
             origin: Origin::Custom(Arc::new(custom)),
         });
     }
+}
+
+/// The versions that objects may be stored in, where there are several or were other schemas before.
+fn stored_in(crd: &Value, group: &str) -> Option<Arc<conversion::Versions>> {
+    let versions = versions(crd);
+    if versions.len() < 2 && object::generation(crd) < 2 {
+        return None;
+    }
+    let named = |version: &Value| object::join_api_version(group, text(version, "/name"));
+    let empty = json!({});
+    let schemas = versions.iter().map(|version| {
+        let schema = version.pointer("/schema/openAPIV3Schema");
+        (named(version), Schema::read(schema.unwrap_or(&empty)))
+    });
+    let storage = versions
+        .iter()
+        .find(|version| version.get("storage") == Some(&Value::Bool(true)))?;
+    Some(Arc::new(conversion::Versions {
+        storage: named(storage),
+        schemas: schemas.collect(),
+    }))
+}
+
+/// Group and version of all that definitions serve or want to.
+pub(crate) fn registered(server: &Server) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for (_, crd) in server.store.list(&table(), "") {
+        for version in versions(crd) {
+            if version.get("served") == Some(&Value::Bool(true)) {
+                let group = text(crd, "/spec/group").to_owned();
+                out.push((group, text(version, "/name").to_owned()));
+            }
+        }
+    }
+    out
 }
 
 /// Deletes what is left of a CRD that is going; the CRD itself goes when nothing is left.

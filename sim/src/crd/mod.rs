@@ -1,11 +1,15 @@
 //! Custom resources: their definitions' life, their schemas, and what schemas do to objects.
 
 pub(crate) mod cel;
+pub(crate) mod conversion;
+pub(crate) mod definition;
 pub(crate) mod lifecycle;
 mod names;
 pub(crate) mod schema;
 pub(crate) mod structural;
 mod values;
+
+use std::sync::Arc;
 
 use crate::managed::types::Type;
 
@@ -19,4 +23,6 @@ pub(crate) struct CustomVersion {
     pub(crate) schema: schema::Schema,
     /// The schema as merging sees it.
     pub(crate) merge_type: Type,
+    /// What objects may be stored in; nothing where all were and will be stored as this one is.
+    pub(crate) versions: Option<Arc<conversion::Versions>>,
 }

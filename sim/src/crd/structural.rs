@@ -24,22 +24,15 @@ pub(crate) fn shape(custom: &CustomVersion, kind: &str, new: &mut Value, applied
     if new.get("kind").and_then(Value::as_str) != Some(kind) {
         return Decoded::default();
     }
-    let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
-        .into_iter()
-        .map(|field| (field, object::members(new).remove(field)))
-        .collect();
     let mut pruned = Vec::new();
-    prune(new, &custom.schema, "", &mut pruned);
-    pruned.sort_unstable();
-    if !applied {
-        drop_nulls(new, &custom.schema);
-    }
-    default(new, &custom.schema);
-    for (field, value) in kept {
-        if let Some(value) = value {
-            object::members(new).insert(field.to_owned(), value);
+    without_own(new, |new| {
+        prune(new, &custom.schema, "", &mut pruned);
+        pruned.sort_unstable();
+        if !applied {
+            drop_nulls(new, &custom.schema);
         }
-    }
+        default(new, &custom.schema);
+    });
     // Metadata is decoded as that of every kind.
     let mut emptied = None;
     object::meta(new);
@@ -52,6 +45,33 @@ pub(crate) fn shape(custom: &CustomVersion, kind: &str, new: &mut Value, applied
         }
     }
     Decoded::of_custom(pruned, emptied.filter(|_| applied))
+}
+
+/// What is left of an object that was stored by an earlier schema.
+pub(crate) fn prune_and_default(new: &mut Value, schema: &Schema) {
+    without_own(new, |new| {
+        prune(new, schema, "", &mut Vec::new());
+        default(new, schema);
+    });
+}
+
+/// Forgets the fields that a schema doesn't know.
+pub(crate) fn forget(new: &mut Value, schema: &Schema) {
+    without_own(new, |new| prune(new, schema, "", &mut Vec::new()));
+}
+
+/// Does something with what isn't every object's own.
+fn without_own(new: &mut Value, act: impl FnOnce(&mut Value)) {
+    let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
+        .into_iter()
+        .map(|field| (field, object::members(new).remove(field)))
+        .collect();
+    act(new);
+    for (field, value) in kept {
+        if let Some(value) = value {
+            object::members(new).insert(field.to_owned(), value);
+        }
+    }
 }
 
 fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String>) {
@@ -374,6 +394,11 @@ fn size(
         causes.push(Cause::new("FieldValueInvalid", shown_path(path), message));
     }
     if let Some(limit) = schema.limits.get(max).filter(|limit| size > **limit) {
+        let what = if *limit == 1.0 && what == "items" {
+            "item"
+        } else {
+            what
+        };
         let message = format!("Too many: {found}: must have at most {limit} {what}");
         causes.push(Cause::new("FieldValueTooMany", shown_path(path), message));
     }

@@ -212,7 +212,7 @@ pub(crate) fn finish(
     if let Some(custom) = resource.custom() {
         crd::structural::tidy(custom, &mut new);
     }
-    crd::lifecycle::check(server, resource, None, &new)?;
+    crd::definition::check(resource, None, &new)?;
     crate::workloads::script::check(resource, &new)?;
     webhooks::validate(server, asked, Some(&new))?;
     object::remove_meta(&mut new, "resourceVersion");
@@ -246,6 +246,7 @@ pub(crate) fn finish(
         return Ok(Arc::new(new));
     }
     let empty = admission::defaults::unsettled(resource, decoded);
+    crd::conversion::store(resource, &mut new);
     Ok(store(server, resource, new, empty))
 }
 

@@ -194,10 +194,10 @@ pub(crate) fn present<'a>(resource: &Resource, object: &'a Value) -> Cow<'a, Val
     if resource.plural == "events" && resource.store.plural == "events" {
         return Cow::Owned(crate::events::convert(object.clone(), &resource.group));
     }
-    let mut out = Cow::Borrowed(object);
+    let mut out = crate::crd::conversion::read(resource, object);
     if let Origin::Custom(_) = resource.origin {
         let version = resource.api_version();
-        if object.get("apiVersion").and_then(Value::as_str) != Some(&version) {
+        if out.get("apiVersion").and_then(Value::as_str) != Some(&version) {
             object::members(out.to_mut()).insert("apiVersion".into(), version.into());
         }
     }

@@ -109,7 +109,7 @@ pub(crate) fn patch(server: &mut Server, call: &Call) -> Result<Reply, ApiError>
         create::prepare(call, &mut new)?
     };
     let sent = update::as_sent(server, call, &new);
-    update::keep_system_fields(call, &old, &mut new);
+    update::keep_system_fields(call, &shown, &mut new);
     let stamped = own(
         server,
         &call.resource,
@@ -227,7 +227,7 @@ fn apply(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
             stamped: differs(&object, &old),
             object,
         });
-        update::keep_system_fields(call, &old, &mut new);
+        update::keep_system_fields(call, &super::present(resource, &old), &mut new);
         let updated = update::finish(server, call, &old, sent, new, &decoded)?;
         return Ok(update::answer(call, &updated));
     }

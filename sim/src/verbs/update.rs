@@ -1,6 +1,6 @@
 //! `update`: PUT, and the second half of every patch.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ pub(crate) fn put(server: &mut Server, call: &Call) -> Result<Reply, ApiError> {
         .iter()
         .map(|field| object::remove_meta(&mut new, field))
         .collect();
-    keep_system_fields(call, &old, &mut new);
+    keep_system_fields(call, &super::present(resource, &old), &mut new);
     // Ownership is settled before the server puts back what a client can't change.
     let kept: Vec<Option<Value>> = GOING
         .iter()
@@ -273,6 +273,11 @@ pub(crate) fn finish(
     decoded: &Decoded,
 ) -> Result<Arc<Value>, ApiError> {
     let resource = &call.resource;
+    let kept = old;
+    let old = &match crd::conversion::read(resource, kept) {
+        Cow::Borrowed(_) => Arc::clone(kept),
+        Cow::Owned(read) => Arc::new(read),
+    };
     if resource.plural == "events" {
         new = crate::events::store(new);
         crate::events::complete(&mut new);
@@ -336,7 +341,7 @@ pub(crate) fn finish(
     if let Some(custom) = resource.custom() {
         crd::structural::tidy(custom, &mut new);
     }
-    crd::lifecycle::check(server, resource, Some(old), &new)?;
+    crd::definition::check(resource, Some(old), &new)?;
     if call.info.subresource.is_empty() {
         crate::workloads::script::check(resource, &new)?;
     }
@@ -362,6 +367,11 @@ pub(crate) fn finish(
         return Ok(Arc::new(new));
     }
     admission::defaults::forget_empty_rules(&mut new);
+    if !call.dry_run {
+        crd::conversion::store(resource, &mut new);
+    }
+    // What is stored otherwise than it would be now is written even if it is read the same.
+    let old = kept;
     let empty = server.unsettled.get(object::uid(old));
     // The status is stored with the metadata that was there.
     let emptied = decoded.emptied.clone().filter(|_| subresource.is_empty());

@@ -192,7 +192,7 @@ impl Life<'_> {
         let forget = |body: &mut Value| {
             order(body);
             if operation.kind == "Namespace"
-                && let Some(status) = body["status"].as_object_mut()
+                && let Some(status) = body.get_mut("status").and_then(Value::as_object_mut)
             {
                 status.remove("conditions");
             }
@@ -222,7 +222,8 @@ impl Life<'_> {
 
 /// Each server has an authority of its own.
 fn authorities(body: &mut Value) {
-    for item in body["items"].as_array_mut().into_iter().flatten() {
+    let items = body.get_mut("items").and_then(Value::as_array_mut);
+    for item in items.into_iter().flatten() {
         if let Some(authority) = item.pointer_mut("/data/ca.crt") {
             *authority = json!("AUTHORITY");
         }
