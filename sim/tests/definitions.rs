@@ -238,3 +238,58 @@ fn a_group_is_listed_before_its_definition_has_its_names() {
     assert_eq!(group["versions"][1]["version"], "v1");
     assert_eq!(w.get("/apis/x.y/v2").0, 404);
 }
+
+#[test]
+fn what_is_as_it_was_may_stay_whatever_the_schema_says_by_now() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let uri = format!("{DEFINITIONS}/as.x.y");
+    let write = |w: &mut World, fields: Value, required: Value| {
+        let mut version = with_fields("v1", true, &fields);
+        let root = &mut version["schema"]["openAPIV3Schema"];
+        root["properties"]["spec"]["required"] = required;
+        w.merge(&uri, &json!({ "spec": { "versions": [version] } }));
+        w.pass(1_000);
+    };
+    let free = json!({ "a": { "type": "integer" }, "b": { "type": "integer" } });
+    write(&mut w, free, json!([]));
+    let object = json!({
+        "apiVersion": "x.y/v1", "kind": "A", "metadata": { "name": "a" }, "spec": { "a": 5 },
+    });
+    assert_eq!(w.post("/apis/x.y/v1/as", &object).0, 201);
+    let strict = json!({ "a": { "type": "integer", "maximum": 3 }, "b": { "type": "integer" } });
+    write(&mut w, strict, json!(["c"]));
+    let at = "/apis/x.y/v1/as/a";
+    let labelled = json!({ "metadata": { "labels": { "a": "1" } } });
+    assert_eq!(w.merge(at, &labelled).0, 200);
+    // A part that changes is looked at, the parts of it that don't aren't.
+    let refused = w.merge(at, &json!({ "spec": { "b": 1 } }));
+    assert_eq!(refused.0, 422);
+    assert!(
+        message(&refused).ends_with("is invalid: spec.c: Required value"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn of_another_type_is_none_of_the_values_to_choose_from() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    let fields = json!({ "a": { "type": "string", "enum": ["x"] } });
+    let versions = json!({ "spec": { "versions": [with_fields("v1", true, &fields)] } });
+    w.merge(&format!("{DEFINITIONS}/as.x.y"), &versions);
+    w.pass(1_000);
+    let object = json!({
+        "apiVersion": "x.y/v1", "kind": "A", "metadata": { "name": "a" }, "spec": { "a": 1 },
+    });
+    let refused = w.post("/apis/x.y/v1/as", &object);
+    let said = message(&refused);
+    assert!(
+        said.contains("spec.a in body must be of type string"),
+        "{said}"
+    );
+    assert!(
+        said.contains("spec.a: Unsupported value: 1: supported values: \"x\""),
+        "{said}"
+    );
+}

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
-use super::{schema::Schema, structural};
+use super::{schema::Schema, shape};
 use crate::{
     kinds::{Origin, Resource},
     object,
@@ -36,7 +36,7 @@ pub(crate) fn read<'a>(resource: &Resource, stored: &'a Value) -> Cow<'a, Value>
     let mut new = stored.clone();
     let version = text(stored, "apiVersion");
     if let Some(schema) = versions.schemas.get(version) {
-        structural::prune_and_default(&mut new, schema);
+        shape::prune_and_default(&mut new, schema);
     }
     convert(&mut new, versions, &resource.api_version());
     Cow::Owned(new)
@@ -56,7 +56,7 @@ fn convert(new: &mut Value, versions: &Versions, wanted: &str) {
     }
     object::members(new).insert("apiVersion".into(), wanted.into());
     if let Some(schema) = versions.schemas.get(wanted) {
-        structural::forget(new, schema);
+        shape::forget(new, schema);
     }
 }
 

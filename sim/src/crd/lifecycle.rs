@@ -137,25 +137,6 @@ pub(crate) fn check_open(server: &Server, resource: &Resource, name: &str) -> Re
     Ok(())
 }
 
-/// The names that a definition may leave out.
-pub(crate) fn complete_names(names: &mut Value) {
-    let kind = names
-        .get("kind")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    if kind.is_empty() {
-        return;
-    }
-    let names = object::members(names);
-    names
-        .entry("singular")
-        .or_insert_with(|| kind.to_ascii_lowercase().into());
-    names
-        .entry("listKind")
-        .or_insert_with(|| format!("{kind}List").into());
-}
-
 /// The status of a definition that nobody has looked at yet.
 pub(crate) fn first_status(crd: &mut Value) {
     let stored = storage_version(crd);
@@ -176,6 +157,7 @@ fn storage_version(crd: &Value) -> Vec<Value> {
         .flatten()
         .filter(|v| v.get("storage") == Some(&Value::Bool(true)))
         .filter_map(|v| v.get("name").cloned())
+        .take(1)
         .collect()
 }
 

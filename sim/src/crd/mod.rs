@@ -4,8 +4,9 @@ pub(crate) mod cel;
 pub(crate) mod conversion;
 pub(crate) mod definition;
 pub(crate) mod lifecycle;
-mod names;
+pub(crate) mod names;
 pub(crate) mod schema;
+pub(crate) mod shape;
 pub(crate) mod structural;
 mod values;
 

@@ -19,6 +19,25 @@ fn list<'a>(names: &'a Value, field: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// The names that a definition may leave out.
+pub(crate) fn complete_names(names: &mut Value) {
+    let kind = names
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    if kind.is_empty() {
+        return;
+    }
+    let names = object::members(names);
+    names
+        .entry("singular")
+        .or_insert_with(|| kind.to_ascii_lowercase().into());
+    names
+        .entry("listKind")
+        .or_insert_with(|| format!("{kind}List").into());
+}
+
 /// The names that definitions of the same group have, this one among them: of resources, of kinds.
 fn taken(server: &Server, group: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut resources, mut kinds) = (BTreeSet::new(), BTreeSet::new());

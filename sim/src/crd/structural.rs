@@ -1,5 +1,4 @@
-//! What a structural schema does to an object: it prunes unknown fields, fills in defaults, and
-//! validates.
+//! What a structural schema demands of an object.
 
 use std::collections::BTreeSet;
 
@@ -7,176 +6,9 @@ use serde_json::Value;
 
 use super::{CustomVersion, schema::Schema};
 use crate::{
-    admission::typed::{self, Decoded},
-    managed::types::Type,
     object,
     status::{ApiError, Cause},
 };
-
-/// Prunes and defaults an object; metadata belongs to Kubernetes and stays. Says which fields it
-/// pruned.
-///
-/// Nulls where none may be are dropped from what a client sent; those that a server-side apply
-/// leaves behind stay, and validation refuses them.
-///
-/// An object that calls itself by another kind isn't touched.
-pub(crate) fn shape(custom: &CustomVersion, kind: &str, new: &mut Value, applied: bool) -> Decoded {
-    if new.get("kind").and_then(Value::as_str) != Some(kind) {
-        return Decoded::default();
-    }
-    let mut pruned = Vec::new();
-    without_own(new, |new| {
-        prune(new, &custom.schema, "", &mut pruned);
-        pruned.sort_unstable();
-        if !applied {
-            drop_nulls(new, &custom.schema);
-        }
-        default(new, &custom.schema);
-    });
-    // Metadata is decoded as that of every kind.
-    let mut emptied = None;
-    object::meta(new);
-    if let (Some(meta), Type::BuiltIn(schema)) = (new.get_mut("metadata"), Type::object_meta()) {
-        // Its types were checked when the body was read.
-        if let Ok(decoded) = typed::decode(meta, schema, "ObjectMeta") {
-            emptied = decoded.emptied();
-            let unknown = decoded.unknown.iter().map(|f| format!("metadata.{f}"));
-            pruned.splice(0..0, unknown);
-        }
-    }
-    Decoded::of_custom(pruned, emptied.filter(|_| applied))
-}
-
-/// What is left of an object that was stored by an earlier schema.
-pub(crate) fn prune_and_default(new: &mut Value, schema: &Schema) {
-    without_own(new, |new| {
-        prune(new, schema, "", &mut Vec::new());
-        default(new, schema);
-    });
-}
-
-/// Forgets the fields that a schema doesn't know.
-pub(crate) fn forget(new: &mut Value, schema: &Schema) {
-    without_own(new, |new| prune(new, schema, "", &mut Vec::new()));
-}
-
-/// Does something with what isn't every object's own.
-fn without_own(new: &mut Value, act: impl FnOnce(&mut Value)) {
-    let kept: Vec<(&str, Option<Value>)> = ["apiVersion", "kind", "metadata"]
-        .into_iter()
-        .map(|field| (field, object::members(new).remove(field)))
-        .collect();
-    act(new);
-    for (field, value) in kept {
-        if let Some(value) = value {
-            object::members(new).insert(field.to_owned(), value);
-        }
-    }
-}
-
-fn prune(value: &mut Value, schema: &Schema, path: &str, pruned: &mut Vec<String>) {
-    let join = |key: &str| {
-        if path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{path}.{key}")
-        }
-    };
-    match value {
-        Value::Object(map) => {
-            let free = schema.preserve || schema.additional.is_some();
-            map.retain(|key, _| {
-                // An embedded object keeps what every object has.
-                let own = matches!(key.as_str(), "apiVersion" | "kind" | "metadata");
-                let keep = free || (schema.embedded && own) || schema.properties.contains_key(key);
-                if !keep {
-                    pruned.push(join(key));
-                }
-                keep
-            });
-            for (key, child) in map.iter_mut() {
-                if let Some(below) = schema.properties.get(key).or(schema.additional.as_deref()) {
-                    prune(child, below, &join(key), pruned);
-                }
-            }
-        }
-        Value::Array(list) => {
-            if let Some(items) = &schema.items {
-                for (i, item) in list.iter_mut().enumerate() {
-                    prune(item, items, &format!("{path}[{i}]"), pruned);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// What storage does to a validated object: nulls without meaning go.
-pub(crate) fn tidy(custom: &CustomVersion, new: &mut Value) {
-    drop_nulls(new, &custom.schema);
-}
-
-/// What reading does to an object that was stored with fields that its schema doesn't know.
-pub(crate) fn forget_unknown(custom: &CustomVersion, kind: &str, new: &mut Value) {
-    shape(custom, kind, new, true);
-}
-
-/// Drops nulls of fields that may not be null and have no default.
-fn drop_nulls(value: &mut Value, schema: &Schema) {
-    match value {
-        Value::Object(map) => {
-            let field = |key: &str| schema.properties.get(key);
-            map.retain(|key, value| {
-                !value.is_null()
-                    || field(key).is_none_or(|below| below.nullable || below.default.is_some())
-            });
-            for (key, child) in map.iter_mut() {
-                if let Some(below) = field(key).or(schema.additional.as_deref()) {
-                    drop_nulls(child, below);
-                }
-            }
-        }
-        Value::Array(list) => {
-            for item in list {
-                if let Some(items) = &schema.items {
-                    drop_nulls(item, items);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Fills in defaults; a null where null isn't allowed and a default exists counts as missing.
-pub(crate) fn default(value: &mut Value, schema: &Schema) {
-    match value {
-        Value::Object(map) => {
-            for (key, below) in &schema.properties {
-                let missing = match map.get(key) {
-                    None => true,
-                    Some(Value::Null) => !below.nullable && below.default.is_some(),
-                    Some(_) => false,
-                };
-                if missing && let Some(default) = &below.default {
-                    map.insert(key.clone(), default.clone());
-                }
-            }
-            for (key, child) in map.iter_mut() {
-                if let Some(below) = schema.properties.get(key).or(schema.additional.as_deref()) {
-                    default(child, below);
-                }
-            }
-        }
-        Value::Array(list) => {
-            if let Some(items) = &schema.items {
-                for item in list {
-                    default(item, items);
-                }
-            }
-        }
-        _ => {}
-    }
-}
 
 /// Validates an object, beside what is wrong with its metadata. Fails only where a rule can't be
 /// asked.
@@ -207,6 +39,7 @@ pub(crate) fn validate(
             let mut below = Vec::new();
             check(
                 body.get("status").unwrap_or(&Value::Null),
+                old.and_then(|old| old.get("status")),
                 schema,
                 "",
                 &mut below,
@@ -219,7 +52,13 @@ pub(crate) fn validate(
             }
             causes.append(&mut below);
         }
-        _ => check(&body, &custom.schema, "", causes),
+        _ => {
+            let before = causes.len();
+            examine(&body, old, &custom.schema, "", causes);
+            if old == Some(new) {
+                causes.truncate(before);
+            }
+        }
     }
     // Rules run unless something is of the wrong type, missing or too long.
     let fits = !causes.iter().any(blocks_rules);
@@ -284,7 +123,22 @@ fn shown_path(path: &str) -> String {
     }
 }
 
-fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+/// What is as it was before may stay so, whatever the schema says by now.
+fn check(value: &Value, old: Option<&Value>, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    let before = causes.len();
+    examine(value, old, schema, path, causes);
+    if causes.len() > before && old == Some(value) {
+        causes.truncate(before);
+    }
+}
+
+fn examine(
+    value: &Value,
+    old: Option<&Value>,
+    schema: &Schema,
+    path: &str,
+    causes: &mut Vec<Cause>,
+) {
     if !typed(value, schema) {
         let want = if schema.int_or_string {
             "integer,string"
@@ -301,19 +155,15 @@ fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
             format!("Invalid value: \"{}\": {what}", type_of(value)),
         );
         causes.push(cause);
+        if !value.is_null() {
+            allowed(value, schema, path, causes);
+        }
         return;
     }
     if value.is_null() {
         return;
     }
-    if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
-        let known: Vec<String> = schema
-            .allowed
-            .iter()
-            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
-            .collect();
-        causes.push(Cause::unsupported(shown_path(path), value, &known));
-    }
+    allowed(value, schema, path, causes);
     match value {
         Value::Object(map) => {
             for field in &schema.required {
@@ -341,10 +191,11 @@ fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
                 } else {
                     format!("{path}.{key}")
                 };
+                let before = old.and_then(|old| old.get(key));
                 if let Some(schema) = schema.properties.get(key) {
-                    check(child, schema, &below, causes);
+                    check(child, before, schema, &below, causes);
                 } else if let Some(schema) = &schema.additional {
-                    check(child, schema, &below, causes);
+                    check(child, before, schema, &below, causes);
                 }
             }
         }
@@ -360,7 +211,7 @@ fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
             );
             for (i, item) in list.iter().enumerate() {
                 if let Some(items) = &schema.items {
-                    check(item, items, &format!("{path}[{i}]"), causes);
+                    check(item, None, items, &format!("{path}[{i}]"), causes);
                 }
             }
         }
@@ -375,6 +226,18 @@ fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
         _ => {}
     }
     combined(value, schema, path, causes);
+}
+
+/// One of the values that there are to choose from, if there are any.
+fn allowed(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
+        let known: Vec<String> = schema
+            .allowed
+            .iter()
+            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+            .collect();
+        causes.push(Cause::unsupported(shown_path(path), value, &known));
+    }
 }
 
 fn size(
@@ -530,11 +393,11 @@ fn duplicates(list: &[Value], schema: &Schema, path: &str, causes: &mut Vec<Caus
 fn combined(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
     let fits = |schema: &Schema| {
         let mut causes = Vec::new();
-        check(value, schema, path, &mut causes);
+        check(value, None, schema, path, &mut causes);
         causes.is_empty()
     };
     for part in &schema.all_of {
-        check(value, part, path, causes);
+        check(value, None, part, path, causes);
     }
     let mut fail = |what: String| {
         causes.push(Cause::new(

@@ -108,7 +108,7 @@ pub(crate) fn read(call: &Call, new: &mut Value) -> Result<Decoded, String> {
     if let Some(custom) = resource.custom() {
         let applied = call.content_type == super::APPLY;
         let kind = &resource.kind;
-        return Ok(crd::structural::shape(custom, kind, new, applied));
+        return Ok(crd::shape::shape(custom, kind, new, applied));
     }
     let kind = stageset_schema::kind(&resource.group, &resource.version, &resource.kind);
     let mut decoded = match kind {
@@ -210,14 +210,14 @@ pub(crate) fn finish(
     admission::defaults::forget_empty_rules(&mut new);
     admission::validation::check(resource, subresource, None, &new, decoded)?;
     if let Some(custom) = resource.custom() {
-        crd::structural::tidy(custom, &mut new);
+        crd::shape::tidy(custom, &mut new);
     }
     crd::definition::check(resource, None, &new)?;
     crate::workloads::script::check(resource, &new)?;
     webhooks::validate(server, asked, Some(&new))?;
     object::remove_meta(&mut new, "resourceVersion");
     if mutated && let Some(custom) = resource.custom() {
-        crd::structural::forget_unknown(custom, &resource.kind, &mut new);
+        crd::shape::forget_unknown(custom, &resource.kind, &mut new);
     }
     let key = crate::store::object_key(object::namespace(&new), object::name(&new));
     if subresource.is_empty() {

@@ -339,7 +339,7 @@ pub(crate) fn finish(
     admission::defaults::on_update(server, resource, subresource, &read, &mut new)?;
     admission::validation::check(resource, subresource, Some(&read), &new, decoded)?;
     if let Some(custom) = resource.custom() {
-        crd::structural::tidy(custom, &mut new);
+        crd::shape::tidy(custom, &mut new);
     }
     crd::definition::check(resource, Some(old), &new)?;
     if call.info.subresource.is_empty() {
@@ -354,7 +354,7 @@ pub(crate) fn finish(
     }
     webhooks::validate(server, asked, Some(&new))?;
     if mutated && let Some(custom) = resource.custom() {
-        crd::structural::forget_unknown(custom, &resource.kind, &mut new);
+        crd::shape::forget_unknown(custom, &resource.kind, &mut new);
     }
     if call.info.subresource.is_empty() {
         admission::quota::admit(server, resource, Some(old), &new, call.dry_run)?;

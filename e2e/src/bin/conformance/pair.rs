@@ -1,4 +1,6 @@
-//! Both servers at once.
+//! Both servers at once; when both are at rest, `rest` tells.
+
+mod rest;
 
 use std::time::Duration;
 
@@ -21,9 +23,6 @@ const SECOND: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// How long the real server may take to serve what was just made.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How many of its seconds the simulator's controllers may take.
-const REST: i64 = 30;
 
 /// The real server, the simulated one, and what belongs to what.
 pub(crate) struct Pair {
@@ -180,43 +179,6 @@ impl Pair {
         Ok(())
     }
 
-    /// Waits until some reads say the same on both servers, once the controllers of both are done: the
-    /// simulator's clock moves by what they need, and the real server is asked again and again for
-    /// as long as it may take. What differs then is reported. Returns what the simulator says.
-    pub(crate) async fn rest(
-        &mut self,
-        reads: &[Operation],
-        patience: Duration,
-        report: &mut Report,
-        forget: impl Fn(&mut Value),
-    ) -> Result<Vec<Answer>> {
-        self.simulated.pass(REST)?;
-        let started = std::time::Instant::now();
-        let ready = |answer: Answer| {
-            let mut answer = answer;
-            normalise(&mut answer);
-            forget(&mut answer.body);
-            answer
-        };
-        let mut ends = Vec::new();
-        for read in reads {
-            let simulated = self.simulated.send(read, Timestamp::now()).await?;
-            let simulated = ready(simulated);
-            let real = loop {
-                let real = ready(self.real.send(read, Timestamp::now()).await?);
-                if alike(&real, &simulated) || started.elapsed() > patience {
-                    break real;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            };
-            trace(read, &real, &simulated);
-            let differences = self.comparison.compare(&real, &simulated);
-            report.add(read, real.code, &differences);
-            ends.push(simulated);
-        }
-        Ok(ends)
-    }
-
     /// Lets the simulator's controllers run.
     pub(crate) fn run_controllers(&mut self) {
         self.simulated.run_controllers();
@@ -340,22 +302,6 @@ fn handled(answer: &Answer, sent: Timestamp, answered: Timestamp) -> Timestamp {
             .unwrap_or(sent);
     }
     sent
-}
-
-/// Whether two servers say the same as far as uids and versions aside can tell.
-fn alike(real: &Answer, simulated: &Answer) -> bool {
-    fn bare(value: &Value) -> Value {
-        match value {
-            Value::Object(fields) => fields
-                .iter()
-                .filter(|(key, _)| !matches!(key.as_str(), "uid" | "resourceVersion"))
-                .map(|(key, value)| (key.clone(), bare(value)))
-                .collect(),
-            Value::Array(items) => items.iter().map(bare).collect(),
-            value => value.clone(),
-        }
-    }
-    real.code == simulated.code && bare(&real.body) == bare(&simulated.body)
 }
 
 /// With `CONFORMANCE_TRACE` set, every operation and what the two servers answered.

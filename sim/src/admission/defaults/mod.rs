@@ -231,7 +231,7 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 json!({ "conversion": { "strategy": "None" }, "names": {} }),
             );
             if let Some(names) = spec.get_mut("names") {
-                crate::crd::lifecycle::complete_names(names);
+                crate::crd::names::complete_names(names);
             }
         }
         "RoleBinding" | "ClusterRoleBinding" => {

@@ -27,7 +27,7 @@ use self::{
     matching::{Hook, concerns, hooks},
 };
 use crate::{
-    crd::structural,
+    crd::shape,
     kinds::Resource,
     patch::json as json_patch,
     server::Server,
@@ -163,7 +163,7 @@ fn patched(
 fn read(asked: Asked<'_>, mut object: Value) -> Result<Value, String> {
     if let Some(custom) = asked.resource.custom() {
         // What its schema doesn't know goes where it is stored.
-        structural::default(&mut object, &custom.schema);
+        shape::default(&mut object, &custom.schema);
         return Ok(object);
     }
     create::read(asked.call, &mut object)?;

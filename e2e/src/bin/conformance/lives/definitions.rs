@@ -41,6 +41,7 @@ pub(crate) async fn run(
         namespace,
         states: 0,
         probes: PLURALS.map(|_| String::new()),
+        going: [false; 2],
     };
     lives.rest(pair, report).await?;
     for _ in 0..operations {
@@ -63,6 +64,8 @@ struct Lives {
     states: usize,
     /// What tells the last one of each.
     probes: [String; 2],
+    /// Which of them are going.
+    going: [bool; 2],
 }
 
 impl Lives {
@@ -70,7 +73,14 @@ impl Lives {
         let at = self.random.below(PLURALS.len());
         let plural = PLURALS[at];
         let path = format!("{DEFINITIONS}/{plural}.{}", self.group);
+        // While it goes nobody changes how its objects are stored: the real server deletes them again and
+        // again, which writes them then. It does so for a minute, and they are let go before.
+        let going = self.going[at];
+        if going && self.random.percent(25) {
+            return self.free(at);
+        }
         match self.random.below(20) {
+            4..=7 if going => self.free(at),
             0..=3 => {
                 let probe = self.probe(at);
                 let definition = schemas::definition(&self.group, plural, &probe, &mut self.random);
@@ -122,9 +132,17 @@ impl Lives {
                 Operation::new("merge", kind, "PATCH", path).body(MERGE, json!({"spec": spec}))
             }
             7 => Operation::new("delete", kind, "DELETE", path),
-            _ => Operation::new("merge", kind, "PATCH", path)
-                .body(MERGE, json!({"metadata": {"finalizers": null}})),
+            _ => self.free(at),
         }
+    }
+
+    /// Takes its finalizers from an object.
+    fn free(&mut self, at: usize) -> Operation {
+        let version = self.random.pick(&VERSIONS);
+        let name = self.random.pick(&["o1", "o2", "o3"]);
+        let path = format!("{}/{name}", self.collection(at, version));
+        Operation::new("merge", KINDS[at], "PATCH", path)
+            .body(MERGE, json!({"metadata": {"finalizers": null}}))
     }
 
     fn collection(&self, at: usize, version: &str) -> String {
@@ -169,7 +187,14 @@ impl Lives {
             unowned(body);
             only(body, &group);
         };
-        pair.rest(&reads, PATIENCE, report, forget).await?;
+        let ends = pair.rest(&reads, PATIENCE, report, forget).await?;
+        let definitions = reads
+            .iter()
+            .zip(ends)
+            .filter(|(read, _)| read.kind == DEFINITION);
+        for (going, (_, end)) in self.going.iter_mut().zip(definitions) {
+            *going = end.body["metadata"]["deletionTimestamp"].is_string();
+        }
         Ok(())
     }
 
