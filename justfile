@@ -95,7 +95,7 @@ e2e-kind:
 image *args:
     image/build {{ args }}
 
-# Send the same random requests to the simulator and to a real API server, and compare the answers (mode: all, objects, apply, rbac, access, quota, webhooks).
+# Send the same random requests to the simulator and to a real API server, and compare the answers (mode: all, objects, apply, rbac, access, quota, webhooks, lives).
 [group('cluster')]
 conformance seed="1" operations="2000" mode="all": (tools "etcd" "kubernetes")
     cargo run --package stageset-e2e --features conformance --bin conformance -- {{ seed }} {{ operations }} {{ mode }}

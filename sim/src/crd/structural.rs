@@ -33,31 +33,28 @@ pub(crate) fn validate(
     }
     let mut body = new.clone();
     object::members(&mut body).remove("metadata");
-    match (subresource, custom.schema.properties.get("status")) {
+    if let ("status", Some(schema)) = (subresource, custom.schema.properties.get("status")) {
         // Through its endpoint the status is looked at alone, and paths in texts begin there.
-        ("status", Some(schema)) => {
-            let mut below = Vec::new();
-            check(
-                body.get("status").unwrap_or(&Value::Null),
-                old.and_then(|old| old.get("status")),
-                schema,
-                "",
-                &mut below,
-            );
-            for cause in &mut below {
-                cause.field = match cause.field.as_str() {
-                    "<nil>" => "status".to_owned(),
-                    field => format!("status.{field}"),
-                };
-            }
-            causes.append(&mut below);
+        let mut below = Vec::new();
+        check(
+            body.get("status").unwrap_or(&Value::Null),
+            old.and_then(|old| old.get("status")),
+            schema,
+            "",
+            &mut below,
+        );
+        for cause in &mut below {
+            cause.field = match cause.field.as_str() {
+                "<nil>" => "status".to_owned(),
+                field => format!("status.{field}"),
+            };
         }
-        _ => {
-            let before = causes.len();
-            examine(&body, old, &custom.schema, "", causes);
-            if old == Some(new) {
-                causes.truncate(before);
-            }
+        causes.append(&mut below);
+    } else {
+        let before = causes.len();
+        examine(&body, old, &custom.schema, "", causes);
+        if old == Some(new) {
+            causes.truncate(before);
         }
     }
     // Rules run unless something is of the wrong type, missing or too long.
@@ -257,7 +254,7 @@ fn size(
         causes.push(Cause::new("FieldValueInvalid", shown_path(path), message));
     }
     if let Some(limit) = schema.limits.get(max).filter(|limit| size > **limit) {
-        let what = if *limit == 1.0 && what == "items" {
+        let what = if *limit < 2.0 && *limit > 0.0 && what == "items" {
             "item"
         } else {
             what

@@ -186,15 +186,18 @@ impl Life<'_> {
         self.step(merge).await
     }
 
-    /// What the namespace says of its content is compared at rest alone.
+    /// What the namespace says of its content, and in how many versions it came to that, is compared
+    /// at rest alone.
     async fn step(&mut self, operation: Operation) -> Result<()> {
         self.steps += 1;
         let forget = |body: &mut Value| {
             order(body);
-            if operation.kind == "Namespace"
-                && let Some(status) = body.get_mut("status").and_then(Value::as_object_mut)
-            {
-                status.remove("conditions");
+            if operation.kind == "Namespace" {
+                for (part, field) in [("status", "conditions"), ("metadata", "resourceVersion")] {
+                    if let Some(part) = body.get_mut(part).and_then(Value::as_object_mut) {
+                        part.remove(field);
+                    }
+                }
             }
         };
         self.pair.step(&operation, self.report, forget).await
