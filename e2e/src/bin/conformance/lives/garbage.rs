@@ -232,6 +232,11 @@ impl Graph {
             "name": owner.path.rsplit('/').next(),
             "uid": uid,
         });
+        // The collector looks at whom an object refers to by uid: at another name for it, it doesn't.
+        let again = child.owners.contains(&owner.path);
+        if again && !self.present.contains(&owner.path) {
+            return None;
+        }
         let (path, family, joined) = (owner.path.clone(), child.family, owner.family);
         self.nodes[at].owners.insert(path);
         for node in &mut self.nodes {
@@ -245,6 +250,7 @@ impl Graph {
             _ => reference["blockOwnerDeletion"] = json!(true),
         }
         match self.random.below(24) {
+            2..=4 if again => {}
             0 | 1 => {
                 // Of nobody else: the collector remembers whom it didn't find.
                 let number = 100_000 + self.random.below(900_000);
