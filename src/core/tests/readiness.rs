@@ -240,6 +240,21 @@ fn expressions_decide_when_an_object_is_ready() {
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
 }
 
+/// Neither the group alone nor the kind alone makes an object what an expression is about.
+#[test]
+fn expressions_are_about_their_own_group_and_kind_only() {
+    for (group, kind) in [("", "Deployment"), ("apps", "ConfigMap")] {
+        let mut world = judged(None, None, Some("true"));
+        world.edit_spec(|spec| {
+            let expressions = &mut spec.stages[0].expressions[0];
+            expressions.group = group.into();
+            expressions.kind = kind.into();
+        });
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    }
+}
+
 #[test]
 fn an_expression_that_errs_is_not_ready_and_says_why_without_the_object_s_content() {
     let mut world = judged(Some("status.phase == 'Done'"), None, None);

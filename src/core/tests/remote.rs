@@ -217,6 +217,23 @@ fn gap_17_k23_a_release_that_moves_is_torn_down_where_it_was_before_it_is_writte
     }
 }
 
+/// What is gone from the former cluster is gone from the record at once, whatever else still holds on.
+#[test]
+fn k23_what_is_left_in_the_former_cluster_is_what_the_record_names() {
+    let mut world = abroad();
+    world.point("prod-us", "9", "us");
+    world.sticky.insert("settings".into());
+    move_to(&mut world, Some("prod-us"));
+    world.settle(3 * MINUTE);
+    assert_eq!(names(&world, "eu"), ["settings"]);
+    let recorded = world.inventories.iter().filter(|(_, i)| i.target == "eu");
+    let recorded: Vec<&str> = recorded
+        .flat_map(|(_, inventory)| inventory.entries.keys().map(|key| key.name.as_str()))
+        .collect();
+    assert_eq!(recorded, ["settings"]);
+    assert_eq!(names(&world, "us"), [""; 0]);
+}
+
 /// What isn't pruned stays where it is; what is, goes, whichever stage stands first.
 #[test]
 fn k23_a_stage_that_is_not_pruned_is_left_behind_and_the_other_one_is_not() {

@@ -346,6 +346,29 @@ fn reconcile_stage_runs_the_revision_actions_once_more() {
     );
 }
 
+/// The second token comes while what the first one asked for isn't done: what has run for the first
+/// one runs for the second one, too.
+#[test]
+fn each_reconcile_stage_token_counts_by_itself() {
+    let mut world = with_actions(
+        vec![action("a", http(Method::Post)), action("wait", until("go"))],
+        Vec::new(),
+    );
+    world.plant("ConfigMap", "go");
+    succeeds(&mut world, "first");
+    assert_eq!(world.effects.received.len(), 1);
+    world.effects.holds.insert("go".into(), 1000 * HOUR);
+    world.now = world.now.plus(HOUR);
+    world.refresh_before = world.now;
+    for (token, received) in [("t1", 2), ("t2", 3)] {
+        world.reconcile_stage = Some(format!("app@{token}"));
+        world.settle(Duration::from_secs(30));
+        assert_eq!(world.effects.received.len(), received, "{token}");
+        let executed = &world.status.stages[1].actions.executed;
+        assert_eq!(*executed, [format!("reconcile-stage@{token}"), "a".into()]);
+    }
+}
+
 #[test]
 fn a_malformed_reconcile_stage_is_said_and_not_silently_ignored() {
     for (value, said) in [

@@ -141,3 +141,24 @@ fn steady_interval(observation: &Observation, spec: Option<&Spec>) -> Duration {
         _ => interval,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(until: i64, refresh: bool) -> Next {
+        Next::Hold {
+            waiting_for: "it".into(),
+            until: Timestamp::from_millis(until),
+            refresh,
+        }
+    }
+
+    #[test]
+    fn a_short_wait_takes_no_interval_tick_away_that_is_due_by_then() {
+        let other = Timestamp::from_millis(10);
+        assert_eq!(sooner(hold(11, true), other), hold(10, false));
+        assert_eq!(sooner(hold(10, true), other), hold(10, true));
+        assert_eq!(sooner(hold(9, true), other), hold(9, true));
+    }
+}

@@ -228,3 +228,44 @@ pub(super) fn same_but_for_words(a: &Status, b: &Status) -> bool {
     }
     wordless(a) == wordless(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_messages_and_nothing_else() {
+        let name = StageName::new("app").unwrap();
+        let status = Status {
+            conditions: vec![Condition {
+                kind: "Ready",
+                status: ConditionStatus::False,
+                reason: "StageProgressing".into(),
+                message: "one".into(),
+                observed_generation: 1,
+                last_transition: Timestamp::default(),
+            }],
+            stages: vec![StageStatus {
+                message: Some("one".into()),
+                ..blank(&name)
+            }],
+            ..Status::default()
+        };
+        let mut words = status.clone();
+        words.conditions[0].message = "other".into();
+        words.stages[0].message = None;
+        assert!(same_but_for_words(&status, &words));
+        let changes: [fn(&mut Status); 5] = [
+            |status| status.conditions[0].reason = "StageFailed".into(),
+            |status| status.conditions[0].status = ConditionStatus::True,
+            |status| status.stages[0].phase = Phase::Failed,
+            |status| status.observed_generation = 7,
+            |status| status.stages.clear(),
+        ];
+        for change in changes {
+            let mut changed = words.clone();
+            change(&mut changed);
+            assert!(!same_but_for_words(&status, &changed), "{changed:?}");
+        }
+    }
+}
