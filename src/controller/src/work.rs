@@ -459,32 +459,16 @@ impl Work {
         }
     }
 
-    /// Keeps a hint for the next pass; a newer one about the same object takes its place.
+    /// Keeps a hint for the next pass.
     fn remember(&mut self, key: &Key, hint: Hint) {
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        let about_same = |other: &Hint| match (other, &hint) {
-            (
-                Hint::Object {
-                    identity: a,
-                    key: b,
-                    ..
-                },
-                Hint::Object {
-                    identity: c,
-                    key: d,
-                    ..
-                },
-            ) => a == c && b == d,
-            (other, hint) => other == hint,
-        };
-        entry.wake.hints.retain(|other| !about_same(other));
-        if entry.wake.hints.len() >= HINTS {
+        entry.wake.add(hint);
+        if entry.wake.hints.len() > HINTS {
             entry.wake.hints.clear();
             entry.wake.refresh = true;
             entry.session = None;
         }
-        entry.wake.hints.push(hint);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`mod@pass`] the loop, [`key`] whose memory it is;
 //! - [`mod@caught`] a decision that panics;
-//! - [`hints`] what news from watches drop from memory;
+//! - [`mod@wake`] why a pass is run, [`hints`] what news from watches drop from memory;
 //! - [`look`] what the watches' stores tell between turns;
 //! - [`interests`] what a rest depends on, [`references`] how its objects are reached;
 //! - [`memory`] what isn't kept, [`rest`] what is put away while nothing happens, [`mod@away`] as
@@ -20,66 +20,23 @@ mod memory;
 mod pass;
 mod references;
 mod rest;
+mod wake;
 
 use std::sync::Arc;
 
 use serde_json::Value;
-use stageset_core::identity::Identity;
-use stageset_core::names::ServiceAccountName;
-use stageset_core::object::ObjectKey;
 use stageset_core::observation::{Config, ControllerRelease, Facts, ReconcileStage, StageSet};
-use stageset_core::spec::{SourceReference, StageSetReference};
 use stageset_core::time::Timestamp;
 
 pub use interests::Interests;
 pub use key::{NamespacedName, StageSetKey};
+pub use wake::{Hint, Wake};
 
 use self::away::Away;
 use self::references::References;
 use crate::Stored;
 use crate::perform::Known;
 use crate::records::stage_set::Parsed;
-
-/// Why a pass is run.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Wake {
-    /// Every fact that no watch vouches for is looked at again: an interval tick
-    /// ([`End::Hold`] with `refresh`), or the first pass after a start.
-    pub refresh: bool,
-    /// What watches told.
-    pub hints: Vec<Hint>,
-}
-
-/// News from a watch. A hint drops what is remembered; it never decides.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Hint {
-    /// An object of the target moved.
-    Object {
-        /// As whom it was watched; `None` = whoever remembers it.
-        identity: Option<Identity>,
-        /// Which object.
-        key: ObjectKey,
-        /// [`stageset_core::judge::live::entry_of_metadata`] of what the event showed.
-        entry: Option<String>,
-        /// `metadata.resourceVersion` of what the event showed.
-        resource_version: String,
-        /// It is gone.
-        deleted: bool,
-    },
-    /// A source, or an ExternalArtifact that names it, moved.
-    Source(SourceReference),
-    /// A StageSet that this one depends on moved.
-    Dependency(StageSetReference),
-    /// A ServiceAccount of the StageSet's namespace moved.
-    Account(ServiceAccountName),
-    /// An inventory of this StageSet was written by somebody else.
-    Inventories,
-    /// The ledger of this StageSet was written, by whomever, or is gone.
-    Ledger {
-        /// `metadata.resourceVersion` of what the event showed; `None` if it is gone.
-        resource_version: Option<String>,
-    },
-}
 
 /// How a pass ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,8 @@ use crate::report::Report;
 
 /// How many of its seconds the simulator's controllers may take.
 const REST: i64 = 30;
+/// Pause between two looks at the real server.
+const AGAIN: Duration = Duration::from_millis(20);
 
 impl Pair {
     /// Waits until some reads say the same on both servers, once the controllers of both are done: the
@@ -44,7 +46,9 @@ impl Pair {
                 if alike(&real, &simulated) || started.elapsed() > patience {
                     break real;
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                // Nothing tells that a controller of the real server is done: what it says is the
+                // only condition there is, and a watch would itself be compared.
+                tokio::time::sleep(AGAIN).await;
             };
             trace(read, &real, &simulated);
             let differences = self.comparison.compare(&real, &simulated);
