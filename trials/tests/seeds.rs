@@ -50,6 +50,7 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
         9_803_990_313_065_855_310,
         11_625_360,
         11_788_515,
+        14_190_098_017_072_470_409,
     ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");

@@ -190,7 +190,9 @@ impl Property for Order {
                 self.shown(entry, key, sight);
             }
             What::Apply(key, _, Some(after)) => {
-                let new = entry.effect && self.written.get(key) != Some(&after.content);
+                let new = entry.effect
+                    && self.written.get(key) != Some(&after.content)
+                    && !self.stands_for_another(entry, key, &after.content);
                 let result = if new {
                     self.judge(entry, scene, key)
                 } else {
@@ -211,6 +213,16 @@ impl Property for Order {
 }
 
 impl Order {
+    /// Whether the other one of two leaders last saw the object with this content: then it may be on record
+    /// as written, and to put it back is no new content, whoever wrote another one late.
+    fn stands_for_another(&self, entry: &Entry, key: &ObjectKey, content: &String) -> bool {
+        let mut others = self
+            .ready
+            .iter()
+            .filter(|((process, _), _)| *process != entry.process);
+        self.two_leaders && others.any(|(_, seen)| seen.get(key) == Some(content))
+    }
+
     fn judge(&self, entry: &Entry, scene: &dyn Scene, key: &ObjectKey) -> Result<(), String> {
         let holders = scene.table().holders(key);
         let mut missing = String::new();

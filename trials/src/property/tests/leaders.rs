@@ -2,11 +2,12 @@
 
 use super::{Cluster, secret, sight};
 use crate::event::Event;
-use crate::log::What;
+use crate::log::{Sight, What};
 use crate::property::d1_nothing_lost::NothingLost;
 use crate::property::i8_owned_deletes::OwnedDeletes;
 use crate::property::l4_order::Order;
 use crate::schedule::Level;
+use crate::setup::Feature;
 
 /// Process 0 has seen the object go, process 1 makes it again, process 0 drops its entry.
 fn raced(leaders: bool, recorded_again: bool) -> Result<(), String> {
@@ -308,5 +309,47 @@ fn of_two_leaders_each_may_go_by_the_ledger_that_it_last_read() {
         assert_eq!(cluster.says(0, looks.clone()), Ok(()));
         let said = cluster.makes(0, &key, "u1");
         assert_eq!(said.is_ok(), permitted, "{looks:?}: {said:?}");
+    }
+}
+
+/// The seed 14190098017072470409 of level core: one leader had seen an object as its run wants it, and
+/// recorded that run as written; then the other wrote the one before, late, saw what is on record, and
+/// put the object back while the dependency wasn't ready any more.
+#[test]
+fn of_two_leaders_each_may_put_back_what_the_other_last_saw_to_stand() {
+    for (leaders, seen_by, seen_again, permitted) in [
+        (true, Some(1), false, true),
+        (true, Some(1), true, false),
+        (true, Some(0), false, false),
+        (true, None, false, false),
+        (false, Some(1), false, false),
+    ] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        cluster.setup.features.insert(Feature::Dependency);
+        (cluster.done, cluster.ledger) = (true, true);
+        let key = secret();
+        let other = Sight {
+            content: "base-3@4".to_owned(),
+            ..sight("u1")
+        };
+        if leaders {
+            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        }
+        assert_eq!(cluster.says(0, What::Dependency(true)), Ok(()));
+        assert_eq!(cluster.makes(0, &key, "u1"), Ok(()));
+        if let Some(process) = seen_by {
+            let seen = What::DryRun(key.clone(), Some(sight("u1")));
+            assert_eq!(cluster.says(process, seen), Ok(()));
+        }
+        let late = What::Apply(key.clone(), Some(sight("u1")), Some(other.clone()));
+        assert_eq!(cluster.says(0, late), Ok(()));
+        if seen_again {
+            let seen = What::Get(key.clone(), Some(other));
+            assert_eq!(cluster.says(1, seen), Ok(()));
+        }
+        assert_eq!(cluster.says(0, What::Dependency(false)), Ok(()));
+        let said = cluster.makes(0, &key, "u1");
+        let case = (leaders, seen_by, seen_again);
+        assert_eq!(said.is_ok(), permitted, "{case:?}: {said:?}");
     }
 }
