@@ -22,8 +22,8 @@ pub(super) struct Order {
     /// The content at which an object was last shown to be ready, by process and life: a restarted
     /// process must look again.
     ready: BTreeMap<(usize, u32), BTreeMap<ObjectKey, String>>,
-    /// The content last written to an object by us.
-    written: BTreeMap<ObjectKey, String>,
+    /// The content last written to an object by us, and by which process.
+    written: BTreeMap<ObjectKey, (String, usize)>,
     /// What a process last saw a source offer.
     pins: BTreeMap<(usize, u32, String), u8>,
     /// Specs so far; a process may lag behind.
@@ -40,6 +40,10 @@ pub(super) struct Order {
     /// What was on record with two leaders, and from which request on: a watch that lags shows one of them
     /// what stood before.
     past: Vec<(u64, BTreeSet<(usize, &'static str, u8)>)>,
+    /// What each of two leaders last saw of an object, ready or not.
+    seen: BTreeMap<usize, BTreeMap<ObjectKey, String>>,
+    /// The same when it last recorded something.
+    standing: BTreeMap<usize, BTreeMap<ObjectKey, String>>,
     /// The life of the only leader, as long as there is but one.
     alone: (usize, u32),
     /// Whether every read of the dependency is a request that the log holds: no watch shows it.
@@ -79,6 +83,10 @@ impl Order {
     }
 
     fn shown(&mut self, entry: &Entry, key: &ObjectKey, sight: &Sight) {
+        if self.two_leaders {
+            let seen = self.seen.entry(entry.process).or_default();
+            seen.insert(key.clone(), sight.content.clone());
+        }
         let ready = self.ready.entry((entry.process, entry.life)).or_default();
         if sight.ready && !sight.deleting {
             if ready.get(key) != Some(&sight.content) {
@@ -151,6 +159,9 @@ impl Property for Order {
             match &entry.what {
                 What::Status(_) if entry.effect => {
                     self.recorded.insert(life, done(scene));
+                    let seen = self.seen.get(&entry.process).cloned();
+                    self.standing
+                        .insert(entry.process, seen.unwrap_or_default());
                 }
                 What::Ledger | What::LedgerWrite(_) if entry.succeeded() => {
                     self.known.insert(life, done(scene));
@@ -191,15 +202,16 @@ impl Property for Order {
             }
             What::Apply(key, _, Some(after)) => {
                 let new = entry.effect
-                    && self.written.get(key) != Some(&after.content)
-                    && !self.stands_for_another(entry, key, &after.content);
+                    && self.written.get(key).map(|(content, _)| content) != Some(&after.content)
+                    && !self.was_overwritten(key, &after.content);
                 let result = if new {
                     self.judge(entry, scene, key)
                 } else {
                     Ok(())
                 };
                 if entry.effect {
-                    self.written.insert(key.clone(), after.content.clone());
+                    let written = (after.content.clone(), entry.process);
+                    self.written.insert(key.clone(), written);
                 }
                 if entry.succeeded() {
                     self.shown(entry, key, after);
@@ -213,14 +225,15 @@ impl Property for Order {
 }
 
 impl Order {
-    /// Whether the other one of two leaders last saw the object with this content: then it may be on record
-    /// as written, and to put it back is no new content, whoever wrote another one late.
-    fn stands_for_another(&self, entry: &Entry, key: &ObjectKey, content: &String) -> bool {
-        let mut others = self
-            .ready
-            .iter()
-            .filter(|((process, _), _)| *process != entry.process);
-        self.two_leaders && others.any(|(_, seen)| seen.get(key) == Some(content))
+    /// Whether one of two leaders had last seen the object with this content when it last recorded
+    /// something, and the other has written another one since: the record may say that it is written, and
+    /// to put it back, whoever does, is no new content.
+    fn was_overwritten(&self, key: &ObjectKey, content: &String) -> bool {
+        let Some((_, writer)) = self.written.get(key) else {
+            return false;
+        };
+        let mut others = (self.standing.iter()).filter(|(process, _)| *process != writer);
+        others.any(|(_, stands)| stands.get(key) == Some(content))
     }
 
     fn judge(&self, entry: &Entry, scene: &dyn Scene, key: &ObjectKey) -> Result<(), String> {

@@ -313,43 +313,54 @@ fn of_two_leaders_each_may_go_by_the_ledger_that_it_last_read() {
 }
 
 /// The seed 14190098017072470409 of level core: one leader had seen an object as its run wants it, and
-/// recorded that run as written; then the other wrote the one before, late, saw what is on record, and
-/// put the object back while the dependency wasn't ready any more.
+/// recorded that run as written; then the other wrote the one before, late, and the object was put back
+/// while the dependency wasn't ready any more.
 #[test]
-fn of_two_leaders_each_may_put_back_what_the_other_last_saw_to_stand() {
-    for (leaders, seen_by, seen_again, permitted) in [
-        (true, Some(1), false, true),
-        (true, Some(1), true, false),
-        (true, Some(0), false, false),
-        (true, None, false, false),
-        (false, Some(1), false, false),
+fn of_two_leaders_each_may_put_back_what_stood_before_the_other_wrote_late() {
+    let status = || What::Status("this run is written".to_owned());
+    for (leaders, recorded_by, late_by, seen_and_recorded, permitted) in [
+        (true, 1, 0, false, true),
+        (true, 1, 0, true, false),
+        // Who wrote it knew better.
+        (true, 1, 1, false, false),
+        (false, 1, 0, false, false),
     ] {
-        let mut cluster = Cluster::new(Order::new(Level::Core));
-        cluster.setup.features.insert(Feature::Dependency);
-        (cluster.done, cluster.ledger) = (true, true);
-        let key = secret();
-        let other = Sight {
-            content: "base-3@4".to_owned(),
-            ..sight("u1")
-        };
-        if leaders {
-            assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        for put_back_by in [0, 1] {
+            let mut cluster = Cluster::new(Order::new(Level::Core));
+            cluster.setup.features.insert(Feature::Dependency);
+            (cluster.done, cluster.ledger) = (true, true);
+            let key = secret();
+            let other = Sight {
+                content: "base-3@4".to_owned(),
+                ..sight("u1")
+            };
+            if leaders {
+                assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+            }
+            for process in [0, 1] {
+                assert_eq!(cluster.says(process, What::Dependency(true)), Ok(()));
+            }
+            assert_eq!(cluster.makes(recorded_by, &key, "u1"), Ok(()));
+            assert_eq!(cluster.says(recorded_by, status()), Ok(()));
+            let late = What::Apply(key.clone(), Some(sight("u1")), Some(other.clone()));
+            assert_eq!(cluster.says(late_by, late), Ok(()));
+            if seen_and_recorded {
+                let seen = What::Get(key.clone(), Some(other));
+                assert_eq!(cluster.says(recorded_by, seen), Ok(()));
+                assert_eq!(cluster.says(recorded_by, status()), Ok(()));
+            }
+            for process in [0, 1] {
+                assert_eq!(cluster.says(process, What::Dependency(false)), Ok(()));
+            }
+            let said = cluster.makes(put_back_by, &key, "u1");
+            let case = (
+                leaders,
+                recorded_by,
+                late_by,
+                seen_and_recorded,
+                put_back_by,
+            );
+            assert_eq!(said.is_ok(), permitted, "{case:?}: {said:?}");
         }
-        assert_eq!(cluster.says(0, What::Dependency(true)), Ok(()));
-        assert_eq!(cluster.makes(0, &key, "u1"), Ok(()));
-        if let Some(process) = seen_by {
-            let seen = What::DryRun(key.clone(), Some(sight("u1")));
-            assert_eq!(cluster.says(process, seen), Ok(()));
-        }
-        let late = What::Apply(key.clone(), Some(sight("u1")), Some(other.clone()));
-        assert_eq!(cluster.says(0, late), Ok(()));
-        if seen_again {
-            let seen = What::Get(key.clone(), Some(other));
-            assert_eq!(cluster.says(1, seen), Ok(()));
-        }
-        assert_eq!(cluster.says(0, What::Dependency(false)), Ok(()));
-        let said = cluster.makes(0, &key, "u1");
-        let case = (leaders, seen_by, seen_again);
-        assert_eq!(said.is_ok(), permitted, "{case:?}: {said:?}");
     }
 }
