@@ -17,6 +17,7 @@ const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const GROUP: &str = "rbac.authorization.k8s.io";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
+const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
 
 /// Accounts that ask, and users that they ask as.
 const ACCOUNTS: [&str; 3] = ["s0", "s1", "s2"];
@@ -47,7 +48,8 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Rules come in the order of a cache, and a reason names any of several bindings.
+/// Rules come in the order of a cache, and a reason names any of several bindings. The simulator's
+/// administrator has no certificate whose fingerprint could be told.
 fn settle_order(body: &mut Value) {
     let Some(status) = body.get_mut("status").and_then(Value::as_object_mut) else {
         return;
@@ -59,6 +61,15 @@ fn settle_order(body: &mut Value) {
     }
     if status.contains_key("allowed") {
         status.remove("reason");
+    }
+    if let Some(user) = status.get_mut("userInfo").and_then(Value::as_object_mut)
+        && user
+            .get("extra")
+            .map_or(&Value::Null, |extra| &extra[CREDENTIAL][0])
+            .as_str()
+            .is_some_and(|credential| credential.starts_with("X509SHA256="))
+    {
+        user.remove("extra");
     }
 }
 
