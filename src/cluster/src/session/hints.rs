@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use stageset_api::field::field;
+use stageset_core::failure::FailureClass;
 use stageset_core::identity::Identity;
 use stageset_core::object::ObjectKey;
 use stageset_core::observation::{LiveState, ObjectFacts, Tracking};
@@ -82,9 +83,14 @@ struct Seen {
 impl Seen {
     fn apply_to(&self, facts: &mut ObjectFacts) {
         let Some(fact) = &facts.live else { return };
+        // What is absent and moves is there; what a read didn't tell it may tell now. But no watch tells
+        // that somebody may read what was denied to them: that is tried again in its own time.
         let LiveState::Present(live) = &fact.value else {
-            // It was absent or unreadable: whatever moved is news.
-            if !(self.deleted && fact.value == LiveState::Absent) {
+            let stands = match &fact.value {
+                LiveState::Unreadable(failure) => failure.class == FailureClass::Denied,
+                _ => self.deleted,
+            };
+            if !stands {
                 facts.live = None;
             }
             return;

@@ -95,15 +95,17 @@ fn versions_are_compared_as_numbers_or_else_for_being_equal() {
 
 #[test]
 fn what_was_absent_or_could_not_be_read_is_looked_at_again_unless_it_is_gone_still() {
-    let unreadable = || {
-        let class = FailureClass::Transient { retry_after: None };
-        LiveState::Unreadable(Failure::new(class, "no"))
-    };
+    let unreadable = |class| LiveState::Unreadable(Failure::new(class, "no"));
+    let transient = || unreadable(FailureClass::Transient { retry_after: None });
+    // That it moved tells nothing about who may read it: the next try has its own time (I4, K10).
+    let denied = || unreadable(FailureClass::Denied);
     for (before, deleted, kept) in [
         (LiveState::Absent, true, true),
         (LiveState::Absent, false, false),
-        (unreadable(), true, false),
-        (unreadable(), false, false),
+        (transient(), true, false),
+        (transient(), false, false),
+        (denied(), true, true),
+        (denied(), false, true),
     ] {
         let mut facts = ObjectFacts {
             live: Some(Fact::seen(before.clone(), Timestamp::default())),

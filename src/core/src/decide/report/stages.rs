@@ -22,9 +22,11 @@ pub(in crate::decide) fn stage_begins(
     let observation = release.observation;
     let status = &observation.stage_set.status;
     let same_pins = status.last_attempted_revisions == revisions(release.pins);
-    let said = stage
-        .recorded
-        .is_some_and(|recorded| matches!(recorded.phase, Phase::Applying | Phase::Failed));
+    // A stage that was refused before its first write is still as the run before left it, on record too:
+    // with this write it no longer is (L4).
+    let said = stage.recorded.is_some_and(|recorded| {
+        matches!(recorded.phase, Phase::Applying | Phase::Failed) && recorded.run.is_none()
+    });
     if same_pins && said {
         return Vec::new();
     }
