@@ -410,7 +410,9 @@ fn comes_back(refused_first: bool) {
     release(&mut world, "r2", "2");
     if refused_first {
         let deployer = "system:serviceaccount:payments:deployer".into();
-        world.denied.insert((deployer, "patch".into(), "Secret".into()));
+        world
+            .denied
+            .insert((deployer, "patch".into(), "Secret".into()));
         world.settle(2 * MINUTE);
         assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
         world.denied.clear();

@@ -190,7 +190,12 @@ impl ObjectFacts {
         let settled = self.settled.as_ref();
         self.dry_run.take_if(|tried| {
             let (digest, fact) = &**tried;
-            settled.is_some_and(|settled| settled.digest == *digest && fact.at <= settled.since)
+            // What is refused in the very moment was refused after it.
+            let refused = matches!(fact.value, DryRun::Refused(_));
+            settled.is_some_and(|settled| {
+                settled.digest == *digest
+                    && (fact.at < settled.since || (fact.at == settled.since && !refused))
+            })
         });
     }
 
@@ -231,7 +236,10 @@ mod tests {
             facts.settle();
             facts.dry_run.is_some()
         };
-        assert!(!kept(tried("d", 5), Some(5)));
+        let agreed = Fact::seen(DryRun::Create, Timestamp::from_millis(5));
+        assert!(!kept(Some(Box::new(("d".into(), agreed))), Some(5)));
+        assert!(!kept(tried("d", 4), Some(5)));
+        assert!(kept(tried("d", 5), Some(5)), "refused in that moment");
         assert!(kept(tried("d", 6), Some(5)), "tried since");
         assert!(kept(tried("other", 4), Some(5)), "of other content");
         assert!(kept(tried("d", 4), None), "it never agreed");
