@@ -52,6 +52,7 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
         11_788_515,
         14_190_098_017_072_470_409,
         14_190_098_017_073_041_346,
+        14_190_098_017_073_041_897,
     ] {
         let violation = run(&Schedule::draw(seed, Level::Core), Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");
@@ -64,10 +65,11 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
 /// for. In 74602 the process stood still before it sent one, and the receiver let it be sent all the same, after
 /// its time. In 85425 the end of an object overtook its creation in a watch, and was forgotten for it.
 /// In 108903 whatever moved in an object that its account may no longer read was read once more.
+/// In 110473 a teardown went by what was remembered of the inventories.
 #[cfg(feature = "wire")]
 #[test]
 fn seeds_that_once_broke_a_promise_at_level_wire_keep_it_now() {
-    for seed in [28, 66_336, 72_435, 74_602, 85_425, 108_903] {
+    for seed in [28, 66_336, 72_435, 74_602, 85_425, 108_903, 110_473] {
         let violation = run(&Schedule::draw(seed, Level::Wire), Level::Wire, false).violation;
         assert_eq!(violation, None, "{seed}");
     }

@@ -39,6 +39,27 @@ fn gap_13_stages_go_in_reverse_each_seen_to_be_gone_first() {
     );
 }
 
+/// Level core, seed 14190098017073041897: each was read every two seconds for as long as it was held.
+#[test]
+fn what_a_finalizer_holds_is_asked_about_less_and_less_often() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.sticky.insert("web".into());
+    delete(&mut world);
+    let read = |world: &mut World, span: Duration| {
+        let before = world.requests;
+        world.settle(span);
+        world.requests - before
+    };
+    let first = read(&mut world, Duration::from_secs(10));
+    assert!(first >= 8, "{first} requests");
+    let later = read(&mut world, Duration::from_secs(280));
+    assert!(later < 120, "{later} requests for two objects");
+    world.objects.retain(|key, _| key.name != "web");
+    read(&mut world, Duration::from_secs(20));
+    assert!(world.gone, "{}", world.message());
+}
+
 #[test]
 fn a_suspended_or_invalid_stageset_is_torn_down_too() {
     for invalid in [false, true] {

@@ -68,11 +68,6 @@ impl Session {
                 // would find the same news.
                 if known.is_none_or(|known| stage_set::supersedes(&object, known)) {
                     news |= known.is_none_or(|known| differs(known, &object, &DECIDES));
-                    if known.is_some_and(|known| differs(known, &object, &[DELETION])) {
-                        // What is torn down rests on what the inventories hold now: another replica
-                        // may have written to them since we looked.
-                        self.facts.inventories = None;
-                    }
                     self.adopt(object);
                 }
             }

@@ -82,6 +82,8 @@ pub struct Session {
     requested: Option<String>,
     /// The last `reconcile-stage` that made facts old.
     stage_asked: Option<ReconcileStage>,
+    /// Whether a decision has seen that the StageSet is being deleted.
+    deletion_seen: bool,
     known: Option<Known>,
     /// What [`Known::object`] says; `None` after it changed.
     read: Option<Box<StageSet>>,
@@ -105,6 +107,7 @@ impl Session {
             decided: Timestamp::default(),
             requested: None,
             stage_asked: None,
+            deletion_seen: false,
             known: None,
             read: None,
             parsed: None,

@@ -212,6 +212,12 @@ impl Session {
             self.refresh_before = now;
         }
         self.stage_asked = asked;
+        let deleting = stage_set.deletion_timestamp.is_some();
+        if deleting && !std::mem::replace(&mut self.deletion_seen, true) {
+            // What is torn down rests on what the inventories hold now: somebody else may have written to
+            // them since we looked.
+            self.facts.inventories = None;
+        }
         self.renew_tracking(ports);
         let observation = Observation {
             now,

@@ -13,7 +13,7 @@ use crate::observation::{
 use crate::plan::{DeleteReason, Need, Operation, Purpose, TenantOperation};
 use crate::time::Timestamp;
 
-use super::freshness::retry_at;
+use super::freshness::{poll_at, retry_at};
 
 /// A deletion is decided on nothing older than this.
 const LOOK: Duration = Duration::from_secs(10);
@@ -88,7 +88,8 @@ impl<'a> Removal<'a> {
                 }
             }
             LiveState::Present(live) if live.deleting => {
-                let due = seen.at.plus(Duration::from_secs(2));
+                // Somebody's finalizer may hold it for long.
+                let due = poll_at(seen.at, live.deletion_timestamp.unwrap_or(seen.at));
                 match facts.tracking {
                     Tracking::Moved => self.read(reference),
                     Tracking::Polled if now >= due => self.read(reference),
