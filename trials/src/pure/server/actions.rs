@@ -34,7 +34,7 @@ impl Server {
         let Some(stored) = self.objects.get(key) else {
             return Seen::Absent;
         };
-        if stored.deleting {
+        if stored.deleting.is_some() {
             return Seen::Going;
         }
         let uid = stored.uid.clone();

@@ -39,7 +39,8 @@ pub(super) struct Stored {
     /// Number of the write that our managed-fields entry is of.
     pub(super) entry: Option<u64>,
     pub(super) keep: bool,
-    pub(super) deleting: bool,
+    /// Since when it is being deleted.
+    pub(super) deleting: Option<Timestamp>,
     /// A foreign finalizer.
     pub(super) held: bool,
     /// Fields of `kubectl apply` that aren't ours yet.
@@ -60,7 +61,7 @@ impl Stored {
             content: content.to_owned(),
             entry: None,
             keep: false,
-            deleting: false,
+            deleting: None,
             held: false,
             legacy: false,
             fixed: None,

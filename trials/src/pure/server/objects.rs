@@ -246,7 +246,7 @@ impl Server {
             content: String::new(),
             entry: None,
             keep: false,
-            deleting: false,
+            deleting: None,
             held: false,
             legacy: false,
             fixed: immutable.then(|| content.clone()),
@@ -318,10 +318,10 @@ impl Server {
 
     /// Deletes an object, or marks it while a foreign finalizer holds it.
     pub(in super::super) fn remove(&mut self, key: &ObjectKey) {
-        let version = self.bump();
+        let (version, now) = (self.bump(), self.now);
         match self.objects.get_mut(key) {
             Some(stored) if stored.held => {
-                stored.deleting = true;
+                stored.deleting.get_or_insert(now);
                 stored.version = version;
             }
             Some(_) => self.gone(key),
@@ -362,7 +362,7 @@ impl Server {
             .iter_mut()
             .filter_map(|(key, stored)| {
                 stored.held = false;
-                stored.deleting.then(|| key.clone())
+                stored.deleting.map(|_| key.clone())
             })
             .collect();
         for key in waiting {
@@ -378,8 +378,8 @@ impl Server {
             generation: 1,
             owner: stored.owner.clone().map(Arc::new),
             prune_disabled: stored.keep,
-            deleting: stored.deleting,
-            deletion_timestamp: stored.deleting.then_some(self.now),
+            deleting: stored.deleting.is_some(),
+            deletion_timestamp: stored.deleting,
             finalizers: if stored.held {
                 vec!["example.org/held".to_owned()]
             } else {
@@ -389,7 +389,7 @@ impl Server {
             body: None,
             entry: stored.entry.map(|entry| entry.to_string().into()),
             health: match stored.health {
-                _ if stored.deleting => Health::Terminating,
+                _ if stored.deleting.is_some() => Health::Terminating,
                 Readiness::At(at) if self.now >= at => Health::Current,
                 Readiness::Broken => Health::Failed("ProgressDeadlineExceeded".into()),
                 Readiness::At(_) | Readiness::Never => {
@@ -409,7 +409,7 @@ impl Server {
                 .owner
                 .as_ref()
                 .map(|owner| [&*owner.namespace, "/", &*owner.name].concat()),
-            deleting: stored.deleting,
+            deleting: stored.deleting.is_some(),
             ready: matches!(stored.health, Readiness::At(at) if self.now >= at),
             keep: stored.keep,
             legacy: stored.legacy,
