@@ -65,11 +65,14 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
 /// for. In 74602 the process stood still before it sent one, and the receiver let it be sent all the same, after
 /// its time. In 85425 the end of an object overtook its creation in a watch, and was forgotten for it.
 /// In 108903 whatever moved in an object that its account may no longer read was read once more.
-/// In 110473 a teardown went by what was remembered of the inventories.
+/// In 110473 a teardown went by what was remembered of the inventories. In 131665 the trials didn't let go of a
+/// definition that the cluster had put a finalizer of its own on.
 #[cfg(feature = "wire")]
 #[test]
 fn seeds_that_once_broke_a_promise_at_level_wire_keep_it_now() {
-    for seed in [28, 66_336, 72_435, 74_602, 85_425, 108_903, 110_473] {
+    for seed in [
+        28, 66_336, 72_435, 74_602, 85_425, 108_903, 110_473, 131_665,
+    ] {
         let violation = run(&Schedule::draw(seed, Level::Wire), Level::Wire, false).violation;
         assert_eq!(violation, None, "{seed}");
     }

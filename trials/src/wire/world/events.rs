@@ -196,13 +196,18 @@ impl World {
         }
     }
 
+    /// Takes the stranger's finalizer off, and leaves those that the cluster has put beside it.
     fn release(&self) -> Result<(), HelperError> {
         for (key, _) in self.objects() {
-            let held = self.get(&key).is_some_and(|object| {
-                object["metadata"]["finalizers"] == json!(["example.org/held"])
-            });
-            if held {
-                self.patch(&key, &json!({ "metadata": { "finalizers": null } }))?;
+            let object = self.get(&key).unwrap_or_default();
+            let finalizers = object["metadata"]["finalizers"].as_array();
+            let (held, others): (Vec<&Value>, Vec<&Value>) = finalizers
+                .into_iter()
+                .flatten()
+                .partition(|finalizer| **finalizer == "example.org/held");
+            if !held.is_empty() {
+                let patch = json!({ "metadata": { "finalizers": others } });
+                self.patch(&key, &patch)?;
             }
         }
         Ok(())
