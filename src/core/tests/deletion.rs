@@ -61,6 +61,40 @@ fn what_a_finalizer_holds_is_asked_about_less_and_less_often() {
 }
 
 #[test]
+fn what_is_gone_is_recorded_when_the_rest_takes_long_and_not_asked_for_again() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.sticky.insert("settings".into());
+    let recorded = |world: &World| {
+        let written = |what: &str| what.contains("in the inventory");
+        world.done.iter().filter(|done| written(&done.what)).count()
+    };
+    let before = recorded(&world);
+    assert!(before > 0);
+    delete(&mut world);
+    world.settle(Duration::from_secs(50));
+    assert_eq!(recorded(&world), before, "what goes at once costs no write");
+    world.settle(Duration::from_secs(100));
+    let left: Vec<&str> = (world.inventories.values())
+        .flat_map(|inventory| inventory.entries.keys().map(|key| key.name.as_str()))
+        .collect();
+    assert_eq!(left, ["settings"]);
+    assert_eq!(
+        world.inventories.len(),
+        2,
+        "none is given up before the end"
+    );
+    let before = world.requests;
+    world.settle(MINUTE);
+    let later = world.requests - before;
+    assert!(later < 10, "{later} requests for one object");
+    world.crash();
+    world.objects.retain(|key, _| key.name != "settings");
+    world.settle(MINUTE);
+    assert!(world.gone, "{}", world.message());
+}
+
+#[test]
 fn a_suspended_or_invalid_stageset_is_torn_down_too() {
     for invalid in [false, true] {
         let mut world = shop();

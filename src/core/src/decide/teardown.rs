@@ -1,11 +1,13 @@
 //! Deletion: what was applied is deleted, in reverse, as its tenant, within a bound.
 
+use std::time::Duration;
+
 use stageset_api::reason::Reason;
 
 use crate::identity::{Identity, Target};
 use crate::names::StageName;
 use crate::object::ObjectKey;
-use crate::observation::{InventoryEntry, NamespaceState, Observation, StageInventory};
+use crate::observation::{InventoryEntry, LiveState, NamespaceState, Observation, StageInventory};
 use crate::plan::{DeleteReason, EventKind, Need, Operation, RecordOperation};
 
 use super::Stop;
@@ -15,9 +17,12 @@ use super::inventories;
 use super::preflight::{Lacking, lacking_to_delete};
 use super::prune::in_reverse;
 use super::report::{Report, Wait};
-use super::stage::announce;
+use super::stage::{announce, record_inventory};
 use super::sweep::{Of, Sweep};
 use super::whereabouts;
+
+/// A teardown that takes longer records how far it has come.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Tears down and, at the end, takes the finalizer off.
 ///
@@ -40,11 +45,15 @@ pub(super) fn tear_down(observation: &Observation) -> Stop {
         .filter(|(name, _)| prunes(observation, name))
         .flat_map(|(_, inventory)| inventory.entries.keys())
         .collect();
+    let mut gone = Vec::new();
     for (name, inventory) in stages {
-        if prunes(observation, name)
-            && let Err(stop) = stage(observation, name, inventory)
-        {
-            return bounded(observation, stop, &remaining);
+        if !prunes(observation, name) {
+            continue;
+        }
+        let done = stage(observation, name, inventory);
+        gone.extend(without_gone(observation, name, inventory));
+        if let Err(stop) = done {
+            return bounded(observation, progress(observation, stop, gone), &remaining);
         }
     }
     if let Some(stop) = lost_inventories(observation, inventories) {
@@ -144,7 +153,7 @@ fn lost_inventories(
             observation.stage_set.name,
             observation.stage_set.namespace
         ),
-        Wait::For(std::time::Duration::from_secs(60)),
+        Wait::For(Duration::from_secs(60)),
     );
     (!terminating).then(|| namespace_first(observation, report.into()))
 }
@@ -223,6 +232,35 @@ fn stage(
     Ok(())
 }
 
+/// The inventory without what was seen to be gone, if anything was.
+fn without_gone(
+    observation: &Observation,
+    name: &StageName,
+    inventory: &StageInventory,
+) -> Option<Operation> {
+    let target = whereabouts::of_teardown(observation, name, inventory).ok()?;
+    let identity = identity(observation, name, inventory, &target).ok()?;
+    let is_gone = |key: &ObjectKey| {
+        let facts = observation.facts.objects.get(&identity, key);
+        let live = facts.and_then(|facts| facts.live.as_ref());
+        live.is_some_and(|fact| fact.value == LiveState::Absent)
+    };
+    let mut left = inventory.clone();
+    left.entries.retain(|key, _| !is_gone(key));
+    let why = "to what is left, since the rest takes long";
+    (left.entries.len() < inventory.entries.len()).then(|| record_inventory(name, left, why))
+}
+
+/// What waits for long records first what is gone: that isn't asked for again with every look.
+fn progress(observation: &Observation, stop: Stop, gone: Vec<Operation>) -> Stop {
+    let since = observation.stage_set.deletion_timestamp;
+    let is_long = since.is_some_and(|since| observation.now.since(since) >= LONG);
+    match stop {
+        Stop::Report(_) if is_long && !gone.is_empty() => Stop::Act(vec![gone]),
+        stop => stop,
+    }
+}
+
 /// What doesn't go by itself.
 fn to_go<'a>(
     observation: &Observation,
@@ -263,7 +301,7 @@ fn identity(
             observation,
             Reason::RBACDenied,
             format!("deleting stage {name}: {refusal}"),
-            Wait::For(std::time::Duration::from_secs(60)),
+            Wait::For(Duration::from_secs(60)),
         )
         .into()
     })
@@ -301,7 +339,7 @@ fn another_target(observation: &Observation, name: &StageName) -> Stop {
             "deleting stage {name}: none of the recorded objects exists here, only others of the \
              same names: this isn't the cluster that they were applied to, so nothing is deleted"
         ),
-        Wait::For(std::time::Duration::from_secs(60)),
+        Wait::For(Duration::from_secs(60)),
     )
     .into()
 }
