@@ -9,7 +9,7 @@ use futures::stream;
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, StreamBody};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tower::BoxError;
 
@@ -102,6 +102,10 @@ impl Watching {
             }
             sleep(lag).await;
         }
+        if self.held.is_some() && is_bookmark(&event) {
+            // It says that all before it was told: overtaken by it, an event would count as one of before.
+            self.ready.extend(self.held.take());
+        }
         let fault = self.passage.stage().watch_fault(self.passage.process);
         match fault {
             None => {
@@ -139,4 +143,8 @@ impl Watching {
             }
         }
     }
+}
+
+fn is_bookmark(event: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(event).is_ok_and(|event| event["type"] == "BOOKMARK")
 }
