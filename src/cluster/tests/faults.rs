@@ -144,21 +144,34 @@ async fn one_failed_or_lost_answer_anywhere_is_survived() {
     }
 }
 
-/// Loses the first answer to the creation of an inventory.
-struct LostCreation {
+/// Loses the first answer to such a request of the driver.
+struct LostAnswer {
+    to: fn(&Request) -> bool,
     hit: Arc<AtomicUsize>,
 }
 
-impl Interceptor for LostCreation {
+impl LostAnswer {
+    fn lose(world: &World, to: fn(&Request) -> bool) -> Arc<AtomicUsize> {
+        let hit = Arc::default();
+        let lost = Self {
+            to,
+            hit: Arc::clone(&hit),
+        };
+        world
+            .cluster
+            .with_server(|server| server.intercept(Box::new(lost)));
+        hit
+    }
+}
+
+impl Interceptor for LostAnswer {
     fn before(&mut self, _: &Request) -> Verdict {
         Verdict::Pass
     }
 
     fn after(&mut self, request: &Request, reply: Reply) -> Reply {
-        let creates = of_driver(request)
-            && request.method == http::Method::POST
-            && request.uri.path().ends_with("/stageinventories");
-        if creates && self.hit.fetch_add(1, Ordering::SeqCst) == 0 {
+        let asked = of_driver(request) && (self.to)(request);
+        if asked && self.hit.fetch_add(1, Ordering::SeqCst) == 0 {
             return Reply::Response(failing(504));
         }
         reply
@@ -174,13 +187,9 @@ async fn d1_an_inventory_whose_creation_got_no_answer_goes_with_its_stage() {
     }
     world.stage_set("web", &["config"]);
     world.until_ready("web").await;
-    let hit = Arc::new(AtomicUsize::new(0));
-    let lost = LostCreation {
-        hit: Arc::clone(&hit),
-    };
-    world
-        .cluster
-        .with_server(|server| server.intercept(Box::new(lost)));
+    let hit = LostAnswer::lose(&world, |request| {
+        request.method == http::Method::POST && request.uri.path().ends_with("/stageinventories")
+    });
     world.stage_set("web", &["config", "app"]);
     world.pass("web", Wake::default()).await;
     assert_eq!(hit.load(Ordering::SeqCst), 1);
@@ -195,6 +204,51 @@ async fn d1_an_inventory_whose_creation_got_no_answer_goes_with_its_stage() {
         })
         .await;
     assert_eq!(world.inventories().len(), 1);
+}
+
+/// Level wire, seed 149806: managed fields tell the time to the second, so that by them an object is as it was
+/// when two writes of the same fields fall into one.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_got_no_answer_is_not_taken_for_one_that_did_nothing() {
+    let mut world = World::new().await;
+    let refresh = || Wake {
+        refresh: true,
+        hints: Vec::new(),
+    };
+    let release = |world: &World, revision: &str, value: &str| {
+        world.publish("app", revision, &[("a.yaml", &config_map("app", value))]);
+    };
+    let value = |world: &World| {
+        world
+            .config_map("app")
+            .map(|found| found["data"]["key"].clone())
+    };
+    release(&world, "r1", "one");
+    world.stage_set("web", &["app"]);
+    world.pass("web", Wake::default()).await;
+    assert_eq!(value(&world), Some("one".into()));
+    let hit = LostAnswer::lose(&world, |request| {
+        let query = request.uri.query().unwrap_or_default();
+        request.method == http::Method::PATCH
+            && request.uri.path().ends_with("/configmaps/app")
+            && !query.contains("dryRun")
+    });
+    // Later, or what was seen would be as new as can be; and still within the second.
+    let later = || tokio::time::sleep(Duration::from_millis(10));
+    later().await;
+    release(&world, "r2", "two");
+    world.pass("web", refresh()).await;
+    assert_eq!(hit.load(Ordering::SeqCst), 1);
+    assert_eq!(value(&world), Some("two".into()), "it took effect");
+    later().await;
+    release(&world, "r1", "one");
+    world.pass("web", refresh()).await;
+    world
+        .run_until("web", Duration::from_secs(60), |world| {
+            world.ready("web") == "True Succeeded"
+        })
+        .await;
+    assert_eq!(value(&world), Some("one".into()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -210,10 +210,12 @@ impl Done {
                 Err(failure) => {
                     failed(facts, &identity, &object.key, digest, failure, at);
                     // Whatever it tried, the world isn't what it was tried on; and it may have taken
-                    // effect although its answer says nothing of that.
+                    // effect although its answer says nothing of that. Managed fields can't tell: they know
+                    // the time to the second.
                     let facts = facts.objects.entry(&identity, &object.key);
                     facts.dry_run = None;
                     facts.live = None;
+                    facts.settled = None;
                 }
             },
             Self::Deleted {
