@@ -233,7 +233,8 @@ async fn a_write_that_got_no_answer_is_not_taken_for_one_that_did_nothing() {
             && request.uri.path().ends_with("/configmaps/app")
             && !query.contains("dryRun")
     });
-    // Later, or what was seen would be as new as can be; and still within the second.
+    // The clock is paused: it only moves here. What was seen has to be of before, or a pass asks for nothing;
+    // and all has to fall into one second.
     let later = || tokio::time::sleep(Duration::from_millis(10));
     later().await;
     release(&world, "r2", "two");

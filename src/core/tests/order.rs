@@ -444,3 +444,28 @@ fn comes_back(refused_first: bool) {
         "L4: stage app was written before stage config was ready again"
     );
 }
+
+#[test]
+fn what_is_tried_is_on_record_before_its_first_write_also_after_a_failure() {
+    let mut world = World::new(vec![stage("app", "app")]);
+    let refused = || {
+        let deployer = "system:serviceaccount:payments:deployer".into();
+        (deployer, "patch".into(), "ConfigMap".into())
+    };
+    world.denied.insert(refused());
+    world.publish("app", "r1", &["ConfigMap/web=1"]);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
+    world.denied.remove(&refused());
+    world.publish("app", "r2", &["ConfigMap/web=2"]);
+    world.facts.sources.clear();
+    while world.object("ConfigMap", "web").is_none() {
+        if let Next::Hold { until, .. } = world.turn().next {
+            world.now = until;
+        }
+    }
+    let tried: Vec<&str> = (world.status.last_attempted_revisions.values())
+        .map(String::as_str)
+        .collect();
+    assert_eq!(tried, ["r2"]);
+}

@@ -7,7 +7,7 @@ use stageset_core::failure::Fact;
 use stageset_core::few::Few;
 use stageset_core::identity::Target;
 use stageset_core::observation::{
-    BuildKey, BuildState, DependencyState, Facts, KubeconfigState, SourceState,
+    BuildKey, BuildState, DependencyState, Facts, KubeconfigState, SourceState, StageSet,
 };
 use stageset_core::spec::StageSetReference;
 use stageset_core::time::Timestamp;
@@ -29,6 +29,26 @@ impl Session {
             self.refresh_before = now;
         }
         self.decided = now;
+    }
+
+    /// What the StageSet itself makes of what is remembered.
+    pub(super) fn follow_stage_set(&mut self, stage_set: &StageSet, now: Timestamp) {
+        let requested = stage_set.requested_at.clone();
+        if requested != stage_set.status.last_handled_reconcile_at && requested != self.requested {
+            self.refresh_before = now;
+        }
+        self.requested = requested;
+        let asked = stage_set.reconcile_stage.clone();
+        if asked != self.stage_asked && asked.is_some() {
+            self.refresh_before = now;
+        }
+        self.stage_asked = asked;
+        let deleting = stage_set.deletion_timestamp.is_some();
+        if deleting && !std::mem::replace(&mut self.deletion_seen, true) {
+            // What is torn down rests on what the inventories hold now: somebody else may have written to
+            // them since we looked.
+            self.facts.inventories = None;
+        }
     }
 
     /// Drops what nothing asks for any more: builds of artifacts that no source offers, and objects

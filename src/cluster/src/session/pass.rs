@@ -202,22 +202,7 @@ impl Session {
             }
         };
         self.follow_clock(now);
-        let requested = stage_set.requested_at.clone();
-        if requested != stage_set.status.last_handled_reconcile_at && requested != self.requested {
-            self.refresh_before = now;
-        }
-        self.requested = requested;
-        let asked = stage_set.reconcile_stage.clone();
-        if asked != self.stage_asked && asked.is_some() {
-            self.refresh_before = now;
-        }
-        self.stage_asked = asked;
-        let deleting = stage_set.deletion_timestamp.is_some();
-        if deleting && !std::mem::replace(&mut self.deletion_seen, true) {
-            // What is torn down rests on what the inventories hold now: somebody else may have written to
-            // them since we looked.
-            self.facts.inventories = None;
-        }
+        self.follow_stage_set(&stage_set, now);
         self.renew_tracking(ports);
         let observation = Observation {
             now,

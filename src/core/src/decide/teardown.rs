@@ -1,5 +1,6 @@
 //! Deletion: what was applied is deleted, in reverse, as its tenant, within a bound.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stageset_api::reason::Reason;
@@ -7,7 +8,7 @@ use stageset_api::reason::Reason;
 use crate::identity::{Identity, Target};
 use crate::names::StageName;
 use crate::object::ObjectKey;
-use crate::observation::{InventoryEntry, LiveState, NamespaceState, Observation, StageInventory};
+use crate::observation::{InventoryEntry, NamespaceState, Observation, StageInventory};
 use crate::plan::{DeleteReason, EventKind, Need, Operation, RecordOperation};
 
 use super::Stop;
@@ -16,6 +17,7 @@ use super::freshness::{Use, judge};
 use super::inventories;
 use super::preflight::{Lacking, lacking_to_delete};
 use super::prune::in_reverse;
+use super::removal::{Fate, Removal};
 use super::report::{Report, Wait};
 use super::stage::{announce, record_inventory};
 use super::sweep::{Of, Sweep};
@@ -45,15 +47,15 @@ pub(super) fn tear_down(observation: &Observation) -> Stop {
         .filter(|(name, _)| prunes(observation, name))
         .flat_map(|(_, inventory)| inventory.entries.keys())
         .collect();
-    let mut gone = Vec::new();
-    for (name, inventory) in stages {
-        if !prunes(observation, name) {
-            continue;
-        }
-        let done = stage(observation, name, inventory);
-        gone.extend(without_gone(observation, name, inventory));
-        if let Err(stop) = done {
-            return bounded(observation, progress(observation, stop, gone), &remaining);
+    for (name, inventory) in &stages {
+        if prunes(observation, name)
+            && let Err(stop) = stage(observation, name, inventory)
+        {
+            return bounded(
+                observation,
+                progress(observation, stop, &stages),
+                &remaining,
+            );
         }
     }
     if let Some(stop) = lost_inventories(observation, inventories) {
@@ -126,7 +128,7 @@ fn farewell(observation: &Observation) -> Vec<Vec<Operation>> {
 /// inventories without our finalizer.
 fn lost_inventories(
     observation: &Observation,
-    inventories: &std::collections::BTreeMap<StageName, StageInventory>,
+    inventories: &BTreeMap<StageName, StageInventory>,
 ) -> Option<Stop> {
     let lost: Vec<String> = observation
         .stage_set
@@ -232,7 +234,30 @@ fn stage(
     Ok(())
 }
 
-/// The inventory without what was seen to be gone, if anything was.
+/// What waits for long records first what is gone: that isn't asked for again with every look.
+fn progress(
+    observation: &Observation,
+    stop: Stop,
+    stages: &[(&StageName, &StageInventory)],
+) -> Stop {
+    let since = observation.stage_set.deletion_timestamp;
+    let is_long = since.is_some_and(|since| observation.now.since(since) >= LONG);
+    if !is_long || !matches!(stop, Stop::Report(_)) {
+        return stop;
+    }
+    let records: Vec<Operation> = stages
+        .iter()
+        .filter(|(name, _)| prunes(observation, name))
+        .filter_map(|(name, inventory)| without_gone(observation, name, inventory))
+        .collect();
+    if records.is_empty() {
+        stop
+    } else {
+        Stop::Act(vec![records])
+    }
+}
+
+/// The inventory without what is gone, if anything is.
 fn without_gone(
     observation: &Observation,
     name: &StageName,
@@ -240,25 +265,29 @@ fn without_gone(
 ) -> Option<Operation> {
     let target = whereabouts::of_teardown(observation, name, inventory).ok()?;
     let identity = identity(observation, name, inventory, &target).ok()?;
-    let is_gone = |key: &ObjectKey| {
-        let facts = observation.facts.objects.get(&identity, key);
-        let live = facts.and_then(|facts| facts.live.as_ref());
-        live.is_some_and(|fact| fact.value == LiveState::Absent)
+    let is_gone = |key: &ObjectKey, entry: &InventoryEntry| {
+        let removal = Removal {
+            observation,
+            identity: &identity,
+            stage: name,
+            key,
+            entry,
+            why: DeleteReason::Teardown,
+        };
+        matches!(removal.fate(), Fate::Gone)
     };
-    let mut left = inventory.clone();
-    left.entries.retain(|key, _| !is_gone(key));
-    let why = "to what is left, since the rest takes long";
-    (left.entries.len() < inventory.entries.len()).then(|| record_inventory(name, left, why))
-}
-
-/// What waits for long records first what is gone: that isn't asked for again with every look.
-fn progress(observation: &Observation, stop: Stop, gone: Vec<Operation>) -> Stop {
-    let since = observation.stage_set.deletion_timestamp;
-    let is_long = since.is_some_and(|since| observation.now.since(since) >= LONG);
-    match stop {
-        Stop::Report(_) if is_long && !gone.is_empty() => Stop::Act(vec![gone]),
-        stop => stop,
-    }
+    let entries = inventory.entries.iter();
+    let left: BTreeMap<ObjectKey, InventoryEntry> = entries
+        .filter(|(key, entry)| !is_gone(key, entry))
+        .map(|(key, entry)| (key.clone(), entry.clone()))
+        .collect();
+    (left.len() < inventory.entries.len()).then(|| {
+        let left = StageInventory {
+            entries: left,
+            ..inventory.clone()
+        };
+        record_inventory(name, left, "to what is left, since the rest takes long")
+    })
 }
 
 /// What doesn't go by itself.
