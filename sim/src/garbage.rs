@@ -41,10 +41,14 @@ struct Owners {
     waiting: Vec<String>,
 }
 
-fn everything(server: &Server) -> Vec<Found> {
+/// All objects that have owners, or are on their way out.
+fn concerned(server: &Server) -> Vec<Found> {
     let mut all = Vec::new();
     for table in server.store.tables() {
         for (key, object) in server.store.list(table, "") {
+            if object::owner_references(object).is_empty() && !object::is_deleting(object) {
+                continue;
+            }
             all.push(Found {
                 table: table.clone(),
                 key: key.clone(),
@@ -63,9 +67,9 @@ fn blocks(reference: &Value) -> bool {
     reference.get("blockOwnerDeletion") == Some(&Value::Bool(true))
 }
 
-/// One pass over all objects; what it changes asks for the next pass.
+/// One pass; what it changes asks for the next pass.
 pub(crate) fn collect(server: &mut Server) {
-    let all = everything(server);
+    let all = concerned(server);
     let mut dependents: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
     for found in &all {
         for uid in object::owner_references(&found.object)

@@ -6,6 +6,7 @@ use crate::{
     clock::Job,
     kinds::StoreKey,
     object,
+    rbac::aggregation,
     server::Server,
     store::{Change, ChangeType},
     workloads,
@@ -71,7 +72,9 @@ pub(crate) fn after(server: &mut Server, table: &StoreKey, change: &Change) {
     } else if change.kind == ChangeType::Deleted {
         crate::crd::lifecycle::object_gone(server, table);
     }
-    if table.is("rbac.authorization.k8s.io", "clusterroles") {
+    if table.is("rbac.authorization.k8s.io", "clusterroles")
+        && aggregation::concerns(server, change)
+    {
         server.agenda.add_once(server.now, Job::AggregateRoles);
     }
     if change.kind == ChangeType::Deleted {

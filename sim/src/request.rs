@@ -96,7 +96,7 @@ pub struct Response {
 impl Response {
     /// A JSON answer.
     pub(crate) fn json(code: u16, value: &Value) -> Self {
-        Self::bytes(code, "application/json", Bytes::from(value.to_string()))
+        Self::bytes(code, "application/json", crate::body::encode(value))
     }
 
     /// An answer of any content type.

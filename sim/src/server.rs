@@ -314,11 +314,11 @@ impl Server {
         change: impl FnOnce(&mut Value),
     ) -> Option<Arc<Value>> {
         let old = Arc::clone(self.store.get(&resource.store, key)?);
-        let read = verbs::present(resource, &old).into_owned();
-        let mut new = read.clone();
+        let read = verbs::present(resource, &old);
+        let mut new = read.as_ref().clone();
         change(&mut new);
-        if new == read {
-            return Some(old);
+        if new == *read {
+            return Some(Arc::clone(&old));
         }
         verbs::own(self, resource, manager, subresource, &old, &mut new, false);
         if resource.generation

@@ -54,7 +54,9 @@ pub(crate) fn establish(server: &mut Server, name: &str) {
         return;
     };
     let at = server.now;
-    let mut new = crd.as_ref().clone();
+    // A definition is large: only its status is copied, and written where it changed.
+    let before = crd.get("status").cloned().unwrap_or_default();
+    let mut new = json!({ "status": before });
     if crd.pointer("/spec/names") != crd.pointer("/status/acceptedNames") {
         let (accepted, condition) = names::accept(server, &crd);
         let good = condition["status"] == "True";
@@ -75,11 +77,15 @@ pub(crate) fn establish(server: &mut Server, name: &str) {
         });
         object::set_condition(&mut new, condition, at);
     }
-    let status = new.get("status").cloned().unwrap_or_default();
+    if crd.get("status") == new.get("status") {
+        return;
+    }
+    let renamed = crd.pointer("/status/acceptedNames") != new.pointer("/status/acceptedNames");
+    let status = new["status"].take();
     server.control(&resource, name, "kube-apiserver", "status", |crd| {
         object::members(crd).insert("status".into(), status);
     });
-    if crd.pointer("/status/acceptedNames") != new.pointer("/status/acceptedNames") {
+    if renamed {
         reconsider(server, &crd);
     }
 }

@@ -1,5 +1,7 @@
 //! The two ways to own fields: applying a configuration, and updating an object.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,8 +17,12 @@ use crate::{
     status::ApiError,
 };
 
-/// Metadata that nobody owns, because the server sets it.
+/// What a set holds without the metadata that nobody owns, because the server sets it.
 fn unowned(set: &FieldSet) -> FieldSet {
+    set.difference(&SYSTEM)
+}
+
+static SYSTEM: LazyLock<FieldSet> = LazyLock::new(|| {
     let field = |name: &str| Element::Field(name.to_owned());
     let mut strip = FieldSet::default();
     strip.insert(&[field("apiVersion")]);
@@ -35,8 +41,8 @@ fn unowned(set: &FieldSet) -> FieldSet {
     ] {
         strip.insert(&[field("metadata"), field(name)]);
     }
-    set.difference(&strip)
-}
+    strip
+});
 
 /// What a write changes for the other managers.
 struct Change {
@@ -116,9 +122,21 @@ fn conflict_error(conflicts: &[(Manager, FieldSet)]) -> ApiError {
 }
 
 fn without_managed_fields(object: &Value) -> Value {
-    let mut object = object.clone();
-    object::remove_meta(&mut object, "managedFields");
-    object
+    let Value::Object(members) = object else {
+        return object.clone();
+    };
+    let copy = |(key, value): (&String, &Value)| {
+        let Value::Object(metadata) = value else {
+            return (key.clone(), value.clone());
+        };
+        if key != "metadata" {
+            return (key.clone(), value.clone());
+        }
+        let others = metadata.iter().filter(|(key, _)| *key != "managedFields");
+        let others = others.map(|(key, value)| (key.clone(), value.clone()));
+        (key.clone(), Value::Object(others.collect()))
+    };
+    Value::Object(members.iter().map(copy).collect())
 }
 
 /// Who writes, in what way, and when.

@@ -141,8 +141,12 @@ fn compare_at(
             let olds = old.and_then(Value::as_object).unwrap_or(&empty);
             let news = new.and_then(Value::as_object).unwrap_or(&empty);
             for (key, child) in olds {
+                let now = news.get(key);
+                if now == Some(child) {
+                    continue;
+                }
                 path.push(Element::Field(key.clone()));
-                compare_at(Some(child), news.get(key), &ty.field(key).0, path, out);
+                compare_at(Some(child), now, &ty.field(key).0, path, out);
                 path.pop();
             }
             for (key, child) in news.iter().filter(|(key, _)| !olds.contains_key(*key)) {
@@ -174,16 +178,16 @@ fn compare_at(
     }
 }
 
-fn compare_lists(
-    old: Option<&Value>,
-    new: Option<&Value>,
+fn compare_lists<'a>(
+    old: Option<&'a Value>,
+    new: Option<&'a Value>,
     rule: &ListRule,
     item: &Type,
     path: &mut Vec<Element>,
     out: &mut Comparison,
 ) {
-    let index = |list: Option<&'_ Value>| -> BTreeMap<Element, Vec<Value>> {
-        let mut found: BTreeMap<Element, Vec<Value>> = BTreeMap::new();
+    let index = |list: Option<&'a Value>| -> BTreeMap<Element, Vec<&'a Value>> {
+        let mut found: BTreeMap<Element, Vec<&Value>> = BTreeMap::new();
         for (i, child) in list
             .and_then(Value::as_array)
             .into_iter()
@@ -191,7 +195,7 @@ fn compare_lists(
             .enumerate()
         {
             if let Ok(step) = element(rule, i, child) {
-                found.entry(step).or_default().push(child.clone());
+                found.entry(step).or_default().push(child);
             }
         }
         found
@@ -204,18 +208,24 @@ fn compare_lists(
         let right = news.get(step).unwrap_or(&none);
         path.push(step.clone());
         match (left.len(), right.len()) {
-            (0 | 1, 0 | 1) => compare_at(left.first(), right.first(), item, path, out),
+            (0 | 1, 0 | 1) => compare_at(
+                left.first().copied(),
+                right.first().copied(),
+                item,
+                path,
+                out,
+            ),
             (2.., 2..) if left != right => out.modified.insert(path),
             (2.., 2..) => {}
             (2.., _) => {
                 if !right.is_empty() {
-                    compare_at(None, right.first(), item, path, out);
+                    compare_at(None, right.first().copied(), item, path, out);
                 }
                 out.removed.insert(path);
             }
             (_, _) => {
                 if !left.is_empty() {
-                    compare_at(left.first(), None, item, path, out);
+                    compare_at(left.first().copied(), None, item, path, out);
                 }
                 out.added.insert(path);
             }
@@ -284,6 +294,8 @@ pub(crate) fn remove(value: &Value, ty: &Type, gone: &FieldSet) -> Value {
     }
 }
 
+static NOTHING: Value = Value::Null;
+
 /// Adds to a set every declared field that it has something below of: with its last field, a
 /// struct goes as well, while a map of free keys stays.
 pub(crate) fn with_named_fields(set: &FieldSet, ty: &Type, value: &Value) -> FieldSet {
@@ -298,7 +310,7 @@ pub(crate) fn with_named_fields(set: &FieldSet, ty: &Type, value: &Value) -> Fie
                 if declared {
                     out.add_member(step.clone());
                 }
-                (child_type, value.get(name).cloned().unwrap_or_default())
+                (child_type, value.get(name).unwrap_or(&NOTHING))
             }
             (_, Atom::List { rule, item }) => {
                 let found = value
@@ -307,13 +319,13 @@ pub(crate) fn with_named_fields(set: &FieldSet, ty: &Type, value: &Value) -> Fie
                     .flatten()
                     .enumerate()
                     .find(|(i, child)| element(&rule, *i, child).is_ok_and(|e| e == *step));
-                (item, found.map(|(_, v)| v.clone()).unwrap_or_default())
+                (item, found.map_or(&NOTHING, |(_, v)| v))
             }
-            _ => (Type::Untyped, Value::Null),
+            _ => (Type::Untyped, &NOTHING),
         };
         out.set_child(
             step.clone(),
-            with_named_fields(child, &child_type, &child_value),
+            with_named_fields(child, &child_type, child_value),
         );
     }
     out

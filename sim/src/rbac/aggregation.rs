@@ -5,7 +5,37 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{GROUP, rule::Rule};
-use crate::{kinds::StoreKey, object, selector::LabelSelector, server::Server};
+use crate::{kinds::StoreKey, object, selector::LabelSelector, server::Server, store::Change};
+
+/// Whether a change of a cluster role can change the rules of an aggregated one: it is one, or one
+/// chooses it, or chose it.
+pub(crate) fn concerns(server: &Server, change: &Change) -> bool {
+    let states = || {
+        [Some(&change.object), change.previous.as_ref()]
+            .into_iter()
+            .flatten()
+    };
+    if states().any(|role| role.get("aggregationRule").is_some()) {
+        return true;
+    }
+    let table = StoreKey::new(GROUP, "clusterroles");
+    let mut roles = server.store.list(&table, "");
+    roles.any(|(_, role)| {
+        let selectors = selectors(role);
+        states().any(|role| selectors.iter().any(|chosen| chosen.matches(role)))
+    })
+}
+
+/// What an aggregated cluster role chooses by; nothing for any other.
+fn selectors(role: &Value) -> Vec<LabelSelector> {
+    let selectors = role.pointer("/aggregationRule/clusterRoleSelectors");
+    let selectors = selectors.and_then(Value::as_array);
+    selectors
+        .into_iter()
+        .flatten()
+        .filter_map(LabelSelector::from_object)
+        .collect()
+}
 
 /// Recomputes the rules of every aggregated cluster role.
 pub(crate) fn aggregate(server: &mut Server) {
@@ -19,14 +49,13 @@ pub(crate) fn aggregate(server: &mut Server) {
         return;
     };
     for role in &all {
-        let selectors = role.pointer("/aggregationRule/clusterRoleSelectors");
-        let Some(selectors) = selectors.and_then(Value::as_array) else {
+        if role
+            .pointer("/aggregationRule/clusterRoleSelectors")
+            .is_none_or(|s| !s.is_array())
+        {
             continue;
-        };
-        let selectors: Vec<LabelSelector> = selectors
-            .iter()
-            .filter_map(LabelSelector::from_object)
-            .collect();
+        }
+        let selectors = selectors(role);
         let mut seen = BTreeSet::new();
         let mut rules = Vec::new();
         for source in &all {

@@ -121,7 +121,10 @@ impl Subscription {
 
 /// An event as it is sent. Its kind is a word that needs no escape.
 fn line(kind: &str, object: &Value) -> Bytes {
-    Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"))
+    let mut line = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
+    crate::body::write(object, &mut line);
+    line.extend_from_slice(b"}\n");
+    Bytes::from(line)
 }
 
 /// Options of a watch that contradict each other.

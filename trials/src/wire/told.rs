@@ -1,6 +1,8 @@
 //! What a request asks for and what its answer shows, read anew here: not with the controller's own
 //! code.
 
+use std::cell::LazyCell;
+
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
@@ -172,9 +174,12 @@ impl Stage {
         asked: &Asked,
         before: Option<&Value>,
         stood: Option<&Value>,
-        sent: &Value,
-        told: &Value,
+        sent: &[u8],
+        told: &[u8],
     ) {
+        // Of most requests nobody asks what exactly they said.
+        let read = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let (sent, told) = (LazyCell::new(|| read(sent)), LazyCell::new(|| read(told)));
         let version = |object: &Value| -> Option<u64> {
             object["metadata"]["resourceVersion"].as_str()?.parse().ok()
         };
@@ -207,16 +212,16 @@ impl Stage {
             What::Account(_, uid) => {
                 *uid = told["metadata"]["uid"].as_str().map(str::to_owned);
             }
-            What::Status(text) => *text = texts(sent),
+            What::Status(text) => *text = texts(&sent),
             What::Inventory(stage, was, is) => {
-                let object = stood.unwrap_or(told);
+                let object = stood.unwrap_or_else(|| &told);
                 *stage = object["metadata"]["labels"]["stages.metio.wtf/stage"]
                     .as_str()
                     .unwrap_or_default()
                     .to_owned();
                 *was = stood.map(keys).unwrap_or_default();
                 *is = self.record_before(asked).map_or_else(
-                    || if succeeded { keys(told) } else { Vec::new() },
+                    || if succeeded { keys(&told) } else { Vec::new() },
                     |now| keys(&now),
                 );
             }
@@ -229,7 +234,7 @@ impl Stage {
         if record {
             entry.effect = succeeded;
             if let (Some(stood), true) = (stood.and_then(version), succeeded) {
-                let based = version(sent).or_else(|| {
+                let based = version(&sent).or_else(|| {
                     sent["preconditions"]["resourceVersion"]
                         .as_str()?
                         .parse()
