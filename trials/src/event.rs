@@ -255,6 +255,10 @@ pub enum Event {
     Deaf(u64),
     /// Somebody replaces the object that witnesses a completion.
     Anchor,
+    /// The object that a stage waits for is there, or goes.
+    Gate(usize, bool),
+    /// Somebody says of an object what an expression waits for (or takes it back).
+    Close(String, bool),
     /// A CustomResourceDefinition is deleted, and all its objects with it.
     RemoveKind(String),
     /// A namespace is deleted, and all that is in it.
@@ -355,6 +359,10 @@ impl Event {
             }
             ["deaf", times] => Self::Deaf(number(times)?),
             ["replace-anchor"] => Self::Anchor,
+            ["close", object] => Self::Close(text(object), true),
+            ["reopen", object] => Self::Close(text(object), false),
+            ["gate", stage, "open"] => Self::Gate(number(stage)?, true),
+            ["gate", stage, "closed"] => Self::Gate(number(stage)?, false),
             ["remove-kind", kind] => Self::RemoveKind(text(kind)),
             ["remove-namespace", namespace] => Self::RemoveNamespace(text(namespace)),
             ["workload", kind, "slow", seconds] => {
@@ -497,6 +505,10 @@ impl fmt::Display for Event {
             Self::Variable(Some(value)) => write!(f, "variable {value}"),
             Self::Deaf(times) => write!(f, "deaf {times}"),
             Self::Anchor => f.write_str("replace-anchor"),
+            Self::Close(object, true) => write!(f, "close {object}"),
+            Self::Close(object, false) => write!(f, "reopen {object}"),
+            Self::Gate(stage, true) => write!(f, "gate {stage} open"),
+            Self::Gate(stage, false) => write!(f, "gate {stage} closed"),
             Self::RemoveKind(kind) => write!(f, "remove-kind {kind}"),
             Self::RemoveNamespace(namespace) => write!(f, "remove-namespace {namespace}"),
             Self::Workload(kind, workload) => match workload {

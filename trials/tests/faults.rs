@@ -240,6 +240,18 @@ const FAULTS: &[(&str, At)] = &[
         At::Both(|e| *e == Event::Anchor),
     ),
     (
+        "an object that a stage waits for goes",
+        At::Both(|e| matches!(e, Event::Gate(_, false))),
+    ),
+    (
+        "an object that a stage waits for comes back",
+        At::Both(|e| matches!(e, Event::Gate(_, true))),
+    ),
+    (
+        "an object of which an expression doesn't hold",
+        At::Both(|e| matches!(e, Event::Close(_, true))),
+    ),
+    (
         "a kubeconfig that is gone",
         At::Wire(|e| *e == Event::Abroad(Way::Absent)),
     ),
@@ -269,7 +281,7 @@ fn every_fault_happens_or_is_tried_elsewhere() {
             *happened.entry(name).or_default() += usize::from(hit);
         }
     };
-    for seed in 0..400 {
+    for seed in 0..600 {
         let outcome = run(&Schedule::draw(seed, Level::Core), Level::Core, true);
         for event in &outcome.happened {
             note(Level::Core, event);

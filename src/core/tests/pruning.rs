@@ -259,6 +259,34 @@ fn a_removed_stage_is_torn_down_as_the_account_that_applied_it() {
     assert_eq!(world.status.stages.len(), 2);
 }
 
+/// Of the stage nothing is recorded yet but what was, ahead of the first write: that says as whom, too.
+#[test]
+fn a_stage_that_leaves_right_after_its_first_write_is_torn_down_as_the_account_that_wrote() {
+    let mut world = shop();
+    world.accounts.insert("old".into());
+    world.edit_spec(|spec| {
+        spec.stages.insert(0, stage("extra", "extra"));
+        spec.stages[0].service_account =
+            Some(stageset_core::names::ServiceAccountName::new("old").unwrap());
+    });
+    world.publish("extra", "r1", &["ConfigMap/extra=1", "Deployment/slow=1"]);
+    while world.object("ConfigMap", "extra").is_none() {
+        assert_eq!(world.turn().next, stageset_core::plan::Next::Again);
+    }
+    world.crash();
+    world.edit_spec(|spec| {
+        spec.stages.remove(0);
+    });
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert!(world.object("ConfigMap", "extra").is_none());
+    let deletions = world.done.iter().filter(|d| d.what.starts_with("delete"));
+    let who: Vec<_> = deletions.map(|d| d.identity.as_deref()).collect();
+    assert!(!who.is_empty());
+    let old = Some("system:serviceaccount:payments:old");
+    assert!(who.iter().all(|who| *who == old), "{who:?}");
+}
+
 #[test]
 fn gap_12_a_prune_that_is_denied_is_told_and_heals() {
     let mut world = shop();

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::log::{Entry, Sight, What, Who};
 use crate::scene::Scene;
 use crate::schedule::Level;
-use crate::setup::{Feature, REVISIONS, Variant, actions};
+use crate::setup::{Feature, GATE, NAMESPACE, REVISIONS, Variant, actions, own};
 
 /// So many specs may have come since the one that a step goes by: a process looks between two steps, and
 /// a step is several requests.
@@ -82,13 +82,15 @@ impl Order {
         found.map(|action| action.name)
     }
 
-    fn shown(&mut self, entry: &Entry, key: &ObjectKey, sight: &Sight) {
+    fn shown(&mut self, entry: &Entry, scene: &dyn Scene, key: &ObjectKey, sight: &Sight) {
         if self.two_leaders {
             let seen = self.seen.entry(entry.process).or_default();
             seen.insert(key.clone(), sight.content.clone());
         }
         let ready = self.ready.entry((entry.process, entry.life)).or_default();
-        if sight.ready && !sight.deleting {
+        let unwaited =
+            scene.setup().has(Feature::Unwaited) && scene.table().holders(key).first() == Some(&0);
+        if (sight.ready || unwaited) && !sight.deleting {
             if ready.get(key) != Some(&sight.content) {
                 ready.insert(key.clone(), sight.content.clone());
             }
@@ -128,8 +130,12 @@ impl Order {
                 });
                 if let Some((key, content)) = first {
                     missing = Some(format!("{key} at {content}"));
+                    return false;
                 }
-                first.is_none()
+                let gate = scene.setup().has(Feature::Gates).then(|| gate(*stage));
+                let closed = |gate: &ObjectKey| ready.is_none_or(|ready| !ready.contains_key(gate));
+                missing = gate.filter(closed).map(|gate| gate.to_string());
+                missing.is_none()
             });
             if complete { None } else { missing }
         })
@@ -198,7 +204,12 @@ impl Property for Order {
                 self.dependencies.insert((entry.process, entry.life), ready);
             }
             What::DryRun(key, Some(sight)) | What::Get(key, Some(sight)) if entry.succeeded() => {
-                self.shown(entry, key, sight);
+                self.shown(entry, scene, key, sight);
+            }
+            What::Get(key, None) if entry.code == 404 && entry.delivered => {
+                if let Some(ready) = self.ready.get_mut(&(entry.process, entry.life)) {
+                    ready.remove(key);
+                }
             }
             What::Apply(key, _, Some(after)) => {
                 let new = entry.effect
@@ -214,7 +225,7 @@ impl Property for Order {
                     self.written.insert(key.clone(), written);
                 }
                 if entry.succeeded() {
-                    self.shown(entry, key, after);
+                    self.shown(entry, scene, key, after);
                 }
                 return result;
             }
@@ -283,6 +294,16 @@ impl Order {
                 entry.what
             ))
         }
+    }
+}
+
+/// The object that a stage waits for and that isn't its own.
+fn gate(stage: usize) -> ObjectKey {
+    ObjectKey {
+        name: own(GATE, stage),
+        kind: "ConfigMap".to_owned(),
+        namespace: Some(NAMESPACE.to_owned()),
+        group: String::new(),
     }
 }
 

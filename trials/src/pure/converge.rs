@@ -12,7 +12,7 @@ use crate::log::What;
 use crate::property::Violation;
 use crate::property::rest;
 use crate::schedule::Schedule;
-use crate::setup::{Flavour, INTERVAL_SECONDS, MAX_TEARDOWN_SECONDS, Variant};
+use crate::setup::{Feature, Flavour, INTERVAL_SECONDS, MAX_TEARDOWN_SECONDS, Variant};
 
 /// It has so much time to converge.
 const BOUND: Duration = Duration::from_secs(2 * 3600);
@@ -58,6 +58,12 @@ impl Run<'_> {
             Event::Dependency(Standing::Ready),
         ] {
             self.happen(&event, None)?;
+        }
+        for stage in (0..setup.stages).filter(|_| setup.has(Feature::Gates)) {
+            self.happen(&Event::Gate(stage, true), None)?;
+        }
+        for stored in self.server.objects.values_mut() {
+            stored.closed = false;
         }
         if self.server.level.is_none() {
             self.happen(&Event::Variable(Some(0)), None)?;
@@ -201,11 +207,8 @@ impl Run<'_> {
                 self.until(now.plus(Duration::from_secs(60)))?;
             }
             let (effects, requests) = (self.effects, self.requests);
-            let intervals = 1;
-            let end = self
-                .server
-                .now
-                .plus(Duration::from_secs(intervals * (INTERVAL_SECONDS + 40)));
+            let end = self.server.now.plus(tick);
+            let intervals = tick.as_secs() / self.server.setup.tick_seconds();
             self.until(end)?;
             if self.effects != effects {
                 return Err(Violation {

@@ -11,7 +11,7 @@ use super::process::Hint;
 use super::release;
 use super::server::{Readiness, Server, Stored, config_map, victim_key};
 use crate::event::{Edit, Event, Offer};
-use crate::setup::{ANCHOR, STAGES};
+use crate::setup::{ANCHOR, GATE, STAGES, own};
 
 impl Server {
     /// Lets something happen; the news that watches bring of it. Events about processes and requests
@@ -59,6 +59,7 @@ impl Server {
             Event::Anchor if self.objects.remove(&config_map(ANCHOR)).is_some() => {
                 self.plant(config_map(ANCHOR), "anchor");
             }
+            Event::Gate(stage, open) => self.gate(*stage, *open),
             Event::Workload(kind, workload) => {
                 self.workloads.insert(kind.clone(), *workload);
             }
@@ -77,10 +78,21 @@ impl Server {
             | Event::Steal(object)
             | Event::Hold(object)
             | Event::Keep(object)
-            | Event::Unkeep(object) => self.meddle_with(object, event),
+            | Event::Unkeep(object)
+            | Event::Close(object, _) => self.meddle_with(object, event),
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Puts the object there that a stage waits for, or takes it away.
+    pub(super) fn gate(&mut self, stage: usize, open: bool) {
+        let gate = config_map(&own(GATE, stage));
+        if !open {
+            self.objects.remove(&gate);
+        } else if !self.objects.contains_key(&gate) {
+            self.plant(gate, "gate");
+        }
     }
 
     fn mend_workloads(&mut self) {
@@ -272,6 +284,7 @@ impl Server {
                     Event::Hold(_) => stored.held = true,
                     Event::Keep(_) => stored.keep = true,
                     Event::Unkeep(_) => stored.keep = false,
+                    Event::Close(_, closed) => stored.closed = *closed,
                     _ => {}
                 }
             }

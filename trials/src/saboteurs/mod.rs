@@ -86,6 +86,8 @@ saboteurs! {
     ForgetLedger: "forgets what the StageLedger holds",
     SendAgain: "sends again what may have arrived",
     SkipActions: "leaves actions out",
+    SkipChecks: "doesn't look at what else a stage has to wait for",
+    SkipExpressions: "doesn't ask what objects have to say in their own words",
     IgnoreDependency: "takes every dependency for ready",
     SkipTakeover: "applies over kubectl's fields without taking them over",
     ActOnLostLease: "acts on a lost lease",

@@ -104,14 +104,21 @@ impl Saboteur {
                     }
                 }
             }
-            Self::SkipActions | Self::IgnoreDependency => {
+            Self::SkipActions
+            | Self::SkipChecks
+            | Self::SkipExpressions
+            | Self::IgnoreDependency => {
                 if let Ok(spec) = &observation.stage_set.spec {
                     let mut spec = (**spec).clone();
                     if self == Self::IgnoreDependency {
                         spec.depends_on.clear();
                     } else {
                         for stage in &mut spec.stages {
-                            stage.actions = Actions::default();
+                            match self {
+                                Self::SkipActions => stage.actions = Actions::default(),
+                                Self::SkipChecks => stage.checks.clear(),
+                                _ => stage.expressions.clear(),
+                            }
                         }
                     }
                     observation.stage_set.spec = Ok(Arc::new(spec));

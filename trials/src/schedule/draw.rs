@@ -175,7 +175,13 @@ fn of_feature(setup: &Setup, random: &mut Random) -> Event {
             level => Event::Variable(u8::try_from(level - 1).ok()),
         },
         Feature::Remote => Event::Abroad(*random.pick(&Way::ALL)),
-        Feature::Reviews | Feature::Takeover | Feature::Recreate => Event::Request,
+        Feature::Gates => Event::Gate(stage(setup, random), random.per_mille(500)),
+        Feature::Expressions => closing(setup, random),
+        Feature::Reviews
+        | Feature::Takeover
+        | Feature::Recreate
+        | Feature::Unwaited
+        | Feature::Paced => Event::Request,
     }
 }
 
@@ -196,6 +202,23 @@ fn rights(setup: &Setup, random: &mut Random) -> Event {
     }
 }
 
+/// Somebody says of an object what an expression waits for, or takes it back: mostly of the first object of
+/// the first stage, which others wait for.
+fn closing(setup: &Setup, random: &mut Random) -> Event {
+    let items = setup.all_items().into_iter();
+    let mut names = items
+        .filter(|(_, item)| item.kind == "ConfigMap")
+        .map(|(_, item)| item.to_string());
+    let first = names.next();
+    let others: Vec<String> = names.collect();
+    let name = match first {
+        Some(first) if others.is_empty() || random.per_mille(700) => first,
+        None if others.is_empty() => return Event::Request,
+        _ => random.pick(&others).clone(),
+    };
+    Event::Close(name, random.per_mille(700))
+}
+
 fn meddling(setup: &Setup, random: &mut Random) -> Event {
     let object = object(setup, random);
     match random.below(11) {
@@ -212,6 +235,9 @@ fn meddling(setup: &Setup, random: &mut Random) -> Event {
 }
 
 fn release(setup: &Setup, random: &mut Random) -> Event {
+    if setup.has(Feature::Expressions) && random.per_mille(400) {
+        return closing(setup, random);
+    }
     let source = (*random.pick(&setup.sources())).to_owned();
     let offer = match random.below(10) {
         0 => Offer::NotReady,

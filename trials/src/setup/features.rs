@@ -24,11 +24,19 @@ pub enum Feature {
     Recreate,
     /// Delivered to another cluster, by a kubeconfig (level wire).
     Remote,
+    /// `readyChecks.checks`: each stage waits for an object that isn't its own.
+    Gates,
+    /// `readyChecks.exprs`: what Deployments and `ConfigMaps` have to say in their own words.
+    Expressions,
+    /// `readyChecks.disableWait` of the first stage.
+    Unwaited,
+    /// A drift interval, a retry interval and a time-out of its own, all short.
+    Paced,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Actions,
         Self::Dependency,
         Self::Variables,
@@ -36,6 +44,10 @@ impl Feature {
         Self::Takeover,
         Self::Recreate,
         Self::Remote,
+        Self::Gates,
+        Self::Expressions,
+        Self::Unwaited,
+        Self::Paced,
     ];
 
     /// As written in replay files.
@@ -48,6 +60,10 @@ impl Feature {
             Self::Takeover => "takeover",
             Self::Recreate => "recreate",
             Self::Remote => "remote",
+            Self::Gates => "gates",
+            Self::Expressions => "expressions",
+            Self::Unwaited => "unwaited",
+            Self::Paced => "paced",
         }
     }
 
@@ -59,7 +75,18 @@ impl Feature {
             Self::Dependency | Self::Variables | Self::Takeover | Self::Recreate | Self::Remote => {
                 150
             }
+            Self::Gates | Self::Expressions => 200,
+            Self::Unwaited | Self::Paced => 120,
         }
+    }
+
+    /// Whether it came later than most: it has draws of its own, so that what earlier seeds drew beside it
+    /// stays what it was.
+    pub(super) const fn is_late(self) -> bool {
+        matches!(
+            self,
+            Self::Gates | Self::Expressions | Self::Unwaited | Self::Paced
+        )
     }
 
     /// Whether a release of this shape can have it at this level.
@@ -72,7 +99,14 @@ impl Feature {
             Self::Remote => level == Level::Wire && setup.accounts != Accounts::None,
             // Level wire's server answers reviews anyway.
             Self::Reviews => level == Level::Core,
-            Self::Actions | Self::Dependency | Self::Takeover | Self::Recreate => true,
+            Self::Actions
+            | Self::Dependency
+            | Self::Takeover
+            | Self::Recreate
+            | Self::Gates
+            | Self::Expressions
+            | Self::Unwaited
+            | Self::Paced => true,
         }
     }
 }
@@ -89,6 +123,10 @@ pub const ANCHOR: &str = "anchor";
 pub const PROBE: &str = "probe";
 /// An object that an action deletes; each stage has its own.
 pub const LEFTOVER: &str = "leftover";
+/// An object that a stage waits for and that isn't its own; each stage has one.
+pub const GATE: &str = "gate";
+/// The annotation with which a `ConfigMap` isn't ready, where expressions are asked.
+pub const CLOSED: &str = "closed";
 /// The Secret with the kubeconfig of the remote cluster.
 pub const KUBECONFIG: &str = "abroad";
 /// The name of something of an action that each stage has its own of.
@@ -161,6 +199,27 @@ pub(super) fn add_to_stage(setup: &Setup, stage: usize, spec: &mut Value) {
     }
     if setup.has(Feature::Recreate) {
         spec["conflictPolicy"] = json!({ "default": "Recreate" });
+    }
+    let mut checks = json!({});
+    if setup.has(Feature::Gates) {
+        let gate = own(GATE, stage);
+        checks["checks"] = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": gate }]);
+    }
+    if setup.has(Feature::Expressions) {
+        checks["exprs"] = json!([{
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "inProgress": "!has(status.availableReplicas)",
+            "current": "status.availableReplicas >= spec.replicas",
+        }, {
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "current": format!("!has(metadata.annotations.{CLOSED})"),
+        }]);
+    }
+    if stage == 0 && setup.has(Feature::Unwaited) {
+        checks["disableWait"] = true.into();
+    }
+    if checks != json!({}) {
+        spec["readyChecks"] = checks;
     }
     let actions = actions(setup, stage);
     if actions.is_empty() {

@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use stageset_core::object::ObjectKey;
 
-pub use features::{ANCHOR, Feature, KUBECONFIG, LEFTOVER, PROBE, Step, actions, job, own, probe};
+pub use features::{
+    ANCHOR, CLOSED, Feature, GATE, KUBECONFIG, LEFTOVER, PROBE, Step, actions, job, own, probe,
+};
 pub use items::{Item, KINDS, api_version, group};
 
 use crate::random::Random;
@@ -42,6 +44,9 @@ pub const DEPENDENCY: &str = "platform";
 pub const MAX_TEARDOWN_SECONDS: u64 = 1800;
 /// Steady interval of the StageSet.
 pub const INTERVAL_SECONDS: u64 = 600;
+
+/// Drift interval of releases with [`Feature::Paced`].
+pub const DRIFT_SECONDS: u64 = 60;
 
 /// As whom stages are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +133,10 @@ impl Setup {
             features: BTreeSet::new(),
             alone: false,
         };
-        for feature in Feature::ALL {
+        for feature in Feature::ALL
+            .into_iter()
+            .filter(|feature| !feature.is_late())
+        {
             // Drawn in any case, so that the streams of all levels stay alike.
             let drawn = random.per_mille(feature.per_mille());
             if drawn && feature.fits(&setup, level) {
@@ -137,6 +145,25 @@ impl Setup {
         }
         setup.alone = random.per_mille(900) && level == Level::Wire;
         setup
+    }
+
+    /// What the features that came later add to that.
+    pub fn draw_late(&mut self, random: &mut Random, level: Level) {
+        for feature in Feature::ALL.into_iter().filter(|feature| feature.is_late()) {
+            let drawn = random.per_mille(feature.per_mille());
+            if drawn && feature.fits(self, level) {
+                self.features.insert(feature);
+            }
+        }
+    }
+
+    /// Seconds after which everything is looked at again.
+    pub fn tick_seconds(&self) -> u64 {
+        if self.has(Feature::Paced) {
+            DRIFT_SECONDS
+        } else {
+            INTERVAL_SECONDS
+        }
     }
 
     /// Whether the release makes use of this.
@@ -210,6 +237,11 @@ impl Setup {
         }
         if self.has(Feature::Dependency) {
             spec["dependsOn"] = json!([{ "name": DEPENDENCY }]);
+        }
+        if self.has(Feature::Paced) {
+            spec["driftDetectionInterval"] = format!("{DRIFT_SECONDS}s").into();
+            spec["retryInterval"] = "20s".into();
+            spec["timeout"] = "90s".into();
         }
         if variant.suspended {
             spec["suspend"] = true.into();

@@ -6,7 +6,7 @@ use stageset_core::object::ObjectKey;
 
 use super::world::KUBECTL;
 use crate::log::Sight;
-use crate::setup::{CONTENT, KINDS, KUBECONFIG, NAMESPACE, group};
+use crate::setup::{CLOSED, CONTENT, KINDS, KUBECONFIG, NAMESPACE, group};
 
 /// What a request's path asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,6 +151,8 @@ fn ready(object: &Value) -> bool {
                     })
                 })
         }
+        // Who carries it is there for expressions alone.
+        Some("ConfigMap") => object["metadata"]["annotations"][CLOSED].is_null(),
         _ => true,
     }
 }

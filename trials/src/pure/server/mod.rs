@@ -39,6 +39,8 @@ pub(super) struct Stored {
     /// Number of the write that our managed-fields entry is of.
     pub(super) entry: Option<u64>,
     pub(super) keep: bool,
+    /// An expression that it should be ready by doesn't hold.
+    pub(super) closed: bool,
     /// Since when it is being deleted.
     pub(super) deleting: Option<Timestamp>,
     /// A foreign finalizer.
@@ -61,6 +63,7 @@ impl Stored {
             content: content.to_owned(),
             entry: None,
             keep: false,
+            closed: false,
             deleting: None,
             held: false,
             legacy: false,
@@ -211,6 +214,9 @@ impl Server {
             for stage in 1..setup.stages {
                 server.plant(config_map(&own(LEFTOVER, stage)), "leftover");
             }
+        }
+        if setup.has(Feature::Gates) {
+            (0..setup.stages).for_each(|stage| server.gate(stage, true));
         }
         if setup.has(Feature::Takeover) {
             for stage in 0..setup.stages {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use stageset_core::failure::FailureClass;
 use stageset_core::identity::Identity;
 use stageset_core::object::{Desired, ObjectKey, Reference};
@@ -14,7 +15,7 @@ use super::super::call::{Answer, Refusal};
 use super::{Readiness, Server, Stored, Trace, tenant_trace};
 use crate::event::Workload;
 use crate::log::{Sight, What};
-use crate::setup::{CONTENT, EXTRA, Feature};
+use crate::setup::{CLOSED, CONTENT, EXTRA, Feature};
 
 impl Server {
     pub(super) fn dry_run(
@@ -246,6 +247,7 @@ impl Server {
             content: String::new(),
             entry: None,
             keep: false,
+            closed: false,
             deleting: None,
             held: false,
             legacy: false,
@@ -386,7 +388,7 @@ impl Server {
                 Vec::new()
             },
             takes_claims_along: false,
-            body: None,
+            body: self.body(stored),
             entry: stored.entry.map(|entry| entry.to_string().into()),
             health: match stored.health {
                 _ if stored.deleting.is_some() => Health::Terminating,
@@ -397,6 +399,27 @@ impl Server {
                 }
             },
         }
+    }
+
+    /// What expressions are asked about: as much of an object as those of the trials look at.
+    fn body(&self, stored: &Stored) -> Option<Arc<Value>> {
+        if !self.setup.has(Feature::Expressions) {
+            return None;
+        }
+        let ready = matches!(stored.health, Readiness::At(at) if self.now >= at);
+        let status = if ready {
+            json!({ "availableReplicas": 1 })
+        } else {
+            json!({})
+        };
+        let mut annotations = json!({});
+        if stored.closed {
+            annotations[CLOSED] = "yes".into();
+        }
+        Some(Arc::new(json!({
+            "metadata": { "annotations": annotations },
+            "spec": { "replicas": 1 }, "status": status,
+        })))
     }
 
     /// The object as checkers see it.
@@ -410,7 +433,7 @@ impl Server {
                 .as_ref()
                 .map(|owner| [&*owner.namespace, "/", &*owner.name].concat()),
             deleting: stored.deleting.is_some(),
-            ready: matches!(stored.health, Readiness::At(at) if self.now >= at),
+            ready: !stored.closed && matches!(stored.health, Readiness::At(at) if self.now >= at),
             keep: stored.keep,
             legacy: stored.legacy,
         })

@@ -8,7 +8,7 @@ use super::super::sight::keys;
 use super::{OURS, World};
 use crate::event::{Edit, Event};
 use crate::scene::Scene as _;
-use crate::setup::{CONTENT, NAME, NAMESPACE, STAGES, Variant, api_version};
+use crate::setup::{CLOSED, CONTENT, NAME, NAMESPACE, STAGES, Variant, api_version};
 
 impl World {
     /// Lets something happen. What the API server refuses (a deletion of what isn't there, a spec that
@@ -68,6 +68,7 @@ impl World {
             | Event::Variable(_)
             | Event::Deaf(_)
             | Event::Anchor
+            | Event::Gate(..)
             | Event::Abroad(_) => self.feature(event),
             Event::RemoveKind(_) => self.target().delete(
                 "apiextensions.k8s.io/v1",
@@ -86,7 +87,8 @@ impl World {
             | Event::Steal(object)
             | Event::Hold(object)
             | Event::Keep(object)
-            | Event::Unkeep(object) => self.meddle_with(object, event),
+            | Event::Unkeep(object)
+            | Event::Close(object, _) => self.meddle_with(object, event),
             _ => Ok(()),
         }
     }
@@ -192,6 +194,11 @@ impl World {
                 &key,
                 &json!({ "metadata": { "annotations": { "stages.metio.wtf/prune": null }}}),
             ),
+            Event::Close(_, closed) => {
+                let said = closed.then_some("yes");
+                let patch = json!({ "metadata": { "annotations": { CLOSED: said } } });
+                self.patch(&key, &patch)
+            }
             _ => Ok(()),
         }
     }

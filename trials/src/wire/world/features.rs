@@ -12,7 +12,7 @@ use super::{OURS, START, World};
 use crate::event::{Event, Standing, Way, Workload};
 use crate::scene::Scene as _;
 use crate::setup::{
-    ANCHOR, DEPENDENCY, Feature, KUBECONFIG, LEFTOVER, NAMESPACE, SETTINGS, STAGES, VARIABLE,
+    ANCHOR, DEPENDENCY, Feature, GATE, KUBECONFIG, LEFTOVER, NAMESPACE, SETTINGS, STAGES, VARIABLE,
     actions, own,
 };
 
@@ -34,6 +34,11 @@ impl World {
             self.put_there(&config_map(ANCHOR))?;
             for stage in 1..self.setup.stages {
                 self.put_there(&config_map(&own(LEFTOVER, stage)))?;
+            }
+        }
+        if self.setup.has(Feature::Gates) {
+            for stage in 0..self.setup.stages {
+                self.gate(stage, true)?;
             }
         }
         if self.setup.has(Feature::Takeover) {
@@ -99,6 +104,7 @@ impl World {
                 target.delete("v1", "ConfigMap", NAMESPACE, ANCHOR)?;
                 self.put_there(&config_map(ANCHOR))
             }
+            Event::Gate(stage, open) if self.setup.has(Feature::Gates) => self.gate(*stage, *open),
             Event::Abroad(way) if self.setup.has(Feature::Remote) => self.way(*way),
             _ => Ok(()),
         }
@@ -113,6 +119,17 @@ impl World {
                 settings["data"] = json!({ VARIABLE: level.to_string() });
                 self.put(&settings)
             }
+        }
+    }
+
+    /// Puts the object there that a stage waits for, or takes it away.
+    fn gate(&self, stage: usize, open: bool) -> Result<(), HelperError> {
+        let name = own(GATE, stage);
+        let target = self.target();
+        match target.get("v1", "ConfigMap", NAMESPACE, &name) {
+            None if open => self.put_there(&config_map(&name)),
+            Some(_) if !open => target.delete("v1", "ConfigMap", NAMESPACE, &name),
+            _ => Ok(()),
         }
     }
 

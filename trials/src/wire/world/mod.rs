@@ -314,6 +314,16 @@ impl World {
         ] {
             self.happen(&event)?;
         }
+        for stage in 0..self.setup.stages {
+            self.happen(&Event::Gate(stage, true))?;
+        }
+        if self.setup.has(Feature::Expressions) {
+            for (_, item) in self.setup.all_items() {
+                if item.kind == "ConfigMap" {
+                    self.happen(&Event::Close(item.to_string(), false))?;
+                }
+            }
+        }
         if self.level.is_none() {
             self.happen(&Event::Variable(Some(0)))?;
         }
