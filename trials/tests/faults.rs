@@ -281,7 +281,7 @@ fn every_fault_happens_or_is_tried_elsewhere() {
             *happened.entry(name).or_default() += usize::from(hit);
         }
     };
-    for seed in 0..600 {
+    for seed in 0..900 {
         let outcome = run(&Schedule::draw(seed, Level::Core), Level::Core, true);
         for event in &outcome.happened {
             note(Level::Core, event);
