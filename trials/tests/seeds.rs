@@ -69,12 +69,13 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
 /// In 110473 a teardown went by what was remembered of the inventories. In 131665 the trials didn't let go of a
 /// definition that the cluster had put a finalizer of its own on; in 134711 they let a list of inventories be old,
 /// which no list of what is can be, and in 140894 a bookmark overtake what it says was told.
-/// In 149806 a write whose answer was lost was taken for one that did nothing.
+/// In 149806 a write whose answer was lost was taken for one that did nothing. In 306527 a watch lost its place,
+/// and what came and went in between was told to nobody.
 #[cfg(feature = "wire")]
 #[test]
 fn seeds_that_once_broke_a_promise_at_level_wire_keep_it_now() {
     for seed in [
-        28, 66_336, 72_435, 74_602, 85_425, 108_903, 110_473, 131_665,
+        28, 66_336, 72_435, 74_602, 85_425, 108_903, 110_473, 131_665, 306_527,
     ] {
         let schedule = Schedule::draw_early(seed, Level::Wire);
         let violation = run(&schedule, Level::Wire, false).violation;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use stageset_api::field::field;
-use stageset_core::failure::FailureClass;
+use stageset_core::failure::{Fact, FailureClass};
 use stageset_core::identity::Identity;
 use stageset_core::object::ObjectKey;
 use stageset_core::observation::{LiveState, ObjectFacts, Tracking};
@@ -26,6 +26,23 @@ impl Session {
                     deleted,
                 };
                 self.object_moved(identity.as_ref(), &key, &seen);
+            }
+            Hint::Listed {
+                identity,
+                group,
+                kind,
+                namespace,
+                names,
+            } => {
+                for (known, key, facts) in self.facts.objects.iter_mut() {
+                    let watched = *known == identity
+                        && key.kind == kind
+                        && key.group == group
+                        && key.namespace == namespace;
+                    if watched && !names.contains(key.name.as_str()) {
+                        not_listed(facts);
+                    }
+                }
             }
             Hint::Source(source) => {
                 self.facts.sources.remove(&source);
@@ -70,6 +87,15 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+/// A watch that lost its place doesn't find an object. What it vouched for until then may have gone since, or
+/// may be another's, and it would never tell: one read decides. What is polled is looked at anyway.
+fn not_listed(facts: &mut ObjectFacts) {
+    let there = |fact: &Fact<LiveState>| matches!(fact.value, LiveState::Present(_));
+    if facts.tracking != Tracking::Polled && facts.live.as_ref().is_some_and(there) {
+        facts.live = None;
     }
 }
 

@@ -1,5 +1,8 @@
 //! Why a pass is run, and what watches told before it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use stageset_core::identity::Identity;
 use stageset_core::names::ServiceAccountName;
 use stageset_core::object::ObjectKey;
@@ -32,6 +35,20 @@ pub enum Hint {
         resource_version: String,
         /// It is gone.
         deleted: bool,
+    },
+    /// A watch of objects of the target had lost its place and began anew: what there was to be told of in
+    /// between was told to nobody.
+    Listed {
+        /// As whom it watches.
+        identity: Identity,
+        /// Group of its kind.
+        group: String,
+        /// Its kind.
+        kind: String,
+        /// Its namespace, unless the kind is cluster-scoped.
+        namespace: Option<String>,
+        /// The objects that it found.
+        names: Arc<BTreeSet<Box<str>>>,
     },
     /// A source, or an ExternalArtifact that names it, moved.
     Source(SourceReference),
@@ -74,6 +91,22 @@ impl Hint {
                     ..
                 },
             ) => identity == as_whom && key == of_what,
+            (
+                Self::Listed {
+                    identity,
+                    group,
+                    kind,
+                    namespace,
+                    ..
+                },
+                Self::Listed {
+                    identity: as_whom,
+                    group: of_group,
+                    kind: of_kind,
+                    namespace: in_namespace,
+                    ..
+                },
+            ) => (identity, group, kind, namespace) == (as_whom, of_group, of_kind, in_namespace),
             (one, other) => one == other,
         }
     }
@@ -111,6 +144,22 @@ impl Hint {
                     deleted: deleted || later_deleted,
                 }
             }
+            (
+                Self::Listed { names, .. },
+                Self::Listed {
+                    identity,
+                    group,
+                    kind,
+                    namespace,
+                    names: later,
+                },
+            ) => Self::Listed {
+                identity,
+                group,
+                kind,
+                namespace,
+                names: Arc::new(names.intersection(&later).cloned().collect()),
+            },
             (_, later) => later,
         }
     }
@@ -118,6 +167,9 @@ impl Hint {
 
 #[cfg(test)]
 mod tests {
+    use stageset_core::identity::{Target, Tenancy};
+    use stageset_core::names::Namespace;
+
     use super::*;
 
     fn object(name: &str, version: &str, entry: &str, deleted: bool) -> Hint {
@@ -158,6 +210,27 @@ mod tests {
         assert_eq!(told([there(), gone()]), [gone()]);
         let again = object("a", "11", "y", false);
         assert_eq!(told([gone(), again]), [object("a", "11", "y", true)]);
+    }
+
+    #[test]
+    fn what_one_of_two_lists_lacks_was_gone_in_between() {
+        let listed = |names: &[&str]| Hint::Listed {
+            identity: Identity::resolve(
+                Tenancy::Multi,
+                &Namespace::new("shop").unwrap(),
+                Some(&ServiceAccountName::new("deployer").unwrap()),
+                &Target::Local,
+            )
+            .unwrap(),
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: Some("shop".into()),
+            names: Arc::new(names.iter().map(|name| Box::from(*name)).collect()),
+        };
+        assert_eq!(
+            told([listed(&["a", "b"]), listed(&["b", "c"])]),
+            [listed(&["b"])]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! first refers to one (K19). A kind that doesn't exist or may not be listed is tried again within
 //! 30 s, with one line in the log each time; a definition that appears ends the pause.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -34,10 +34,19 @@ pub enum Signal {
     HeldInventory(Held),
     /// The ledger of this StageSet was written, and has this version now, or is gone.
     Ledger(Key, Option<String>),
+    /// A watch of ledgers (of one namespace, or of all) has begun anew: these are all there are.
+    Ledgers {
+        /// Its namespace.
+        namespace: Option<String>,
+        /// Whose they are.
+        there: BTreeSet<Key>,
+    },
     /// A CustomResourceDefinition is there or has changed.
     Definition(String),
     /// Something in a tenant's world; see [`super::tenant`].
     Tenant(super::tenant::Event),
+    /// A watch of a tenant's world has begun anew.
+    Listed(super::tenant::Listing),
 }
 
 /// A watch that runs.

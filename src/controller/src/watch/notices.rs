@@ -145,9 +145,14 @@ impl Sink for Ledgers {
         match news {
             News::Listed(ledgers) => {
                 if std::mem::replace(&mut self.listed, true) {
+                    let there: BTreeSet<Key> =
+                        ledgers.iter().map(|each| each.key.clone()).collect();
                     for ledger in ledgers {
                         tell(ledger.key, ledger.resource_version);
                     }
+                    // What came and went since its last word isn't known here.
+                    let namespace = self.standing.on.namespace.clone();
+                    let _ = self.signals.send(Signal::Ledgers { namespace, there });
                 }
             }
             News::Changed(ledger) => tell(ledger.key, ledger.resource_version),
@@ -217,8 +222,44 @@ impl Sink for Definitions {
 
 #[cfg(test)]
 mod tests {
+    use super::super::resource::{Resource, WatchOn};
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_watch_of_ledgers_that_begins_anew_tells_whose_there_are() {
+        let (signals, mut received) = mpsc::unbounded_channel();
+        let on = WatchOn::metadata(Resource::ledgers(), Some("payments".into()));
+        let mut sink = Ledgers {
+            standing: Standing {
+                on,
+                missing: None,
+                metrics: None,
+                broken: false,
+                logged: None,
+            },
+            signals,
+            listed: false,
+        };
+        let ledger = |name: &str| Ledger {
+            key: Key::new("payments", name),
+            resource_version: Some("1".into()),
+        };
+        sink.take(News::Listed(vec![ledger("shop"), ledger("till")]));
+        assert!(
+            received.try_recv().is_err(),
+            "nothing was remembered before"
+        );
+        sink.take(News::Listed(vec![ledger("shop")]));
+        assert!(
+            matches!(received.try_recv(), Ok(Signal::Ledger(key, Some(_))) if key.name == "shop")
+        );
+        let Ok(Signal::Ledgers { namespace, there }) = received.try_recv() else {
+            panic!("it doesn't say which are gone");
+        };
+        assert_eq!(namespace.as_deref(), Some("payments"));
+        assert_eq!(there, BTreeSet::from([Key::new("payments", "shop")]));
+    }
 
     #[test]
     fn the_last_writer_of_an_inventory_is_known_by_its_managed_fields() {

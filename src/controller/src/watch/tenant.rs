@@ -43,6 +43,31 @@ pub struct Event {
     pub touched: bool,
 }
 
+/// A watch that had lost its place has begun anew, and found these.
+#[derive(Debug)]
+pub struct Listing {
+    id: Arc<Id>,
+    names: Arc<BTreeSet<Box<str>>>,
+}
+
+impl Listing {
+    /// What to tell the sessions of those who want the watch.
+    pub fn hint(&self) -> Hint {
+        let Id {
+            identity,
+            resource,
+            namespace,
+        } = &*self.id;
+        Hint::Listed {
+            identity: identity.clone(),
+            group: resource.gvk.group.clone(),
+            kind: resource.gvk.kind.clone(),
+            namespace: namespace.clone(),
+            names: Arc::clone(&self.names),
+        }
+    }
+}
+
 /// Which watch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Id {
@@ -203,6 +228,13 @@ impl Tenants {
         id
     }
 
+    /// The StageSets that want a watch.
+    pub fn who_want(&self, listing: &Listing) -> Vec<Key> {
+        let wants = |ids: &Vec<Arc<Id>>| ids.binary_search(&listing.id).is_ok();
+        let all = self.of.iter().filter(|(_, ids)| wants(ids));
+        all.map(|(key, _)| key.clone()).collect()
+    }
+
     /// A StageSet is gone.
     pub fn forget(&mut self, key: &Key) {
         self.set(key, &BTreeSet::new());
@@ -237,6 +269,7 @@ impl Tenants {
                 covered: Arc::clone(&self.covered),
                 signals: self.signals.clone(),
                 known: BTreeMap::new(),
+                began: false,
             };
             let poke = Arc::new(Notify::new());
             let task = tokio::spawn(reflect(self.connection.clone(), id.on(), poke, sink));
@@ -277,6 +310,8 @@ struct Tenant {
     /// By name: a watch is on one namespace. Boxed: most watches see few objects, and a node of such a tree
     /// has room for eleven.
     known: BTreeMap<Box<str>, Box<Kept>>,
+    /// It has told once what there is: nothing that was read before relies on it.
+    began: bool,
 }
 
 impl Tenant {
@@ -372,6 +407,14 @@ impl Sink for Tenant {
                 }
                 for seen in &objects {
                     self.changed(seen);
+                }
+                // What came and went since its last word isn't known here: only who relies on it knows
+                // what it misses.
+                if std::mem::replace(&mut self.began, true) {
+                    let _ = self.signals.send(Signal::Listed(Listing {
+                        id: Arc::clone(&self.id),
+                        names: Arc::new(objects.into_iter().map(|seen| seen.name).collect()),
+                    }));
                 }
             }
             News::Changed(seen) => self.changed(&seen),

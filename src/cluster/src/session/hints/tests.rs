@@ -73,6 +73,21 @@ fn what_moved_and_was_seen_by_a_watch_stays_moved_whatever_older_news_come() {
     assert_eq!(facts.tracking, Tracking::Moved);
 }
 
+/// Level wire, seed 306527: what was written right before a watch lost its place, and went right after, was
+/// taken to be there for ever.
+#[test]
+fn what_a_watch_that_begins_anew_does_not_find_is_read_again() {
+    let found = |tracking: Tracking| {
+        let mut facts = facts();
+        facts.tracking = tracking;
+        not_listed(&mut facts);
+        facts.live.is_some()
+    };
+    assert!(!found(Tracking::Watched));
+    assert!(!found(Tracking::Moved));
+    assert!(found(Tracking::Polled), "it is looked at in its own time");
+}
+
 #[test]
 fn a_deletion_counts_whatever_version_it_shows() {
     assert!(told("9", "e", true).live.is_none());

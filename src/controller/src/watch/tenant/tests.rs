@@ -26,6 +26,7 @@ fn sink() -> (Tenant, mpsc::UnboundedReceiver<Signal>) {
             ended: Arc::default(),
             signals,
             known: BTreeMap::new(),
+            began: false,
         },
         received,
     )
@@ -44,6 +45,7 @@ fn seen(version: &str, entry: &str, owner: &str) -> Seen {
 
 fn told(received: &mut mpsc::UnboundedReceiver<Signal>) -> Vec<(Vec<String>, bool)> {
     std::iter::from_fn(|| received.try_recv().ok())
+        .filter(|signal| !matches!(signal, Signal::Listed(_)))
         .map(|signal| match signal {
             Signal::Tenant(event) => (
                 event
@@ -97,6 +99,34 @@ fn what_a_new_list_lacks_is_gone() {
     told(&mut received);
     sink.take(News::Listed(vec![]));
     assert_eq!(told(&mut received), [(vec!["shop".to_owned()], true)]);
+}
+
+#[test]
+fn a_watch_that_begins_anew_tells_what_it_found_to_all_who_rely_on_it() {
+    let (mut sink, mut received) = sink();
+    sink.take(News::Listed(vec![]));
+    assert!(received.try_recv().is_err(), "nobody relied on it before");
+    sink.take(News::Listed(vec![seen("1", "e", "shop")]));
+    let listed = std::iter::from_fn(|| received.try_recv().ok()).find_map(|signal| match signal {
+        Signal::Listed(listing) => Some(listing.hint()),
+        _ => None,
+    });
+    let Some(Hint::Listed {
+        identity,
+        kind,
+        namespace,
+        names,
+        ..
+    }) = listed
+    else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(identity, sink.id.identity);
+    assert_eq!(
+        (&*kind, namespace.as_deref()),
+        ("ConfigMap", Some("payments"))
+    );
+    assert_eq!(*names, BTreeSet::from(["settings".into()]));
 }
 
 #[test]
