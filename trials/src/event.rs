@@ -175,6 +175,48 @@ pub enum Workload {
     Broken,
 }
 
+/// What becomes of another tenant's release (level wire).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Nearby {
+    /// Its source offers this.
+    Revision(u8),
+    /// Its StageSet is deleted.
+    Deleted,
+    /// It is created anew.
+    Created,
+    /// Its account loses all rights.
+    Revoked,
+    /// It gets them back.
+    Granted,
+    /// Somebody changes an object of its.
+    Edited,
+}
+
+impl Nearby {
+    /// One of each.
+    pub const ALL: [Self; 6] = [
+        Self::Revision(2),
+        Self::Deleted,
+        Self::Created,
+        Self::Revoked,
+        Self::Granted,
+        Self::Edited,
+    ];
+}
+
+impl fmt::Display for Nearby {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Revision(revision) => write!(f, "revision {revision}"),
+            Self::Deleted => f.write_str("deleted"),
+            Self::Created => f.write_str("created"),
+            Self::Revoked => f.write_str("revoked"),
+            Self::Granted => f.write_str("granted"),
+            Self::Edited => f.write_str("edited"),
+        }
+    }
+}
+
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -257,6 +299,8 @@ pub enum Event {
     Anchor,
     /// The object that a stage waits for is there, or goes.
     Gate(usize, bool),
+    /// Something becomes of another tenant's release.
+    Neighbour(Nearby),
     /// Somebody says of an object what an expression waits for (or takes it back).
     Close(String, bool),
     /// A CustomResourceDefinition is deleted, and all its objects with it.
@@ -359,6 +403,16 @@ impl Event {
             }
             ["deaf", times] => Self::Deaf(number(times)?),
             ["replace-anchor"] => Self::Anchor,
+            ["neighbour", "revision", revision] => {
+                Self::Neighbour(Nearby::Revision(number(revision)?))
+            }
+            ["neighbour", what] => {
+                let mut all = Nearby::ALL.into_iter();
+                let found = all.find(|event| event.to_string() == *what);
+                Self::Neighbour(found.ok_or_else(|| {
+                    format!("unknown {what:?} of a neighbour: deleted, created, revoked, granted, edited, or revision N")
+                })?)
+            }
             ["close", object] => Self::Close(text(object), true),
             ["reopen", object] => Self::Close(text(object), false),
             ["gate", stage, "open"] => Self::Gate(number(stage)?, true),
@@ -505,6 +559,7 @@ impl fmt::Display for Event {
             Self::Variable(Some(value)) => write!(f, "variable {value}"),
             Self::Deaf(times) => write!(f, "deaf {times}"),
             Self::Anchor => f.write_str("replace-anchor"),
+            Self::Neighbour(event) => write!(f, "neighbour {event}"),
             Self::Close(object, true) => write!(f, "close {object}"),
             Self::Close(object, false) => write!(f, "reopen {object}"),
             Self::Gate(stage, true) => write!(f, "gate {stage} open"),

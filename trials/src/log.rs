@@ -136,6 +136,8 @@ pub enum What {
     Inventory(String, Vec<ObjectKey>, Vec<ObjectKey>),
     /// An event told people something.
     Announce(String, String),
+    /// A request about another tenant's release, or as one: method and path, and whether it is as it should be.
+    Neighbour(String, bool),
     /// Another request of the controller: method and path.
     Other(String),
     /// Not a request: what the run did.
@@ -297,6 +299,8 @@ impl fmt::Display for What {
                 after.len()
             ),
             Self::Announce(reason, message) => write!(f, "event {reason}: {message}"),
+            Self::Neighbour(path, true) => write!(f, "the neighbour's: {path}"),
+            Self::Neighbour(path, false) => write!(f, "the neighbour's, mixed up: {path}"),
             Self::Other(path) => f.write_str(path),
             Self::World(event) => write!(f, "{event}"),
             Self::Healed => f.write_str("all faults end; from here on it must converge"),

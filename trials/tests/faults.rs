@@ -252,6 +252,10 @@ const FAULTS: &[(&str, At)] = &[
         At::Both(|e| matches!(e, Event::Close(_, true))),
     ),
     (
+        "another tenant's release with the same names, and what becomes of that",
+        At::Wire(|e| matches!(e, Event::Neighbour(_))),
+    ),
+    (
         "a kubeconfig that is gone",
         At::Wire(|e| *e == Event::Abroad(Way::Absent)),
     ),
@@ -306,7 +310,7 @@ fn every_fault_happens_or_is_tried_elsewhere() {
 #[test]
 fn every_feature_is_drawn_and_converges_alone() {
     for feature in Feature::ALL {
-        let level = if feature == Feature::Remote {
+        let level = if matches!(feature, Feature::Remote | Feature::Neighbour) {
             Level::Wire
         } else {
             Level::Core

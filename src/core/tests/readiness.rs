@@ -12,7 +12,7 @@ use stageset_core::judge::cel::Expression;
 use stageset_core::names::Namespace;
 use stageset_core::object::GroupVersionKind;
 use stageset_core::observation::{Phase, Tracking};
-use stageset_core::plan::Need;
+use stageset_core::plan::{Need, Next};
 use stageset_core::spec::{Check, ReadyExpressions};
 
 use crate::world::{Stored, World, shop};
@@ -190,6 +190,37 @@ fn what_was_seen_of_a_check_before_the_stage_was_written_opens_nothing() {
     assert!(world.message().contains("theirs"), "{}", world.message());
     world.settle(MINUTE);
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+#[test]
+fn what_takes_a_second_is_said_and_what_takes_less_is_not() {
+    let mut world = shop();
+    let ready_at = world.now.plus(MINUTE);
+    while world.object("Deployment", "cache").is_none() {
+        assert_eq!(world.turn().next, Next::Again);
+    }
+    for stored in world.objects.values_mut() {
+        stored.ready_at = ready_at;
+    }
+    world.forget_what_was_seen();
+    let written = world.now;
+    let Next::Hold { until, .. } = world.pass() else {
+        panic!("it waits")
+    };
+    let second = written.plus(Duration::from_secs(1));
+    assert_eq!(until, second);
+    assert!(
+        !world.message().contains("waiting for"),
+        "{}",
+        world.message()
+    );
+    world.now = second;
+    world.pass();
+    assert!(
+        world.message().contains("waiting for"),
+        "{}",
+        world.message()
+    );
 }
 
 fn judged(current: Option<&str>, in_progress: Option<&str>, failed: Option<&str>) -> World {

@@ -14,6 +14,14 @@ impl Property for OwnTenant {
     }
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
+        if let What::Neighbour(path, fine) = &entry.what
+            && (!fine || entry.abroad)
+        {
+            return Err(format!(
+                "{path} was asked for as {}: it is another tenant's, or the account is",
+                entry.who
+            ));
+        }
         if !entry.is_tenants() {
             return Ok(());
         }

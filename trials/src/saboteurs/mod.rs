@@ -93,6 +93,7 @@ saboteurs! {
     ActOnLostLease: "acts on a lost lease",
     FallBackToLocal: "falls back to the local cluster on a remote error",
     ShareTheCache: "answers one tenant from what another one was shown",
+    ActAsNeighbour: "acts for one tenant as the account of another",
     DropTheHeader: "loses the header of a deletion on the way",
     RetryAsController: "sends a refused request again without the header",
     ForgetPreconditions: "leaves the preconditions of a deletion out",
@@ -112,6 +113,7 @@ impl Saboteur {
             Self::ActOnLostLease
             | Self::FallBackToLocal
             | Self::ShareTheCache
+            | Self::ActAsNeighbour
             | Self::DropTheHeader
             | Self::RetryAsController
             | Self::ForgetPreconditions

@@ -2,7 +2,7 @@
 //! a run in which everything fails a little never gets to where something fails badly.
 
 use super::Level;
-use crate::event::{Edit, Event, FAILINGS, Offer, Standing, VERBS, Watch, Way, Workload};
+use crate::event::{Edit, Event, FAILINGS, Nearby, Offer, Standing, VERBS, Watch, Way, Workload};
 use crate::random::Random;
 use crate::setup::{EXTRA, Feature, Flavour, LEVELS, REVISIONS, Setup};
 
@@ -177,6 +177,13 @@ fn of_feature(setup: &Setup, random: &mut Random) -> Event {
         Feature::Remote => Event::Abroad(*random.pick(&Way::ALL)),
         Feature::Gates => Event::Gate(stage(setup, random), random.per_mille(500)),
         Feature::Expressions => closing(setup, random),
+        Feature::Neighbour => Event::Neighbour(match *random.pick(&Nearby::ALL) {
+            Nearby::Revision(_) => {
+                let revision = random.between(1, u64::from(REVISIONS));
+                Nearby::Revision(u8::try_from(revision).unwrap_or(1))
+            }
+            event => event,
+        }),
         Feature::Reviews
         | Feature::Takeover
         | Feature::Recreate

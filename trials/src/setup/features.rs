@@ -32,11 +32,13 @@ pub enum Feature {
     Unwaited,
     /// A drift interval, a retry interval and a time-out of its own, all short.
     Paced,
+    /// Another tenant has a release with the same names in a namespace of its own (level wire).
+    Neighbour,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Actions,
         Self::Dependency,
         Self::Variables,
@@ -48,6 +50,7 @@ impl Feature {
         Self::Expressions,
         Self::Unwaited,
         Self::Paced,
+        Self::Neighbour,
     ];
 
     /// As written in replay files.
@@ -64,6 +67,7 @@ impl Feature {
             Self::Expressions => "expressions",
             Self::Unwaited => "unwaited",
             Self::Paced => "paced",
+            Self::Neighbour => "neighbour",
         }
     }
 
@@ -77,6 +81,7 @@ impl Feature {
             }
             Self::Gates | Self::Expressions => 200,
             Self::Unwaited | Self::Paced => 120,
+            Self::Neighbour => 200,
         }
     }
 
@@ -85,7 +90,7 @@ impl Feature {
     pub(super) const fn is_late(self) -> bool {
         matches!(
             self,
-            Self::Gates | Self::Expressions | Self::Unwaited | Self::Paced
+            Self::Gates | Self::Expressions | Self::Unwaited | Self::Paced | Self::Neighbour
         )
     }
 
@@ -97,6 +102,8 @@ impl Feature {
             // The pure server is one cluster. Without an account the user of the kubeconfig acts, which is
             // none of those whose rights the promises know.
             Self::Remote => level == Level::Wire && setup.accounts != Accounts::None,
+            // The pure server has one StageSet.
+            Self::Neighbour => level == Level::Wire,
             // Level wire's server answers reviews anyway.
             Self::Reviews => level == Level::Core,
             Self::Actions
@@ -117,6 +124,10 @@ impl fmt::Display for Feature {
     }
 }
 
+/// The namespace of another tenant.
+pub const NEIGHBOUR: &str = "billing";
+/// The account of its release.
+pub const CLERK: &str = "clerk";
 /// The object that witnesses the completion of a Lifetime action, and that others patch.
 pub const ANCHOR: &str = "anchor";
 /// A transient object that an action applies.

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use stageset_core::object::ObjectKey;
 
 pub use features::{
-    ANCHOR, CLOSED, Feature, GATE, KUBECONFIG, LEFTOVER, PROBE, Step, actions, job, own, probe,
+    ANCHOR, CLERK, CLOSED, Feature, GATE, KUBECONFIG, LEFTOVER, NEIGHBOUR, PROBE, Step, actions,
+    job, own, probe,
 };
 pub use items::{Item, KINDS, api_version, group};
 

@@ -22,6 +22,7 @@ use super::watches::watched;
 use crate::event::{Event, Failing};
 use crate::log::{Entry, What};
 use crate::saboteurs::Saboteur;
+use crate::setup::NEIGHBOUR;
 
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
@@ -254,6 +255,12 @@ impl FaultyDoor {
                     // What it wrote itself it does look at anew.
                     let path = parts.uri.path().to_owned();
                     self.passage.stage().uncache(&path);
+                }
+            }
+            Saboteur::ActAsNeighbour if asked.namespace.as_deref() == Some(NEIGHBOUR) => {
+                if let Some(user) = parts.headers.get_mut("impersonate-user") {
+                    let deployer = "system:serviceaccount:payments:deployer";
+                    *user = http::HeaderValue::from_static(deployer);
                 }
             }
             Saboteur::DropTheHeader if parts.method == Method::DELETE => {

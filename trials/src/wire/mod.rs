@@ -330,7 +330,8 @@ impl Director {
         let stage = self.stage();
         match stage.world.stage_set() {
             Some(stage_set) if stage_set.deletion.is_none() => {
-                rest::missing(&stage.world, &stage.excused)
+                rest::missing(&stage.world, &stage.excused)?;
+                stage.world.missing_nearby()
             }
             _ => {
                 let forced = schedule.setup.obstinate || stage.forced;

@@ -13,7 +13,9 @@ use super::stage::Stage;
 use super::world::World;
 use crate::log::{Act, Doing, Entry, What, Who};
 use crate::scene::Scene as _;
-use crate::setup::{ANCHOR, Feature, LEFTOVER, PROBE, SETTINGS, STAGES, VARIABLE};
+use crate::setup::{
+    ANCHOR, CLERK, Feature, LEFTOVER, NEIGHBOUR, PROBE, SETTINGS, STAGES, VARIABLE,
+};
 
 /// The entry of a request, before its answer is known. Whose process it is isn't known here.
 pub(super) fn entry(
@@ -34,7 +36,7 @@ pub(super) fn entry(
         process: 0,
         life: 0,
         who: user.map_or(Who::Controller, |user| Who::User(user.to_owned())),
-        what: what(world, parts, asked, body, user.is_some()),
+        what: what(world, parts, asked, body, user),
         code: 0,
         delivered: true,
         effect: false,
@@ -45,7 +47,11 @@ pub(super) fn entry(
 }
 
 /// What a request asks for, before its answer is known.
-fn what(world: &World, parts: &Parts, asked: &Asked, body: &Bytes, impersonates: bool) -> What {
+fn what(world: &World, parts: &Parts, asked: &Asked, body: &Bytes, user: Option<&str>) -> What {
+    if let Some(fine) = is_neighbours(asked, &parts.method, user) {
+        return What::Neighbour(format!("{} {}", parts.method, parts.uri.path()), fine);
+    }
+    let impersonates = user.is_some();
     let own = !impersonates && asked.is_own_business(&parts.method);
     if own {
         return own_business(&parts.method, asked, body);
@@ -79,6 +85,26 @@ fn what(world: &World, parts: &Parts, asked: &Asked, body: &Bytes, impersonates:
         }
         _ => What::Get(key, None),
     }
+}
+
+/// Whether a request is about another tenant's release, or as one; and if so, whether it is about the release of
+/// whom it is as.
+fn is_neighbours(asked: &Asked, method: &Method, user: Option<&str>) -> Option<bool> {
+    let of_namespace = asked.plural == "namespaces" && asked.name.as_deref() == Some(NEIGHBOUR);
+    let theirs = of_namespace || asked.namespace.as_deref() == Some(NEIGHBOUR);
+    let account = user.and_then(|user| {
+        let account = user.strip_prefix("system:serviceaccount:")?;
+        account.strip_prefix(NEIGHBOUR)?.strip_prefix(':')
+    });
+    if !theirs && account.is_none() {
+        return None;
+    }
+    Some(match (user, account) {
+        (None, _) => asked.is_own_business(method) || (of_namespace && method == Method::GET),
+        (Some(_), account) => {
+            account == Some(CLERK) && (theirs || asked.plural.starts_with("selfsubject"))
+        }
+    })
 }
 
 fn own_business(method: &Method, asked: &Asked, body: &Bytes) -> What {

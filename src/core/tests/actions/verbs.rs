@@ -219,6 +219,35 @@ fn a_finished_job_of_that_name_counts_and_a_foreign_one_does_not() {
 }
 
 #[test]
+fn a_job_that_somebody_deletes_before_its_end_is_named() {
+    let mut world = with_actions(
+        vec![action("migrate", Verb::Job(manifests("steps")))],
+        Vec::new(),
+    );
+    publish_steps(&mut world, "steps", &["Job/migrate=1"]);
+    let script = crate::world::JobScript {
+        takes: HOUR,
+        fails: 0,
+    };
+    world.effects.jobs.insert("migrate".into(), script);
+    world.settle(Duration::from_secs(30));
+    let job = world.objects.keys().find(|key| key.kind == "Job").cloned();
+    let job = job.expect("it runs");
+    world.objects.remove(&job);
+    let said = format!("{job} was deleted before it was seen to finish");
+    // It is tried again soon, and then that is what is said.
+    for _ in 0..100 {
+        if world.message().contains(&said) {
+            return;
+        }
+        if let Next::Hold { until, .. } = world.pass() {
+            world.now = until;
+        }
+    }
+    panic!("{}", world.message());
+}
+
+#[test]
 fn gap_10_a_job_folder_with_something_else_in_it_is_refused_by_name() {
     for (kind, version) in [("Deployment", "apps/v1"), ("CronJob", "batch/v1")] {
         let mut world = with_actions(

@@ -8,7 +8,7 @@ use super::super::sight::keys;
 use super::{OURS, World};
 use crate::event::{Edit, Event};
 use crate::scene::Scene as _;
-use crate::setup::{CLOSED, CONTENT, NAME, NAMESPACE, STAGES, Variant, api_version};
+use crate::setup::{CLOSED, CONTENT, Feature, NAME, NAMESPACE, STAGES, Variant, api_version};
 
 impl World {
     /// Lets something happen. What the API server refuses (a deletion of what isn't there, a spec that
@@ -70,6 +70,9 @@ impl World {
             | Event::Anchor
             | Event::Gate(..)
             | Event::Abroad(_) => self.feature(event),
+            Event::Neighbour(event) if self.setup.has(Feature::Neighbour) => {
+                self.happen_nearby(*event)
+            }
             Event::RemoveKind(_) => self.target().delete(
                 "apiextensions.k8s.io/v1",
                 "CustomResourceDefinition",

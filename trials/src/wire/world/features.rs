@@ -41,6 +41,9 @@ impl World {
                 self.gate(stage, true)?;
             }
         }
+        if self.setup.has(Feature::Neighbour) {
+            self.bring_neighbour()?;
+        }
         if self.setup.has(Feature::Takeover) {
             for stage in 0..self.setup.stages {
                 let first = self.setup.items(stage, 1).into_iter().next();

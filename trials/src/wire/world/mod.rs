@@ -3,6 +3,7 @@
 
 mod events;
 mod features;
+mod neighbour;
 mod prototype;
 mod scene;
 
@@ -21,7 +22,7 @@ use stageset_core::object::ObjectKey;
 use stageset_render::{Tree, pack};
 use stageset_sim::{HelperError, Recording, Request, SimulatedCluster, User};
 
-use crate::event::{Event, Offer, Standing, Way, Workload};
+use crate::event::{Event, Nearby, Offer, Standing, Way, Workload};
 use crate::scene::Scene as _;
 use crate::setup::{
     EXTRA, Feature, Flavour, KINDS, NAME, NAMESPACE, STAGES, Setup, Variant, api_version, job,
@@ -37,6 +38,13 @@ const RBAC: &str = "rbac.authorization.k8s.io/v1";
 /// Artifacts by URL; those of broken sources can't be had.
 #[derive(Clone, Default)]
 pub(super) struct Artifacts(Arc<Mutex<(BTreeMap<String, Bytes>, BTreeSet<String>)>>);
+
+impl Artifacts {
+    fn hold(&self, url: &str, bytes: Bytes) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.0.insert(url.to_owned(), bytes);
+    }
+}
 
 impl ArtifactSource for Artifacts {
     fn fetch<'a>(&'a self, url: &'a str, _limit: u64) -> BoxFuture<'a, Result<Bytes, Failure>> {
@@ -54,6 +62,23 @@ impl ArtifactSource for Artifacts {
             })
         })
     }
+}
+
+fn artifact_status(url: &str, digest: &str, revision: u8) -> Value {
+    json!({
+        "url": url, "digest": digest, "revision": format!("r{revision}"),
+        "path": "x", "lastUpdateTime": START,
+    })
+}
+
+fn source_status(artifact: &Value, ready: &str) -> Value {
+    json!({
+        "artifact": artifact,
+        "conditions": [{
+            "type": "Ready", "status": ready, "reason": "Trial", "message": "",
+            "lastTransitionTime": START,
+        }],
+    })
 }
 
 /// The cluster, and what only the run knows of it.
@@ -78,6 +103,8 @@ pub(super) struct World {
     /// The value of the variable, if its ConfigMap is there.
     pub(super) level: Option<u8>,
     pub(super) tokens: u64,
+    /// Another tenant, if there is one.
+    neighbour: Option<neighbour::Neighbour>,
 }
 
 impl World {
@@ -104,6 +131,7 @@ impl World {
             deaf: 0,
             level: Some(0),
             tokens: 0,
+            neighbour: None,
             setup: setup.clone(),
         };
         if setup.has(Feature::Remote) {
@@ -239,20 +267,13 @@ impl World {
         let artifact = if offer == Offer::NoArtifact {
             Value::Null
         } else {
-            json!({ "url": url, "digest": digest, "revision": format!("r{revision}"),
-                    "path": "x", "lastUpdateTime": START })
+            artifact_status(&url, &digest, revision)
         };
         self.put(&json!({
             "apiVersion": SOURCES, "kind": "ExternalArtifact",
             "metadata": { "name": source, "namespace": NAMESPACE }, "spec": {},
         }))?;
-        let status = json!({
-            "artifact": artifact,
-            "conditions": [{
-                "type": "Ready", "status": ready, "reason": "Trial", "message": "",
-                "lastTransitionTime": START,
-            }],
-        });
+        let status = source_status(&artifact, ready);
         self.cluster
             .patch_status(SOURCES, "ExternalArtifact", NAMESPACE, source, &status)
             .map(drop)
@@ -277,12 +298,7 @@ impl World {
         let tree = Tree::from_files(files).unwrap_or_default();
         let (bytes, digest) = pack(&tree);
         let url = format!("http://artifacts.example/{source}/{revision}.tar.gz");
-        let mut held = self
-            .artifacts
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        held.0.insert(url.clone(), bytes.into());
+        self.artifacts.hold(&url, bytes.into());
         (url, digest.to_string())
     }
 
@@ -328,6 +344,9 @@ impl World {
             self.happen(&Event::Variable(Some(0)))?;
         }
         self.fights.clear();
+        if self.neighbour.is_some() {
+            self.happen_nearby(Nearby::Granted)?;
+        }
         for account in self.setup.account_names() {
             let found = self.cluster.get("v1", "ServiceAccount", NAMESPACE, account);
             if found.is_none() {
