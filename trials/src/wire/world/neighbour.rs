@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use stageset_render::{Tree, pack};
 use stageset_sim::HelperError;
 
-use super::{OURS, RBAC, SOURCES, World, artifact_status, source_status};
+use super::sources::{artifact_status, source_status};
+use super::{OURS, RBAC, SOURCES, World};
 use crate::event::Nearby;
 use crate::setup::{CLERK, NAME, NEIGHBOUR, STAGES};
 
