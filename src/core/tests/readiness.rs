@@ -15,7 +15,7 @@ use stageset_core::observation::{Phase, Tracking};
 use stageset_core::plan::{Need, Next};
 use stageset_core::spec::{Check, ReadyExpressions};
 
-use crate::world::{Stored, World, shop};
+use crate::world::{Stored, World, shop, stage};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DEPLOYER: &str = "system:serviceaccount:payments:deployer";
@@ -190,6 +190,54 @@ fn what_was_seen_of_a_check_before_the_stage_was_written_opens_nothing() {
     assert!(world.message().contains("theirs"), "{}", world.message());
     world.settle(MINUTE);
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+}
+
+/// It was written already: that it gets ready is on record, whatever the health of the others (K09).
+#[test]
+fn a_stage_gets_ready_behind_one_that_is_not_any_more() {
+    let mut world = shop();
+    world.edit_spec(|spec| spec.stages.push(stage("extra", "extra")));
+    world.publish("extra", "r1", &["ConfigMap/extra=1"]);
+    let verifies = |world: &World| {
+        let stage = world.status.stages.get(1);
+        stage.is_some_and(|stage| stage.phase == Phase::Verifying)
+    };
+    while !verifies(&world) {
+        if let Next::Hold { until, .. } = world.turn().next {
+            world.now = until;
+        }
+        for (key, stored) in &mut world.objects {
+            if key.name == "web" {
+                stored.ready_at = world.now.plus(MINUTE);
+            }
+        }
+    }
+    let (soon, late) = (world.now.plus(MINUTE), world.now.plus(MINUTE * 60));
+    for (key, stored) in &mut world.objects {
+        match key.name.as_str() {
+            "web" => stored.ready_at = soon,
+            "cache" => stored.ready_at = late,
+            _ => {}
+        }
+    }
+    world.forget_what_was_seen();
+    world.settle(MINUTE * 5);
+    let phases: Vec<Phase> = world
+        .status
+        .stages
+        .iter()
+        .map(|stage| stage.phase)
+        .collect();
+    assert_eq!(phases[..2], [Phase::Verifying, Phase::Ready]);
+    assert!(
+        world.message().contains("payments/cache"),
+        "{}",
+        world.message()
+    );
+    assert!(
+        world.object("ConfigMap", "extra").is_none(),
+        "what is new waits"
+    );
 }
 
 #[test]
