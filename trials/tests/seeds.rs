@@ -60,6 +60,16 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
     }
 }
 
+/// The same, since there are features that came late.
+#[test]
+fn seeds_of_late_features_that_once_broke_a_promise_keep_it_now() {
+    for seed in [853_396_287_049_885_144] {
+        let schedule = Schedule::draw(seed, Level::Core);
+        let violation = run(&schedule, Level::Core, false).violation;
+        assert_eq!(violation, None, "seed {seed}");
+    }
+}
+
 /// In 28 a release goes to a remote cluster and has variables, which are read at home: the trials' accounts
 /// had no rights there. In 66336 an action applies once more what is there, without the right to create.
 /// In 72435 the answer to an http action came after more than an hour, and the trials' receiver let it be waited

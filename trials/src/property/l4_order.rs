@@ -162,6 +162,13 @@ impl Property for Order {
         }
         if self.two_leaders && entry.who != Who::World {
             let life = (entry.process, entry.life);
+            // Where the StageSet is gone, nothing is on record but what the ledger holds; whoever hasn't heard
+            // of that goes by what was.
+            let gone = scene.stage_set().is_none();
+            let for_ever = |(stage, name, _): &(usize, &'static str, u8)| {
+                let mut actions = actions(scene.setup(), *stage).iter();
+                actions.any(|action| action.name == *name && action.lifetime)
+            };
             match &entry.what {
                 What::Status(_) if entry.effect => {
                     self.recorded.insert(life, done(scene));
@@ -170,15 +177,11 @@ impl Property for Order {
                         .insert(entry.process, seen.unwrap_or_default());
                 }
                 What::Ledger | What::LedgerWrite(_) if entry.succeeded() => {
-                    self.known.insert(life, done(scene));
+                    let known = self.known.entry(life).or_default();
+                    known.retain(|done| gone && !for_ever(done));
+                    known.extend(done(scene));
                 }
-                // Where the StageSet is gone, nothing is on record; whoever hasn't heard of that goes by
-                // what was.
-                _ if !entry.effect && scene.stage_set().is_some() => {
-                    let for_ever = |(stage, name, _): &(usize, &'static str, u8)| {
-                        let mut actions = actions(scene.setup(), *stage).iter();
-                        actions.any(|action| action.name == *name && action.lifetime)
-                    };
+                _ if !entry.effect && !gone => {
                     let known = self.known.entry(life).or_default();
                     known.retain(for_ever);
                     known.extend(done(scene).into_iter().filter(|done| !for_ever(done)));

@@ -88,11 +88,16 @@ impl Id {
         }
     }
 
+    /// The namespace whose StageSets share the watch. Without a tenant (single-tenant mode) those of every
+    /// namespace do.
+    fn tenant(&self) -> Option<String> {
+        let user = self.identity.impersonated_user()?;
+        user.split(':').nth(2).map(str::to_owned)
+    }
+
     fn on(&self) -> WatchOn {
         let label = names::LABEL_NAMESPACE;
-        // Without a tenant (single-tenant mode) StageSets of every namespace share the watch.
-        let user = self.identity.impersonated_user();
-        let selector = match user.as_deref().and_then(|user| user.split(':').nth(2)) {
+        let selector = match self.tenant() {
             Some(namespace) => format!("{label}={namespace}"),
             None => label.to_owned(),
         };
@@ -230,9 +235,14 @@ impl Tenants {
 
     /// The StageSets that want a watch.
     pub fn who_want(&self, listing: &Listing) -> Vec<Key> {
-        let wants = |ids: &Vec<Arc<Id>>| ids.binary_search(&listing.id).is_ok();
-        let all = self.of.iter().filter(|(_, ids)| wants(ids));
-        all.map(|(key, _)| key.clone()).collect()
+        let tenant = listing.id.tenant();
+        let first = Key::new(tenant.as_deref().unwrap_or_default(), "");
+        let from = self.of.range(first..);
+        let all =
+            from.take_while(|(key, _)| tenant.as_ref().is_none_or(|own| *own == key.namespace));
+        all.filter(|(_, ids)| ids.binary_search(&listing.id).is_ok())
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     /// A StageSet is gone.

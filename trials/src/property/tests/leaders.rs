@@ -260,6 +260,26 @@ fn of_two_leaders_each_may_go_by_the_actions_on_record_before_the_stage_set_went
     }
 }
 
+/// The seed 853396287049885144 of level core: the same, and the one whose watch lagged read the ledger once more.
+/// That tells of what is done once for ever, and of nothing else.
+#[test]
+fn what_was_on_record_before_the_stage_set_went_outlives_a_look_at_the_ledger() {
+    for (looked, permitted) in [(true, true), (false, false)] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        (cluster.done, cluster.ledger) = (true, true);
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        if looked {
+            assert_eq!(cluster.says(1, What::Inventories), Ok(()));
+        }
+        (cluster.done, cluster.gone) = (false, true);
+        assert_eq!(cluster.says(0, What::Finalizer(false)), Ok(()));
+        assert_eq!(cluster.says(1, What::Ledger), Ok(()));
+        let said = cluster.makes(1, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{said:?}");
+    }
+}
+
 /// The seed 12203557 of level core: one leader's watch lagged, and showed it what was on record for the run
 /// before the one that the other had begun since, also after a look at something else.
 #[test]

@@ -237,6 +237,14 @@ async fn watches_beyond_the_cap_wait_for_a_place() {
     tenants.set(&key("a"), &objects(&["ConfigMap", "Secret"]));
     tenants.set(&key("b"), &objects(&["Secret", "Service"]));
     assert_eq!(running(&tenants), ["ConfigMap", "Secret"]);
+    let who = |kind: &str| {
+        let id = Arc::new(Id::of(&sink.id.identity, &reference(kind, "payments")));
+        let names = Arc::default();
+        tenants.who_want(&Listing { id, names })
+    };
+    assert_eq!(who("Secret"), [key("a"), key("b")]);
+    assert_eq!(who("Service"), [key("b")]);
+    assert!(who("Widget").is_empty());
     // What another StageSet wants as well goes on.
     tenants.forget(&key("a"));
     assert_eq!(running(&tenants), ["Secret", "Service"]);
