@@ -63,8 +63,7 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
 /// The same, since there are features that came late.
 #[test]
 fn seeds_of_late_features_that_once_broke_a_promise_keep_it_now() {
-    let seeds: &[u64] = &[853_396_287_049_885_144];
-    for &seed in seeds {
+    for seed in [853_396_287_049_885_144, 16_734_938_958_043_232_349] {
         let schedule = Schedule::draw(seed, Level::Core);
         let violation = run(&schedule, Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");

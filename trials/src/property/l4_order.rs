@@ -90,7 +90,7 @@ impl Order {
         let ready = self.ready.entry((entry.process, entry.life)).or_default();
         let unwaited =
             scene.setup().has(Feature::Unwaited) && scene.table().holders(key).first() == Some(&0);
-        if (sight.ready || unwaited) && !sight.deleting {
+        if unwaited || (sight.ready && !sight.deleting) {
             if ready.get(key) != Some(&sight.content) {
                 ready.insert(key.clone(), sight.content.clone());
             }
