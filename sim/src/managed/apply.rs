@@ -125,16 +125,13 @@ fn without_managed_fields(object: &Value) -> Value {
     let Value::Object(members) = object else {
         return object.clone();
     };
-    let copy = |(key, value): (&String, &Value)| {
-        let Value::Object(metadata) = value else {
-            return (key.clone(), value.clone());
-        };
-        if key != "metadata" {
-            return (key.clone(), value.clone());
+    let copy = |(key, value): (&String, &Value)| match value {
+        Value::Object(metadata) if key == "metadata" => {
+            let others = metadata.iter().filter(|(key, _)| *key != "managedFields");
+            let others = others.map(|(key, value)| (key.clone(), value.clone()));
+            (key.clone(), Value::Object(others.collect()))
         }
-        let others = metadata.iter().filter(|(key, _)| *key != "managedFields");
-        let others = others.map(|(key, value)| (key.clone(), value.clone()));
-        (key.clone(), Value::Object(others.collect()))
+        _ => (key.clone(), value.clone()),
     };
     Value::Object(members.iter().map(copy).collect())
 }

@@ -21,20 +21,16 @@ pub(crate) fn concerns(server: &Server, change: &Change) -> bool {
     let table = StoreKey::new(GROUP, "clusterroles");
     let mut roles = server.store.list(&table, "");
     roles.any(|(_, role)| {
-        let selectors = selectors(role);
+        let selectors = selectors(role).unwrap_or_default();
         states().any(|role| selectors.iter().any(|chosen| chosen.matches(role)))
     })
 }
 
-/// What an aggregated cluster role chooses by; nothing for any other.
-fn selectors(role: &Value) -> Vec<LabelSelector> {
-    let selectors = role.pointer("/aggregationRule/clusterRoleSelectors");
-    let selectors = selectors.and_then(Value::as_array);
-    selectors
-        .into_iter()
-        .flatten()
-        .filter_map(LabelSelector::from_object)
-        .collect()
+/// What a cluster role chooses others by, if it is aggregated.
+fn selectors(role: &Value) -> Option<Vec<LabelSelector>> {
+    let selectors = role.pointer("/aggregationRule/clusterRoleSelectors")?;
+    let selectors = selectors.as_array()?.iter();
+    Some(selectors.filter_map(LabelSelector::from_object).collect())
 }
 
 /// Recomputes the rules of every aggregated cluster role.
@@ -49,13 +45,9 @@ pub(crate) fn aggregate(server: &mut Server) {
         return;
     };
     for role in &all {
-        if role
-            .pointer("/aggregationRule/clusterRoleSelectors")
-            .is_none_or(|s| !s.is_array())
-        {
+        let Some(selectors) = selectors(role) else {
             continue;
-        }
-        let selectors = selectors(role);
+        };
         let mut seen = BTreeSet::new();
         let mut rules = Vec::new();
         for source in &all {
