@@ -363,6 +363,22 @@ fn a_lost_inventory_is_rebuilt_without_pruning_on_a_guess() {
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
 }
 
+/// A process may die right after, and the stage leave: then this alone says as whom it goes, and when.
+#[test]
+fn what_is_recorded_anew_says_as_whom_and_where_in_the_order() {
+    let mut world = with_a_lost_inventory();
+    while world.inventories.len() < 2 {
+        assert_eq!(world.turn().next, stageset_core::plan::Next::Again);
+    }
+    for (position, stage) in ["config", "app"].into_iter().enumerate() {
+        let mut named = world.inventories.iter();
+        let (_, inventory) = named.find(|(name, _)| name.as_str() == stage).unwrap();
+        assert_eq!(inventory.position, position, "{stage}");
+        let account = inventory.service_account.as_ref();
+        assert_eq!(account.map(|account| account.as_str()), Some("deployer"));
+    }
+}
+
 #[test]
 fn what_can_t_be_listed_for_a_lost_inventory_is_told() {
     let mut world = with_a_lost_inventory();
