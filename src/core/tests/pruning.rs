@@ -375,7 +375,10 @@ fn what_is_recorded_anew_says_as_whom_and_where_in_the_order() {
         let (_, inventory) = named.find(|(name, _)| name.as_str() == stage).unwrap();
         assert_eq!(inventory.position, position, "{stage}");
         let account = inventory.service_account.as_ref();
-        assert_eq!(account.map(|account| account.as_str()), Some("deployer"));
+        assert_eq!(
+            account.map(stageset_core::names::ServiceAccountName::as_str),
+            Some("deployer")
+        );
     }
 }
 
