@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use stageset_core::failure::{Fact, FailureClass};
 use stageset_core::identity::Target;
+use stageset_core::names::StageName;
 use stageset_core::object::{GroupVersionKind, Owner};
 use stageset_core::observation::KindState;
 
@@ -257,6 +258,35 @@ fn a_removed_stage_is_torn_down_as_the_account_that_applied_it() {
     );
     assert_eq!(world.inventories.len(), 2);
     assert_eq!(world.status.stages.len(), 2);
+}
+
+/// What waits for a finalizer stays on record, and no more; also where somebody deletes the record meanwhile.
+#[test]
+fn the_record_of_a_removed_stage_says_what_is_left_of_it() {
+    let mut world = shop();
+    world.edit_spec(|spec| spec.stages.push(stage("extra", "extra")));
+    world.publish("extra", "r1", &["ConfigMap/held=1", "ConfigMap/free=1"]);
+    world.settle(MINUTE);
+    world.sticky.insert("held".into());
+    world.edit_spec(|spec| {
+        spec.stages.pop();
+    });
+    world.settle(MINUTE);
+    assert!(world.object("ConfigMap", "free").is_none());
+    let of = StageName::new("extra").unwrap();
+    let named = |world: &World| -> Vec<String> {
+        let entries = &world.inventories[&of].entries;
+        entries.keys().map(|key| key.name.clone()).collect()
+    };
+    assert_eq!(named(&world), ["held"]);
+    world.inventories.get_mut(&of).unwrap().deleting = true;
+    world.facts.inventories = None;
+    world.settle(MINUTE);
+    assert_eq!(named(&world), ["held"]);
+    assert!(!world.inventories[&of].deleting);
+    world.objects.retain(|key, _| key.name != "held");
+    world.settle(MINUTE);
+    assert_eq!(world.inventories.len(), 2);
 }
 
 /// Of the stage nothing is recorded yet but what was, ahead of the first write: that says as whom, too.
