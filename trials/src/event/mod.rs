@@ -162,6 +162,12 @@ pub enum Edit {
     Suspend,
     /// Breaks a rule.
     Invalid,
+    /// Has the release delivered as its other account.
+    Successor,
+    /// Gives the first stage another name, or its own back.
+    Rename,
+    /// Has the first two stages swap their names.
+    Swap,
     /// Puts everything back.
     Plain,
 }

@@ -154,10 +154,14 @@ fn edited(word: &str) -> Result<Edit, String> {
         "reverse" => Edit::Reverse,
         "suspend" => Edit::Suspend,
         "invalid" => Edit::Invalid,
+        "successor" => Edit::Successor,
+        "rename" => Edit::Rename,
+        "swap" => Edit::Swap,
         "plain" => Edit::Plain,
         _ => {
             return Err(format!(
-                "unknown edit {word:?}: drop N, unprune N, reverse, suspend, invalid, plain"
+                "unknown edit {word:?}: drop N, unprune N, reverse, suspend, invalid, successor, rename, \
+                 swap, plain"
             ));
         }
     })
@@ -216,6 +220,9 @@ impl fmt::Display for Event {
                 Edit::Reverse => f.write_str("spec reverse"),
                 Edit::Suspend => f.write_str("spec suspend"),
                 Edit::Invalid => f.write_str("spec invalid"),
+                Edit::Successor => f.write_str("spec successor"),
+                Edit::Rename => f.write_str("spec rename"),
+                Edit::Swap => f.write_str("spec swap"),
                 Edit::Plain => f.write_str("spec plain"),
             },
             Self::Request => f.write_str("request"),

@@ -8,11 +8,11 @@ use stageset_core::object::ObjectKey;
 
 use super::forgotten::Forgotten;
 use super::races::Races;
+use super::unpruned::Unpruned;
 use super::{Property, is_ours};
-use crate::event::{Edit, Event};
 use crate::log::{Entry, What};
 use crate::scene::Scene;
-use crate::setup::{MAX_TEARDOWN_SECONDS, STAGES};
+use crate::setup::MAX_TEARDOWN_SECONDS;
 
 #[derive(Default)]
 pub(super) struct NothingLost {
@@ -20,8 +20,7 @@ pub(super) struct NothingLost {
     finalizer: bool,
     /// Objects that we wrote, by uid: another object of the same name isn't ours.
     written: BTreeSet<(ObjectKey, String)>,
-    /// Stages that were `prune: false` at any time: what leaves them is left in place.
-    unpruned: BTreeSet<usize>,
+    unpruned: Unpruned,
     /// What two leaders lose between an object and its inventory.
     races: Races,
     /// What others did to our records isn't our loss.
@@ -34,14 +33,9 @@ impl NothingLost {
         let Some(object) = scene.object(key) else {
             return true;
         };
-        let left_in_place = scene
-            .table()
-            .holders(key)
-            .iter()
-            .any(|stage| self.unpruned.contains(stage));
         !is_ours(object.owner.as_deref())
             || object.keep
-            || left_in_place
+            || self.unpruned.may_have_left(key, scene)
             || self.forgotten.has(key)
             || self.races.lost(key)
             || scene.recorded(key)
@@ -57,9 +51,7 @@ impl Property for NothingLost {
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
         self.races.look(entry, scene);
         self.forgotten.look(entry, scene);
-        if let What::World(Event::Spec(Edit::Unprune(stage))) = &entry.what {
-            self.unpruned.insert(*stage);
-        }
+        self.unpruned.look(entry);
         if !entry.effect {
             return Ok(());
         }
@@ -105,18 +97,15 @@ impl NothingLost {
             return Ok(());
         }
         let recorded = scene.inventories();
-        let left = recorded.iter().find_map(|(stage, keys)| {
-            let index = STAGES.iter().position(|name| name == stage)?;
-            if self.unpruned.contains(&index) {
-                return None;
-            }
+        let left = recorded.iter().find_map(|(_, keys)| {
             keys.iter().find(|key| {
-                scene.object(key).is_some_and(|object| {
-                    is_ours(object.owner.as_deref())
-                        && !object.keep
-                        && self.written.contains(&((*key).clone(), object.uid))
-                        && !self.races.lost(key)
-                })
+                !self.unpruned.may_have_left(key, scene)
+                    && scene.object(key).is_some_and(|object| {
+                        is_ours(object.owner.as_deref())
+                            && !object.keep
+                            && self.written.contains(&((*key).clone(), object.uid))
+                            && !self.races.lost(key)
+                    })
             })
         });
         match left {

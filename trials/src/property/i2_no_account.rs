@@ -3,7 +3,6 @@
 use super::Property;
 use crate::log::Entry;
 use crate::scene::Scene;
-use crate::setup::Accounts;
 
 pub(super) struct NoAccount;
 
@@ -13,7 +12,7 @@ impl Property for NoAccount {
     }
 
     fn look(&mut self, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
-        if scene.setup().accounts == Accounts::None && entry.is_tenants() {
+        if scene.setup().is_nobodys() && entry.is_tenants() {
             return Err(format!("nobody may act, and yet: {}", entry.what));
         }
         Ok(())

@@ -6,7 +6,7 @@ use stageset_core::object::ObjectKey;
 use super::Property;
 use crate::log::{Act, Entry, What};
 use crate::scene::Scene;
-use crate::setup::STAGES;
+use crate::setup::{Feature, STAGES};
 
 pub(super) struct OwnRights;
 
@@ -32,9 +32,16 @@ impl Property for OwnRights {
         let setup = scene.setup();
         let holders = scene.table().holders(key);
         let may = (0..setup.stages)
-            .filter(|stage| holders.is_empty() || holders.contains(stage))
-            .filter_map(|stage| setup.account(stage))
-            .any(|account| verbs.iter().all(|verb| scene.allows(account, verb, key)));
+            .filter(|stage| {
+                holders.is_empty() || holders.contains(stage) || setup.has(Feature::Renamed)
+            })
+            .any(|stage| {
+                let mut accounts = setup.accounts_of(stage);
+                // The controller itself may do anything.
+                setup.is_controllers(stage)
+                    || accounts
+                        .any(|account| verbs.iter().all(|verb| scene.allows(account, verb, key)))
+            });
         if may {
             Ok(())
         } else {
@@ -51,15 +58,18 @@ impl Property for OwnRights {
 fn action(act: &Act, entry: &Entry, scene: &dyn Scene) -> Result<(), String> {
     let setup = scene.setup();
     let stage = STAGES.iter().position(|stage| *stage == act.stage);
-    let account = stage.and_then(|stage| setup.account(stage));
+    if stage.is_some_and(|stage| setup.is_controllers(stage)) {
+        return Ok(());
+    }
+    let mut accounts = stage.into_iter().flat_map(|stage| setup.accounts_of(stage));
     let key = ObjectKey {
         name: String::new(),
         kind: act.kind.clone(),
         namespace: None,
         group: String::new(),
     };
-    let mut verbs = act.doing.verbs(entry.code == 201).iter();
-    if account.is_some_and(|account| verbs.all(|verb| scene.allows(account, verb, &key))) {
+    let verbs = act.doing.verbs(entry.code == 201);
+    if accounts.any(|account| verbs.iter().all(|verb| scene.allows(account, verb, &key))) {
         Ok(())
     } else {
         Err(format!("{}: its stage's account may not", entry.what))

@@ -8,7 +8,7 @@ use super::Property;
 use crate::event::Event;
 use crate::log::{Entry, What, Who};
 use crate::scene::Scene;
-use crate::setup::STAGES;
+use crate::setup::{Feature, STAGES};
 
 /// More denials of one request within [`WINDOW`] than this are a hot loop: first try, and one for
 /// each reason to look again at once (a new revision, a new spec, a request).
@@ -43,6 +43,9 @@ impl Property for Denied {
         let place = (entry.process, entry.life, key.clone(), entry.verb());
         if let Some((who, _)) = self.denied.get(&place)
             && *who != entry.who
+            // Whose release it is is the user's to say, and which stage has which name.
+            && !scene.setup().has(Feature::Successor)
+            && !scene.setup().has(Feature::Renamed)
             // Actions of several stages may look at one object, each as its own account.
             && !matches!(entry.what, What::Look(_))
             && scene.table().holders(key).len() < 2

@@ -38,7 +38,7 @@ impl FailsClosed {
             // There the API server decides (K02).
             return Ok(());
         }
-        let mut accounts = (0..setup.stages).filter_map(|stage| setup.account(stage));
+        let mut accounts = (0..setup.stages).flat_map(|stage| setup.accounts_of(stage));
         let account = accounts.find(|account| is_user(name, account));
         let Some(account) = account else {
             return Ok(());

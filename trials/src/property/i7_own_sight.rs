@@ -34,12 +34,18 @@ impl Property for OwnSight {
                 of_life.remove(&place.2);
             }
         }
-        let (Some(key), Who::User(name)) = (entry.tenant_key(), &entry.who) else {
+        let Some(key) = entry.tenant_key() else {
             return Ok(());
+        };
+        let name = match &entry.who {
+            Who::User(name) => name.as_str(),
+            // Where one operator owns the cluster (S14); elsewhere I1 has something to say.
+            Who::Controller => "",
+            Who::Anonymous | Who::World => return Ok(()),
         };
         let of_life = self.seen.entry((process, life)).or_default();
         if !of_life.contains_key(name) {
-            of_life.insert(name.clone(), BTreeSet::new());
+            of_life.insert(name.to_owned(), BTreeSet::new());
         }
         let Some(seen) = of_life.get_mut(name) else {
             return Ok(());

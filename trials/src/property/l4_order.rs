@@ -126,7 +126,9 @@ impl Order {
                     return false;
                 }
                 let first = contents.iter().find(|(key, content)| {
-                    ready.and_then(|ready| ready.get(*key)) != Some(*content)
+                    let shown = ready.and_then(|ready| ready.get(*key));
+                    let kept = shown.is_some() && scene.setup().is_kept(key);
+                    !kept && shown != Some(*content)
                 });
                 if let Some((key, content)) = first {
                     missing = Some(format!("{key} at {content}"));
@@ -216,6 +218,8 @@ impl Property for Order {
             }
             What::Apply(key, _, Some(after)) => {
                 let new = entry.effect
+                    // What is left alone is as old as it is: whatever it is put back as is another content.
+                    && !(scene.setup().is_kept(key) && self.written.contains_key(key))
                     && self.written.get(key).map(|(content, _)| content) != Some(&after.content)
                     && !self.was_overwritten(key, &after.content);
                 let result = if new {

@@ -21,12 +21,14 @@ mod i7_own_cluster;
 mod i7_own_sight;
 mod i8_owned_deletes;
 mod i9_secrets;
+mod kept;
 mod l4_order;
 mod misnamed;
 mod races;
 pub mod rest;
 #[cfg(test)]
 mod tests;
+mod unpruned;
 
 use std::fmt;
 
@@ -60,7 +62,7 @@ impl fmt::Display for Violation {
 /// All promises about single steps, fresh for a run at a level.
 pub fn all(level: Level) -> Vec<Box<dyn Property>> {
     vec![
-        Box::new(i1_own_tenant::OwnTenant),
+        Box::new(i1_own_tenant::OwnTenant::default()),
         Box::new(i2_no_account::NoAccount),
         Box::new(i3_own_rights::OwnRights),
         Box::new(i4_denied::Denied::default()),
@@ -69,6 +71,7 @@ pub fn all(level: Level) -> Vec<Box<dyn Property>> {
         Box::new(i7_own_cluster::OwnCluster),
         Box::new(i7_own_sight::OwnSight::default()),
         Box::new(i8_owned_deletes::OwnedDeletes::default()),
+        Box::new(kept::Kept::default()),
         Box::new(i9_secrets::Secrets),
         Box::new(l4_order::Order::new(level)),
         Box::new(d1_nothing_lost::NothingLost::default()),

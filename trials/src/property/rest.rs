@@ -8,10 +8,10 @@ use stageset_core::object::ObjectKey;
 use super::forgotten::Forgotten;
 use super::is_ours;
 use super::races::Races;
-use crate::event::{Edit, Event};
-use crate::log::{Entry, What};
+use super::unpruned::Unpruned;
+use crate::log::Entry;
 use crate::scene::Scene;
-use crate::setup::{Accounts, Setup, actions};
+use crate::setup::{Setup, actions};
 
 /// Why a release may stand still although nothing is broken. A test lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +27,7 @@ pub enum Excuse {
 pub struct Excused {
     forgotten: Forgotten,
     races: Races,
-    /// Stages that were `prune: false` at any time: what leaves them is left in place.
-    unpruned: BTreeSet<usize>,
+    unpruned: Unpruned,
 }
 
 impl Excused {
@@ -36,28 +35,24 @@ impl Excused {
     pub fn look(&mut self, entry: &Entry, scene: &dyn Scene) {
         self.forgotten.look(entry, scene);
         self.races.look(entry, scene);
-        if let What::World(Event::Spec(Edit::Unprune(stage))) = &entry.what {
-            self.unpruned.insert(*stage);
-        }
+        self.unpruned.look(entry);
     }
 
     fn covers(&self, key: &ObjectKey, scene: &dyn Scene) -> bool {
-        let mut holders = scene.table().holders(key).iter();
-        self.forgotten.has(key)
-            || self.races.lost(key)
-            || holders.any(|stage| self.unpruned.contains(stage))
+        self.forgotten.has(key) || self.races.lost(key) || self.unpruned.may_have_left(key, scene)
     }
 }
 
 /// The reason for which this release may legitimately stand still, if there is one.
 pub fn excuse(scene: &dyn Scene) -> Option<Excuse> {
-    if scene.setup().accounts == Accounts::None {
+    if scene.setup().is_nobodys() {
         return Some(Excuse::NoAccount);
     }
     desired(scene)
         .into_iter()
         .map(|(key, _)| key)
-        .find(|key| scene.is_anothers(key))
+        // What is left alone may be anybody's.
+        .find(|key| !scene.setup().is_kept(key) && scene.is_anothers(key))
         .map(|key| Excuse::ForeignOwner(key.clone()))
 }
 
@@ -102,6 +97,8 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
     for (key, content) in &desired {
         match scene.object(key) {
             None => return Err(format!("{key} isn't there")),
+            Some(object) if object.deleting => return Err(format!("{key} is being deleted")),
+            Some(_) if scene.setup().is_kept(key) => {}
             Some(object) if object.content != **content => {
                 return Err(format!("{key} is {:?}, not {content:?}", object.content));
             }
@@ -111,7 +108,6 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
             Some(object) if object.legacy => {
                 return Err(format!("{key} still has fields of kubectl's"));
             }
-            Some(object) if object.deleting => return Err(format!("{key} is being deleted")),
             Some(object) if !object.ready => return Err(format!("{key} isn't ready")),
             Some(_) => {}
         }

@@ -138,6 +138,9 @@ impl Server {
             Edit::Reverse => variant.reversed = !variant.reversed,
             Edit::Suspend => variant.suspended = true,
             Edit::Invalid => variant.invalid = true,
+            Edit::Successor => variant.succeeded = !variant.succeeded,
+            Edit::Rename => variant.renamed = !variant.renamed,
+            Edit::Swap => variant.swapped = !variant.swapped,
             Edit::Plain => *variant = crate::setup::Variant::default(),
         }
         self.respec()

@@ -58,7 +58,8 @@ pub fn rollout(schedule: &Schedule) -> Outcome {
 
 fn acts(schedule: &Schedule, keep: bool, saboteur: Option<Saboteur>, hasty: bool) -> Outcome {
     let server = Server::new(&schedule.setup);
-    let mut process = Process::new(0, 0, server.now, saboteur);
+    let config = process::config(&schedule.setup);
+    let mut process = Process::new(0, 0, server.now, config, saboteur);
     process.keep = keep;
     let mut run = Run {
         processes: vec![Some(process)],
@@ -318,7 +319,8 @@ impl Run<'_> {
                 }
             }
             Event::SecondLeader if self.processes.len() == 1 => {
-                let mut process = Process::new(1, 0, now, self.saboteur);
+                let config = process::config(&self.server.setup);
+                let mut process = Process::new(1, 0, now, config, self.saboteur);
                 process.keep = self.keep;
                 self.processes.push(Some(process));
             }

@@ -10,7 +10,7 @@ use stageset_core::observation::{
     AccountState, Attempt, DryRun, Health, Live, LiveState, ObjectFacts, Observation,
 };
 use stageset_core::plan::ActionStep;
-use stageset_core::spec::Actions;
+use stageset_core::spec::{Actions, ConflictAnswer, Spec};
 use stageset_core::time::Timestamp;
 
 use super::Saboteur;
@@ -28,6 +28,9 @@ impl Saboteur {
         match self {
             Self::NoAccountMeansController => {
                 config(|config| config.tenancy = Tenancy::Single, observation);
+            }
+            Self::RefuseSingleTenant => {
+                config(|config| config.tenancy = Tenancy::Multi, observation);
             }
             Self::HurryTeardown => {
                 config(
@@ -65,13 +68,11 @@ impl Saboteur {
                 }
             }
             Self::NoWait => {
-                if let Ok(spec) = &observation.stage_set.spec {
-                    let mut spec = (**spec).clone();
+                bend_spec(observation, |spec| {
                     for stage in &mut spec.stages {
                         stage.disable_wait = true;
                     }
-                    observation.stage_set.spec = Ok(Arc::new(spec));
-                }
+                });
             }
             Self::ForgetDone => {
                 for stage in &mut observation.stage_set.status.stages {
@@ -104,25 +105,47 @@ impl Saboteur {
                     }
                 }
             }
-            Self::SkipActions
-            | Self::SkipChecks
-            | Self::SkipExpressions
-            | Self::IgnoreDependency => {
-                if let Ok(spec) = &observation.stage_set.spec {
-                    let mut spec = (**spec).clone();
-                    if self == Self::IgnoreDependency {
-                        spec.depends_on.clear();
-                    } else {
+            Self::IgnoreNamedAccounts => {
+                if observation.config.tenancy == Tenancy::Single {
+                    bend_spec(observation, |spec| {
+                        spec.service_account = None;
                         for stage in &mut spec.stages {
-                            match self {
-                                Self::SkipActions => stage.actions = Actions::default(),
-                                Self::SkipChecks => stage.checks.clear(),
-                                _ => stage.expressions.clear(),
-                            }
+                            stage.service_account = None;
+                        }
+                    });
+                }
+            }
+            Self::RecordedAccount => {
+                let recorded = observation.facts.inventories.clone();
+                let Some(Ok(recorded)) = recorded.map(|fact| fact.value) else {
+                    return;
+                };
+                bend_spec(observation, |spec| {
+                    for stage in &mut spec.stages {
+                        let before = recorded.get(&stage.name);
+                        if let Some(account) = before.and_then(|it| it.service_account.as_ref()) {
+                            stage.service_account = Some(account.clone());
                         }
                     }
-                    observation.stage_set.spec = Ok(Arc::new(spec));
+                });
+            }
+            Self::WriteKept => bend_spec(observation, |spec| {
+                for stage in &mut spec.stages {
+                    let rules = &mut stage.conflicts.rules;
+                    rules.retain(|rule| rule.answer != ConflictAnswer::KeepExisting);
                 }
+            }),
+            Self::IgnoreDependency => bend_spec(observation, |spec| spec.depends_on.clear()),
+            Self::SkipActions | Self::SkipChecks | Self::SkipExpressions => {
+                bend_spec(observation, |spec| {
+                    for stage in &mut spec.stages {
+                        match self {
+                            Self::SkipActions => stage.actions = Actions::default(),
+                            Self::SkipChecks => stage.checks.clear(),
+                            _ => stage.expressions.clear(),
+                        }
+                    }
+                });
             }
             _ => {
                 let mut objects = std::mem::take(&mut observation.facts.objects);
@@ -198,6 +221,15 @@ impl Saboteur {
             Self::DeleteKept => live.prune_disabled = false,
             _ => {}
         }
+    }
+}
+
+/// Another spec than the one that the user wrote.
+fn bend_spec(observation: &mut Observation, bend: impl FnOnce(&mut Spec)) {
+    if let Ok(spec) = &observation.stage_set.spec {
+        let mut spec = (**spec).clone();
+        bend(&mut spec);
+        observation.stage_set.spec = Ok(Arc::new(spec));
     }
 }
 

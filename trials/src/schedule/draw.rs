@@ -184,11 +184,15 @@ fn of_feature(setup: &Setup, random: &mut Random) -> Event {
             }
             event => event,
         }),
+        Feature::Successor => Event::Spec(Edit::Successor),
+        Feature::Renamed => Event::Spec(*random.pick(&[Edit::Rename, Edit::Swap])),
         Feature::Reviews
         | Feature::Takeover
         | Feature::Recreate
         | Feature::Unwaited
-        | Feature::Paced => Event::Request,
+        | Feature::Paced
+        | Feature::SingleTenant
+        | Feature::Kept => Event::Request,
     }
 }
 

@@ -34,11 +34,20 @@ pub enum Feature {
     Paced,
     /// Another tenant has a release with the same names in a namespace of its own (level wire).
     Neighbour,
+    /// The controller runs with `--single-tenant` and acts as itself where no account is named; where one
+    /// is, as that.
+    SingleTenant,
+    /// The user has the release delivered as another account, and back.
+    Successor,
+    /// Services, and Secrets that aren't created anew, are left alone once they are there: `KeepExisting`.
+    Kept,
+    /// The user renames stages, or has two of them swap their names.
+    Renamed,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Actions,
         Self::Dependency,
         Self::Variables,
@@ -51,6 +60,10 @@ impl Feature {
         Self::Unwaited,
         Self::Paced,
         Self::Neighbour,
+        Self::SingleTenant,
+        Self::Successor,
+        Self::Kept,
+        Self::Renamed,
     ];
 
     /// As written in replay files.
@@ -68,6 +81,10 @@ impl Feature {
             Self::Unwaited => "unwaited",
             Self::Paced => "paced",
             Self::Neighbour => "neighbour",
+            Self::SingleTenant => "single-tenant",
+            Self::Successor => "successor",
+            Self::Kept => "kept",
+            Self::Renamed => "renamed",
         }
     }
 
@@ -81,6 +98,8 @@ impl Feature {
             }
             Self::Gates | Self::Expressions => 200,
             Self::Unwaited | Self::Paced => 120,
+            Self::SingleTenant => 80,
+            Self::Successor | Self::Kept | Self::Renamed => 150,
             Self::Neighbour => 200,
         }
     }
@@ -90,7 +109,15 @@ impl Feature {
     pub(super) const fn is_late(self) -> bool {
         matches!(
             self,
-            Self::Gates | Self::Expressions | Self::Unwaited | Self::Paced | Self::Neighbour
+            Self::Gates
+                | Self::Expressions
+                | Self::Unwaited
+                | Self::Paced
+                | Self::Neighbour
+                | Self::SingleTenant
+                | Self::Successor
+                | Self::Kept
+                | Self::Renamed
         )
     }
 
@@ -99,6 +126,12 @@ impl Feature {
         match self {
             // Variables are read as the StageSet's own account: without one they are refused (K01).
             Self::Variables => setup.accounts == Accounts::Shared,
+            // Abroad the user of the kubeconfig would act, as without it.
+            Self::SingleTenant => !setup.has(Self::Remote),
+            // Whose release that of nobody is would have to be told apart moment by moment.
+            Self::Successor => !setup.is_nobodys(),
+            // What is done is on record by the stage's name.
+            Self::Renamed => !setup.has(Self::Actions),
             // The pure server is one cluster. Without an account the user of the kubeconfig acts, which is
             // none of those whose rights the promises know.
             Self::Remote => level == Level::Wire && setup.accounts != Accounts::None,
@@ -113,7 +146,8 @@ impl Feature {
             | Self::Gates
             | Self::Expressions
             | Self::Unwaited
-            | Self::Paced => true,
+            | Self::Paced
+            | Self::Kept => true,
         }
     }
 }
@@ -134,6 +168,8 @@ pub const ANCHOR: &str = "anchor";
 pub const PROBE: &str = "probe";
 /// An object that an action deletes; each stage has its own.
 pub const LEFTOVER: &str = "leftover";
+/// The account of a release with [`Feature::Successor`] after the user has changed it.
+pub const SUCCESSOR: &str = "successor";
 /// An object that a stage waits for and that isn't its own; each stage has one.
 pub const GATE: &str = "gate";
 /// The annotation with which a `ConfigMap` isn't ready, where expressions are asked.
@@ -208,9 +244,7 @@ pub(super) fn add_to_stage(setup: &Setup, stage: usize, spec: &mut Value) {
             "substituteFrom": [{ "kind": "ConfigMap", "name": SETTINGS }],
         });
     }
-    if setup.has(Feature::Recreate) {
-        spec["conflictPolicy"] = json!({ "default": "Recreate" });
-    }
+    add_conflict_policy(setup, stage, spec);
     let mut checks = json!({});
     if setup.has(Feature::Gates) {
         let gate = own(GATE, stage);
@@ -247,6 +281,30 @@ pub(super) fn add_to_stage(setup: &Setup, stage: usize, spec: &mut Value) {
         }
     }
     spec["actions"] = lists;
+}
+
+/// What isn't changed in place: the three ways to have it created anew, and what is left alone.
+fn add_conflict_policy(setup: &Setup, stage: usize, spec: &mut Value) {
+    let mut rules = Vec::new();
+    if setup.has(Feature::Kept) {
+        for kind in setup.kept_kinds() {
+            rules.push(json!({ "target": { "kind": kind }, "action": "KeepExisting" }));
+        }
+    }
+    let mut policy = json!({});
+    if setup.has(Feature::Recreate) {
+        match stage {
+            0 => policy["default"] = "Recreate".into(),
+            1 => rules.push(json!({ "target": { "kind": "Secret" }, "action": "Recreate" })),
+            _ => spec["force"] = true.into(),
+        }
+    }
+    if !rules.is_empty() {
+        policy["rules"] = rules.into();
+    }
+    if policy != json!({}) {
+        spec["conflictPolicy"] = policy;
+    }
 }
 
 /// An action as a user would write it.

@@ -2,6 +2,7 @@
 //!
 //! Checkers take from here what is right; the controller never sees it.
 
+mod accounts;
 mod features;
 mod items;
 
@@ -10,9 +11,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use stageset_core::object::ObjectKey;
 
+pub use accounts::{Accounts, is_user, user};
 pub use features::{
-    ANCHOR, CLERK, CLOSED, Feature, GATE, KUBECONFIG, LEFTOVER, NEIGHBOUR, PROBE, Step, actions,
-    job, own, probe,
+    ANCHOR, CLERK, CLOSED, Feature, GATE, KUBECONFIG, LEFTOVER, NEIGHBOUR, PROBE, SUCCESSOR, Step,
+    actions, job, own, probe,
 };
 pub use items::{Item, KINDS, api_version, group};
 
@@ -48,17 +50,6 @@ pub const INTERVAL_SECONDS: u64 = 600;
 
 /// Drift interval of releases with [`Feature::Paced`].
 pub const DRIFT_SECONDS: u64 = 60;
-
-/// As whom stages are delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accounts {
-    /// One account for all stages.
-    Shared,
-    /// Each stage names its own.
-    Each,
-    /// None is named: refused.
-    None,
-}
 
 /// What the release is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +147,9 @@ impl Setup {
                 self.features.insert(feature);
             }
         }
+        if self.has(Feature::SingleTenant) && self.accounts == Accounts::Shared {
+            self.accounts = Accounts::None;
+        }
     }
 
     /// Seconds after which everything is looked at again.
@@ -172,20 +166,18 @@ impl Setup {
         self.features.contains(&feature)
     }
 
-    /// The account that delivers a stage.
-    pub fn account(&self, stage: usize) -> Option<&'static str> {
-        match self.accounts {
-            Accounts::Shared => Some("deployer"),
-            Accounts::Each => Some(["deployer", "operator", "edger"][stage.min(2)]),
-            Accounts::None => None,
+    /// The kinds whose objects are left alone once they are there.
+    pub fn kept_kinds(&self) -> &'static [&'static str] {
+        match (self.has(Feature::Kept), self.has(Feature::Recreate)) {
+            (false, _) => &[],
+            (true, false) => &["Service", "Secret"],
+            (true, true) => &["Service"],
         }
     }
 
-    /// All accounts that the spec names.
-    pub fn account_names(&self) -> Vec<&'static str> {
-        let mut names: Vec<&str> = (0..self.stages).filter_map(|s| self.account(s)).collect();
-        names.dedup();
-        names
+    /// Whether an object of the release is left alone once it is there, whatever its manifest says.
+    pub fn is_kept(&self, key: &ObjectKey) -> bool {
+        self.kept_kinds().contains(&key.kind.as_str())
     }
 
     /// The source that a stage is delivered from.
@@ -210,12 +202,12 @@ impl Setup {
             .filter(|stage| variant.dropped != Some(*stage))
             .map(|stage| {
                 let mut spec = json!({
-                    "name": STAGES[stage],
+                    "name": variant.name(stage),
                     "sourceRef": { "name": self.source(stage) },
                     "path": STAGES[stage],
                 });
                 if self.accounts == Accounts::Each
-                    && let Some(account) = self.account(stage)
+                    && let Some(account) = self.account_in(variant, stage)
                 {
                     spec["serviceAccountName"] = account.into();
                 }
@@ -230,8 +222,10 @@ impl Setup {
             stages.reverse();
         }
         let mut spec = json!({ "interval": format!("{INTERVAL_SECONDS}s"), "stages": stages });
-        if self.accounts == Accounts::Shared {
-            spec["serviceAccountName"] = "deployer".into();
+        if self.accounts != Accounts::Each
+            && let Some(account) = self.account_in(variant, 0)
+        {
+            spec["serviceAccountName"] = account.into();
         }
         if self.has(Feature::Remote) {
             spec["kubeConfig"] = json!({ "secretRef": { "name": KUBECONFIG } });
@@ -351,9 +345,27 @@ pub struct Variant {
     pub suspended: bool,
     /// A spec that breaks a rule.
     pub invalid: bool,
+    /// The accounts have changed.
+    pub succeeded: bool,
+    /// The first stage has another name.
+    pub renamed: bool,
+    /// The first two stages have each other's names.
+    pub swapped: bool,
 }
 
 impl Variant {
+    /// What a stage is called.
+    pub fn name(&self, stage: usize) -> &'static str {
+        let stage = match stage {
+            0 | 1 if self.swapped => 1 - stage,
+            stage => stage,
+        };
+        match stage {
+            0 if self.renamed => "ground",
+            stage => STAGES[stage],
+        }
+    }
+
     /// Indices of the stages that it has, in its order.
     pub fn stages(&self, setup: &Setup) -> Vec<usize> {
         let mut stages: Vec<usize> = (0..setup.stages)
@@ -364,15 +376,4 @@ impl Variant {
         }
         stages
     }
-}
-
-/// Whether a user is this account of the StageSet's namespace.
-pub fn is_user(user: &str, account: &str) -> bool {
-    let own = user.strip_prefix("system:serviceaccount:payments:");
-    own == Some(account)
-}
-
-/// The user name of an account of the StageSet's namespace.
-pub fn user(account: &str) -> String {
-    format!("system:serviceaccount:{NAMESPACE}:{account}")
 }

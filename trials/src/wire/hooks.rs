@@ -78,7 +78,8 @@ impl Receiver {
         let name = parts.next().unwrap_or_default().to_owned();
         let stage = self.0.stage();
         let index = STAGES.iter().position(|stage| *stage == name);
-        let account = index.and_then(|index| stage.world.setup.account(index));
+        let world = &stage.world;
+        let account = index.and_then(|index| world.setup.account_in(&world.variant, index));
         let key = index.map(|index| stage.world.completion_key(index, &action));
         Entry {
             number,
@@ -87,7 +88,13 @@ impl Receiver {
             process: self.0.process,
             life: self.0.life,
             // Requests to others carry nobody's name; they are the stage's account's business.
-            who: account.map_or(Who::Anonymous, |account| Who::User(user(account))),
+            who: match account {
+                Some(account) => Who::User(user(account)),
+                None if index.is_some_and(|index| stage.world.setup.is_controllers(index)) => {
+                    Who::Controller
+                }
+                None => Who::Anonymous,
+            },
             what: What::Act(Act {
                 stage: name,
                 action,

@@ -56,7 +56,9 @@ fn what(world: &World, parts: &Parts, asked: &Asked, body: &Bytes, user: Option<
     if own {
         return own_business(&parts.method, asked, body);
     }
-    if impersonates && asked.plural.starts_with("selfsubject") {
+    // Whether this may be asked for a tenant: there the controller does so as itself if it is all there is.
+    let acts = impersonates || world.setup.has(Feature::SingleTenant);
+    if acts && asked.plural.starts_with("selfsubject") {
         return What::Review;
     }
     if asked.plural == "configmaps" && asked.name.as_deref() == Some(SETTINGS) {
@@ -68,7 +70,7 @@ fn what(world: &World, parts: &Parts, asked: &Asked, body: &Bytes, user: Option<
     let Some(key) = asked.key() else {
         let path = format!("{} {}", parts.method, parts.uri.path());
         // A tenant's own lists and watches are its own business.
-        return if impersonates && asked.tenant_kind().is_some() {
+        return if acts && asked.tenant_kind().is_some() {
             What::Kind(asked.plural.clone())
         } else {
             What::Other(path)

@@ -72,11 +72,12 @@ impl Troupe {
         process: usize,
         ended: mpsc::UnboundedSender<usize>,
     ) -> (JoinHandle<()>, oneshot::Sender<()>) {
-        let (life, skew, alone) = {
+        let (life, skew, alone, tenancy) = {
             let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
             let life = stage.lives.get(process).copied().unwrap_or(0);
             let skew = stage.skews.get(process).copied().unwrap_or(0);
-            (life, skew, stage.world.setup.alone)
+            let setup = &stage.world.setup;
+            (life, skew, setup.alone, setup.tenancy())
         };
         let passage = Passage {
             stage: Arc::clone(&self.stage),
@@ -121,6 +122,7 @@ impl Troupe {
         };
         let options = Options {
             leader_elect: !alone,
+            tenancy,
             max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
             webhook: None,
             // Whoever has a release of its own leaves alone what another one claims.

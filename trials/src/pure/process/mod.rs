@@ -23,7 +23,7 @@ use stageset_core::time::Timestamp;
 use super::call::{Answer, Call};
 use super::server::{Server, Shelf, StageSetRecord};
 use crate::saboteurs::Saboteur;
-use crate::setup::{MAX_TEARDOWN_SECONDS, NAME, NAMESPACE};
+use crate::setup::{MAX_TEARDOWN_SECONDS, NAME, NAMESPACE, Setup};
 
 /// Something still to be done of a plan.
 #[derive(Debug)]
@@ -94,12 +94,13 @@ impl Process {
         number: usize,
         life: u32,
         now: Timestamp,
+        config: Arc<Config>,
         saboteur: Option<Saboteur>,
     ) -> Self {
         Self {
             number,
             life,
-            observation: Box::new(nothing()),
+            observation: Box::new(nothing(config)),
             observed: 0,
             refresh_before: Timestamp::default(),
             decided: Timestamp::default(),
@@ -131,7 +132,8 @@ impl Process {
     /// It dies, and comes back with nothing in its memory.
     pub(super) fn crash(&mut self, now: Timestamp) {
         let (skew, lag_until, keep) = (self.skew, self.lag_until, self.keep);
-        *self = Self::new(self.number, self.life + 1, now, self.saboteur);
+        let config = Arc::clone(&self.observation.config);
+        *self = Self::new(self.number, self.life + 1, now, config, self.saboteur);
         self.skew = skew;
         self.lag_until = lag_until;
         self.keep = keep;
@@ -434,13 +436,6 @@ impl Process {
     }
 }
 
-thread_local! {
-    static CONFIG: Arc<Config> = Arc::new(Config {
-        max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
-        ..Config::default()
-    });
-}
-
 /// The StageSet as the core sees it.
 fn stage_set(known: &StageSetRecord) -> StageSet {
     StageSet {
@@ -459,18 +454,23 @@ fn stage_set(known: &StageSetRecord) -> StageSet {
 }
 
 /// What a process knows that has just begun.
-fn nothing() -> Observation {
+fn nothing(config: Arc<Config>) -> Observation {
     Observation {
         now: Timestamp::default(),
         refresh_before: Timestamp::default(),
-        config: config(),
+        config,
         stage_set: stage_set(&StageSetRecord::new(Err(Vec::new()))),
         facts: Facts::default(),
     }
 }
 
-fn config() -> Arc<Config> {
-    CONFIG.with(Arc::clone)
+/// How the controller was started.
+pub(super) fn config(setup: &Setup) -> Arc<Config> {
+    Arc::new(Config {
+        max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
+        tenancy: setup.tenancy(),
+        ..Config::default()
+    })
 }
 
 #[expect(

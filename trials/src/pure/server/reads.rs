@@ -235,9 +235,8 @@ impl Server {
         identity: &Identity,
         search: &Labelled,
     ) -> (Result<Answer, Refusal>, Trace) {
-        let stage = crate::setup::STAGES
-            .iter()
-            .position(|stage| *stage == search.stage.as_str());
+        let mut stages = 0..self.setup.stages;
+        let stage = stages.find(|stage| self.variant.name(*stage) == search.stage.as_str());
         let found = self.objects.iter().filter(|(key, stored)| {
             key.kind == search.kind
                 && key.namespace == search.namespace

@@ -106,6 +106,9 @@ impl World {
             Edit::Reverse => variant.reversed = !variant.reversed,
             Edit::Suspend => variant.suspended = true,
             Edit::Invalid => variant.invalid = true,
+            Edit::Successor => variant.succeeded = !variant.succeeded,
+            Edit::Rename => variant.renamed = !variant.renamed,
+            Edit::Swap => variant.swapped = !variant.swapped,
             Edit::Plain => *variant = Variant::default(),
         }
         let result = self.respec();
@@ -117,8 +120,10 @@ impl World {
 
     pub(super) fn respec(&self) -> Result<(), HelperError> {
         let mut spec = self.setup.spec(&self.variant);
-        if !self.variant.suspended {
-            spec["suspend"] = Value::Null;
+        for field in ["suspend", "serviceAccountName"] {
+            if spec.get(field).is_none() {
+                spec[field] = Value::Null;
+            }
         }
         let patch = json!({ "spec": spec });
         self.cluster
