@@ -11,12 +11,19 @@ fn only_these_excuse_a_release_that_stands_still() {
         namespace: None,
         group: String::new(),
     };
-    for excuse in [Excuse::NoAccount, Excuse::ForeignOwner(key)] {
+    for excuse in [
+        Excuse::NoAccount,
+        Excuse::ForeignOwner(key.clone()),
+        Excuse::OutOfBounds(key),
+    ] {
         // A new one doesn't compile here: it needs its reason.
         let reason = match excuse {
             Excuse::NoAccount => "I2: nobody may act, and the condition says what to set",
             Excuse::ForeignOwner(_) => {
                 "K13: nobody's object is taken, and the condition names whose it is"
+            }
+            Excuse::OutOfBounds(_) => {
+                "A14: nothing is sent for it, and the condition says what to add to the list"
             }
         };
         assert!(reason.len() > 20);

@@ -20,6 +20,8 @@ pub enum Excuse {
     NoAccount,
     /// Another StageSet's labels stand on an object of the release (K13).
     ForeignOwner(ObjectKey),
+    /// An object is outside of the namespaces that the controller works in (A14).
+    OutOfBounds(ObjectKey),
 }
 
 /// What is left because of what others did, or because two leaders raced: that isn't our fault.
@@ -48,12 +50,15 @@ pub fn excuse(scene: &dyn Scene) -> Option<Excuse> {
     if scene.setup().is_nobodys() {
         return Some(Excuse::NoAccount);
     }
-    desired(scene)
-        .into_iter()
-        .map(|(key, _)| key)
+    let setup = scene.setup();
+    desired(scene).into_iter().find_map(|(key, _)| {
+        if !setup.is_in_bounds(key) {
+            return Some(Excuse::OutOfBounds(key.clone()));
+        }
         // What is left alone may be anybody's.
-        .find(|key| !scene.setup().is_kept(key) && scene.is_anothers(key))
-        .map(|key| Excuse::ForeignOwner(key.clone()))
+        let anothers = !setup.is_kept(key) && scene.is_anothers(key);
+        anothers.then(|| Excuse::ForeignOwner(key.clone()))
+    })
 }
 
 /// Every object of the release as it should be now, with its content.

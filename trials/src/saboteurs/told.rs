@@ -32,6 +32,7 @@ impl Saboteur {
             Self::RefuseSingleTenant => {
                 config(|config| config.tenancy = Tenancy::Multi, observation);
             }
+            Self::IgnoreShard => config(|config| config.watch_namespaces.clear(), observation),
             Self::HurryTeardown => {
                 config(
                     |config| config.max_teardown_wait = Duration::ZERO,

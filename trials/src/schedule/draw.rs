@@ -192,7 +192,8 @@ fn of_feature(setup: &Setup, random: &mut Random) -> Event {
         | Feature::Unwaited
         | Feature::Paced
         | Feature::SingleTenant
-        | Feature::Kept => Event::Request,
+        | Feature::Kept
+        | Feature::Sharded => Event::Request,
     }
 }
 

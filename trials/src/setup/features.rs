@@ -43,11 +43,13 @@ pub enum Feature {
     Kept,
     /// The user renames stages, or has two of them swap their names.
     Renamed,
+    /// The controller works in a list of namespaces only: see [`Setup::shard`].
+    Sharded,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Actions,
         Self::Dependency,
         Self::Variables,
@@ -64,6 +66,7 @@ impl Feature {
         Self::Successor,
         Self::Kept,
         Self::Renamed,
+        Self::Sharded,
     ];
 
     /// As written in replay files.
@@ -85,6 +88,7 @@ impl Feature {
             Self::Successor => "successor",
             Self::Kept => "kept",
             Self::Renamed => "renamed",
+            Self::Sharded => "sharded",
         }
     }
 
@@ -99,7 +103,7 @@ impl Feature {
             Self::Gates | Self::Expressions => 200,
             Self::Unwaited | Self::Paced => 120,
             Self::SingleTenant => 80,
-            Self::Successor | Self::Kept | Self::Renamed => 150,
+            Self::Successor | Self::Kept | Self::Renamed | Self::Sharded => 150,
             Self::Neighbour => 200,
         }
     }
@@ -118,6 +122,7 @@ impl Feature {
                 | Self::Successor
                 | Self::Kept
                 | Self::Renamed
+                | Self::Sharded
         )
     }
 
@@ -147,7 +152,8 @@ impl Feature {
             | Self::Expressions
             | Self::Unwaited
             | Self::Paced
-            | Self::Kept => true,
+            | Self::Kept
+            | Self::Sharded => true,
         }
     }
 }

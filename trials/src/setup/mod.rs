@@ -152,6 +152,22 @@ impl Setup {
         }
     }
 
+    /// The namespaces that the controller works in (`--watch-namespaces`); none: all of them. Every other such
+    /// list leaves out the namespace that some releases bring along.
+    pub fn shard(&self) -> Vec<&'static str> {
+        let sharded = self.has(Feature::Sharded);
+        let own = sharded.then_some(NAMESPACE).into_iter();
+        let extra = (sharded && self.objects.is_multiple_of(2)).then_some(EXTRA);
+        let neighbours = (sharded && self.has(Feature::Neighbour)).then_some(NEIGHBOUR);
+        own.chain(extra).chain(neighbours).collect()
+    }
+
+    /// Whether the controller may touch an object at all (A14).
+    pub fn is_in_bounds(&self, key: &ObjectKey) -> bool {
+        let in_shard = |namespace: &str| self.shard().contains(&namespace);
+        !self.has(Feature::Sharded) || key.namespace.as_deref().is_none_or(in_shard)
+    }
+
     /// Seconds after which everything is looked at again.
     pub fn tick_seconds(&self) -> u64 {
         if self.has(Feature::Paced) {

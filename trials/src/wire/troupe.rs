@@ -12,6 +12,7 @@ use stageset_controller::leader::Term;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process};
 use stageset_core::kubeconfig::Allowed;
+use stageset_core::names::Namespace;
 use stageset_core::observation::Config;
 use stageset_core::time::Timestamp;
 use stageset_sim::{SimulatedCluster, User};
@@ -72,12 +73,12 @@ impl Troupe {
         process: usize,
         ended: mpsc::UnboundedSender<usize>,
     ) -> (JoinHandle<()>, oneshot::Sender<()>) {
-        let (life, skew, alone, tenancy) = {
+        let (life, skew, alone, tenancy, shard) = {
             let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
             let life = stage.lives.get(process).copied().unwrap_or(0);
             let skew = stage.skews.get(process).copied().unwrap_or(0);
             let setup = &stage.world.setup;
-            (life, skew, setup.alone, setup.tenancy())
+            (life, skew, setup.alone, setup.tenancy(), setup.shard())
         };
         let passage = Passage {
             stage: Arc::clone(&self.stage),
@@ -123,6 +124,7 @@ impl Troupe {
         let options = Options {
             leader_elect: !alone,
             tenancy,
+            watch_namespaces: shard.into_iter().filter_map(named).collect(),
             max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
             webhook: None,
             // Whoever has a release of its own leaves alone what another one claims.
@@ -155,4 +157,9 @@ impl Troupe {
         });
         (task, stop)
     }
+}
+
+/// A namespace of the trials; their names are fine.
+fn named(name: &str) -> Option<Namespace> {
+    Namespace::new(name).ok()
 }
