@@ -1,6 +1,7 @@
 //! One StageSet's memory, and the loop over gather, decide, perform.
 //!
 //! - [`mod@pass`] the loop, [`key`] whose memory it is;
+//! - [`needs`] what a plan asks for, [`steps`] what it does, [`served`] what is believed of a cluster's kinds;
 //! - [`mod@caught`] a decision that panics;
 //! - [`mod@wake`] why a pass is run, [`hints`] what news from watches drop from memory;
 //! - [`look`] what the watches' stores tell between turns;
@@ -17,9 +18,12 @@ mod interests;
 mod key;
 mod look;
 mod memory;
+mod needs;
 mod pass;
 mod references;
 mod rest;
+mod served;
+mod steps;
 mod wake;
 
 use std::sync::Arc;

@@ -3,29 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _, stream};
-use serde_json::Value;
-use stageset_api::field::field;
 use stageset_api::reason::Reason;
 use stageset_core::Lacking;
-use stageset_core::failure::{Fact, Failure, FailureClass};
-use stageset_core::identity::{Identity, Target};
-use stageset_core::object::Reference;
-use stageset_core::observation::{Facts, KindState, Observation, Progress, StageSet};
-use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
+use stageset_core::observation::{Observation, StageSet};
+use stageset_core::plan::{Next, Operation, Plan, RecordOperation};
 use tracing::Instrument as _;
 
 use super::caught::caught;
 use super::look::Look;
+use super::steps::Step;
 use super::{End, Pass, Session, StageSetKey, Wake};
-use crate::gather::{Bodies, Found, Gather, in_a_row};
-use crate::observe::Outcome;
-use crate::perform::{self, Perform, Recorded};
+use crate::gather::Bodies;
 use crate::ports::Ports;
 use crate::records::stage_set::{self, Parsed};
 use crate::requests::clean;
-use crate::spans::{self, Stages};
+use crate::spans;
 use crate::stored::Stored;
 
 /// After a defect of ours the object is looked at again then (G17).
@@ -233,223 +225,6 @@ impl Session {
         }
     }
 
-    async fn gather(&mut self, ports: &Ports, needs: &[Need]) {
-        if needs.is_empty() {
-            return;
-        }
-        let (key, uid) = (self.key.clone(), self.uid());
-        let bodies = self.bodies();
-        let gather = Gather {
-            ports,
-            key: &key,
-            uid: &uid,
-            bodies: &bodies,
-            deleting: self.is_deleting(),
-            unrecorded: self.is_unrecorded(),
-        };
-        for (need, at, found) in gather.all(needs).await {
-            // A clock that is set back between two decisions is noticed by what was seen meanwhile.
-            self.decided = self.decided.max(at);
-            let outcome = found.outcome();
-            ports
-                .observer
-                .need(ports.clock.now(), &self.key, need, &outcome);
-            match need {
-                Need::DryRun { identity, object } => {
-                    after(
-                        &outcome,
-                        &mut self.facts,
-                        ports,
-                        identity,
-                        &object.reference,
-                    );
-                }
-                Need::Read {
-                    identity, object, ..
-                } => {
-                    after(&outcome, &mut self.facts, ports, identity, object);
-                }
-                _ => {}
-            }
-            if let (Found::Ledger(Ok(ledger)), Some(known)) = (&found, &mut self.known) {
-                known.ledger.clone_from(ledger);
-            }
-            if let Some((inventories, skipped)) = found.record(&mut self.facts, at) {
-                for (stage, count) in skipped {
-                    let stage = stage.as_str();
-                    ports.observer.skipped_entries(at, &self.key, stage, count);
-                }
-                if let Some(known) = &mut self.known {
-                    known.inventories = inventories;
-                }
-            }
-            // Now the facts have the object's key, which is shared.
-            if let Some((identity, reference)) = looked_at(need) {
-                self.references
-                    .insert(identity, reference, &self.facts.objects);
-            }
-        }
-    }
-
-    async fn perform(&mut self, ports: &Ports, step: &[Operation]) -> Step {
-        let uid = self.uid();
-        let bodies = self.bodies();
-        let mut end = Step::Done;
-        // Records one by one, since each answer is the next one's precondition.
-        for operation in step {
-            let Operation::Record(record) = operation else {
-                continue;
-            };
-            let Some(known) = &mut self.known else {
-                return Step::Failed;
-            };
-            let perform = Perform {
-                ports,
-                key: &self.key,
-                uid: &uid,
-                bodies: &bodies,
-            };
-            if let RecordOperation::Action { step, .. } = record {
-                self.facts.actions.recording(step, ports.clock.now());
-            }
-            let result = perform::record(perform, record, known).await;
-            let at = ports.clock.now();
-            self.decided = self.decided.max(at);
-            let outcome = result.as_ref().map_or_else(
-                |failure| Outcome::Failed(failure.clone()),
-                |_| Outcome::Done,
-            );
-            ports.observer.operation(at, &self.key, operation, &outcome);
-            match result {
-                Ok(Recorded::StageSet) => {
-                    self.read = None;
-                    self.facts.record_failure = None;
-                    match record {
-                        RecordOperation::Status(_) => self.facts.status_recorded = Some(at),
-                        RecordOperation::Action { step, .. } => {
-                            self.facts.status_recorded = Some(at);
-                            let object = known.object.value();
-                            let generation = field(&object, "/metadata/generation");
-                            let generation = generation.and_then(Value::as_i64).unwrap_or(0);
-                            self.facts.actions.recorded(step, generation, at);
-                        }
-                        _ => {}
-                    }
-                }
-                Ok(Recorded::Ledger) => {
-                    let ledger = known.ledger.as_ref().map(crate::records::ledger::read);
-                    self.facts.ledger = Some(Fact::seen(Ok(ledger), at));
-                    self.facts.record_failure = None;
-                    if let RecordOperation::Ledger {
-                        done: Some(attempt),
-                        ..
-                    } = record
-                    {
-                        self.facts.actions.has_succeeded(attempt);
-                    }
-                }
-                Ok(Recorded::Inventories) => {
-                    self.facts.inventories_are(known.inventories.observed());
-                    self.facts.record_failure = None;
-                }
-                Ok(Recorded::Nothing) => {}
-                Ok(Recorded::Gone) => return Step::Gone,
-                // Nothing rests on an event: that nobody could be told must not stop a release.
-                Err(_) if is_event(operation) => {}
-                Err(failure) => {
-                    self.record_failed(record, failure, at);
-                    end = Step::Failed;
-                }
-            }
-        }
-        let perform = Perform {
-            ports,
-            key: &self.key,
-            uid: &uid,
-            bodies: &bodies,
-        };
-        let tenants: Vec<_> = step
-            .iter()
-            .filter_map(|operation| match operation {
-                Operation::Tenant(tenant) => Some((operation, tenant)),
-                Operation::Record(_) => None,
-            })
-            .collect();
-        for (_, tenant) in &tenants {
-            // From here on nobody knows, until an answer is seen.
-            if let TenantOperation::Act { attempt, .. } = tenant {
-                self.facts
-                    .actions
-                    .advanced(attempt, Progress::Sent, ports.clock.now());
-            }
-        }
-        let mut stages = Stages::default();
-        // Boxed, and made before any is polled: see `Gather::all`.
-        let tenants: Vec<BoxFuture<'_, _>> = tenants
-            .into_iter()
-            .map(|(operation, tenant)| {
-                let span = stages.of_operation(tenant);
-                async move { (operation, tenant, perform::tenant(perform, tenant).await) }
-                    .instrument(span)
-                    .boxed()
-            })
-            .collect();
-        drop(stages);
-        let done: Vec<_> = stream::iter(tenants)
-            .buffered(ports.settings.parallel.max(1))
-            .collect()
-            .await;
-        for (operation, tenant, done) in done {
-            let at = ports.clock.now();
-            self.decided = self.decided.max(at);
-            let outcome = done.outcome();
-            ports.observer.operation(at, &self.key, operation, &outcome);
-            if outcome != Outcome::Done {
-                end = Step::Failed;
-            }
-            if let Some((identity, reference)) = addressed(tenant) {
-                after(&outcome, &mut self.facts, ports, identity, reference);
-                if matches!(tenant, TenantOperation::Apply { .. }) {
-                    ask_again_whether_served(&mut self.facts, ports, identity, reference);
-                }
-                self.facts.objects.written(identity, &reference.key);
-            }
-            done.record(&mut self.facts, at);
-            if let Some((identity, reference)) = addressed(tenant) {
-                self.references
-                    .insert(identity, reference, &self.facts.objects);
-            }
-        }
-        end
-    }
-
-    fn record_failed(
-        &mut self,
-        record: &RecordOperation,
-        value: Failure,
-        at: stageset_core::time::Timestamp,
-    ) {
-        // The view of the StageSet may have been renewed, and inventories may be others' by now. A write
-        // of theirs may have taken effect although it got no answer, and no watch tells of our own.
-        self.read = None;
-        if value.class == FailureClass::Conflict || record.is_of_inventories() {
-            self.facts.inventories = None;
-        }
-        if self
-            .known
-            .as_ref()
-            .is_some_and(|known| known.ledger.is_none())
-        {
-            self.facts.ledger = None;
-        }
-        let failures = in_a_row(self.facts.record_failure.as_ref(), true);
-        self.facts.record_failure = Some(Fact {
-            value,
-            at,
-            failures,
-        });
-    }
-
     /// Parks the object after a defect of ours: nothing is performed (G17).
     fn defect(&self, ports: &Ports, said: &str) -> End {
         let now = ports.clock.now();
@@ -462,14 +237,14 @@ impl Session {
         }
     }
 
-    fn bodies(&self) -> Bodies {
+    pub(super) fn bodies(&self) -> Bodies {
         let read = self.read.as_ref();
         let spec = read.and_then(|stage_set| stage_set.spec.as_ref().ok());
         spec.map(|spec| Bodies::of(spec)).unwrap_or_default()
     }
 
     /// Whether nothing is recorded of the StageSet yet, as far as anybody could.
-    fn is_unrecorded(&self) -> bool {
+    pub(super) fn is_unrecorded(&self) -> bool {
         let status = self.read.as_ref().map(|stage_set| &stage_set.status);
         self.facts.record_failure.is_none()
             && status.is_some_and(|status| {
@@ -477,12 +252,12 @@ impl Session {
             })
     }
 
-    fn is_deleting(&self) -> bool {
+    pub(super) fn is_deleting(&self) -> bool {
         let read = self.read.as_ref();
         read.is_some_and(|stage_set| stage_set.deletion_timestamp.is_some())
     }
 
-    fn uid(&self) -> String {
+    pub(super) fn uid(&self) -> String {
         let known = self.known.as_ref();
         let uid = known.and_then(|known| known.object.uid());
         uid.unwrap_or_default().to_owned()
@@ -500,89 +275,4 @@ fn says_denied(plan: &Plan) -> bool {
                 .is_some_and(|ready| ready.reason == Reason::RBACDenied.as_str()),
             _ => false,
         })
-}
-
-enum Step {
-    Done,
-    Failed,
-    Gone,
-}
-
-fn is_event(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Record(RecordOperation::Announce(_) | RecordOperation::AnnounceOnLedger(_))
-    )
-}
-
-/// The object that a need of the release is about.
-fn looked_at(need: &Need) -> Option<(&Identity, &Reference)> {
-    match need {
-        Need::DryRun { identity, object } => Some((identity, &object.reference)),
-        Need::Read {
-            identity, object, ..
-        } => Some((identity, object)),
-        _ => None,
-    }
-}
-
-/// The object that an operation of the release is about; actions look at theirs themselves.
-fn addressed(operation: &TenantOperation) -> Option<(&Identity, &Reference)> {
-    match operation {
-        TenantOperation::Apply {
-            identity, object, ..
-        }
-        | TenantOperation::TakeOver {
-            identity, object, ..
-        } => Some((identity, &object.reference)),
-        TenantOperation::Delete {
-            identity, object, ..
-        } => Some((identity, object)),
-        TenantOperation::Act { .. } => None,
-    }
-}
-
-/// A kind that turned out not to be served as discovery said is asked for anew.
-fn after(
-    outcome: &Outcome,
-    facts: &mut Facts,
-    ports: &Ports,
-    identity: &Identity,
-    reference: &Reference,
-) {
-    if let Outcome::Failed(failure) = outcome
-        && failure.class == FailureClass::UnknownKind
-    {
-        discover_anew(facts, ports, identity.target(), reference);
-    }
-}
-
-fn discover_anew(facts: &mut Facts, ports: &Ports, target: &Target, reference: &Reference) {
-    match target {
-        Target::Local => ports.discovery.forget(&reference.key.group),
-        Target::Remote(remote) => {
-            // One that isn't connected to any more is discovered anew anyway.
-            if let Ok(cluster) = ports.remotes.reach(remote) {
-                cluster.discovery().forget(&reference.key.group);
-            }
-        }
-    }
-    facts.kinds.remove(target, &reference.gvk());
-}
-
-/// An object of a kind that wasn't served was written, so its definition, of the same release, must
-/// stand by now. Were "not served" believed any longer, the object would be taken for gone (D1).
-fn ask_again_whether_served(
-    facts: &mut Facts,
-    ports: &Ports,
-    identity: &Identity,
-    reference: &Reference,
-) {
-    let served = facts
-        .kinds
-        .get(identity.target(), &reference.gvk())
-        .is_none_or(|fact| matches!(fact.value, KindState::Served { .. }));
-    if !served {
-        discover_anew(facts, ports, identity.target(), reference);
-    }
 }
