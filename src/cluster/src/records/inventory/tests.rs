@@ -1,3 +1,11 @@
+use serde_json::json;
+use stageset_api::inventory::{shard_labels, shard_name};
+use stageset_api::names::{FINALIZER, LABEL_STAGE_SET};
+use stageset_core::names::{SecretName, ServiceAccountName};
+use stageset_core::object::ObjectKey;
+use stageset_core::observation::InventoryEntry;
+
+use super::shard::{owner_references, read_kubeconfig};
 use super::*;
 
 const OWNER: Owner<'static> = Owner {
