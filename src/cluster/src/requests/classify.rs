@@ -240,3 +240,6 @@ pub(crate) fn unsent(error: &(dyn Error + 'static)) -> Failure {
         )),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,54 +3,41 @@
 //! - [`target`] what a request addresses, checked before it becomes a URL;
 //! - [`classify`] the one function that says what a failure means, `immutable` what a refusal of a
 //!   field that can't be changed looks like;
+//! - [`way`] to which API server, [`exchange`] how one is sent and answered;
 //! - [`table`] every request that is ever made, with its plane;
 //! - [`message`] cleans what servers say before people read it.
 //!
 //! Nothing here retries: a failure is a fact, and the core decides when to ask again.
 
 mod classify;
+mod exchange;
 mod immutable;
 mod message;
 pub mod table;
 mod target;
+mod way;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures::FutureExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
-use kube::client::Body;
+use http::StatusCode;
 use serde_json::{Value, json};
 use stageset_api::names::FIELD_MANAGER;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::identity::Identity;
 use stageset_core::identity::Target::{Local, Remote};
-use tracing::Instrument as _;
 
 pub use classify::classify;
 pub(crate) use classify::unsent;
 pub use message::clean;
 pub use target::{BadTarget, Target};
 
+use self::exchange::{read, transient};
+use self::way::Way;
 use crate::connection::{Connection, RequestIdentity};
 use crate::fairness::Budget;
 use crate::ports::Ports;
-use crate::remote::{RemoteCluster, Ticket};
-use crate::spans;
-use classify::Answer;
+use crate::remote::RemoteCluster;
 
-/// Bound of a whole request, its body included. kube-apiserver's own is 60 s.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(65);
-/// Most bytes of one answer that are read: a page of the largest objects that etcd takes.
-const ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// The same for a remote cluster: less than what an honest one needs at worst (a webhook's longest
-/// time is 30 s), since a place is held meanwhile.
-const REMOTE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of one answer of a remote cluster: several of the largest objects that etcd takes.
-const REMOTE_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// Objects in one page of a list.
 const PAGE: usize = 500;
 
@@ -102,63 +89,6 @@ pub struct Requests<'a> {
     /// Whose share of the budget is used: the StageSet's namespace.
     share: &'a str,
     identity: RequestIdentity,
-}
-
-/// To which API server.
-#[derive(Debug, Clone)]
-enum Way<'a> {
-    Local {
-        connection: &'a Connection,
-        budget: &'a Budget,
-    },
-    Remote(Arc<RemoteCluster>),
-}
-
-impl Way<'_> {
-    fn connection(&self) -> &Connection {
-        match self {
-            Self::Local { connection, .. } => connection,
-            Self::Remote(remote) => remote.connection(),
-        }
-    }
-
-    fn budget(&self) -> &Budget {
-        match self {
-            Self::Local { budget, .. } => budget,
-            Self::Remote(remote) => remote.budget(),
-        }
-    }
-
-    /// The right to send: a remote cluster that doesn't answer is left alone.
-    fn admit(&self) -> Result<Option<Ticket<'_>>, Failure> {
-        match self {
-            Self::Local { .. } => Ok(None),
-            Self::Remote(remote) => remote.admit().map(Some),
-        }
-    }
-
-    /// Bounds of a request in time, and of an answer in bytes.
-    fn bounds(&self) -> (Duration, usize) {
-        match self {
-            Self::Local { .. } => (REQUEST_TIMEOUT, ANSWER_BYTES),
-            Self::Remote(_) => (REMOTE_TIMEOUT, REMOTE_ANSWER_BYTES),
-        }
-    }
-
-    fn unsent(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
-        match self {
-            Self::Local { .. } => classify::unsent(error),
-            Self::Remote(remote) => remote.unsent(error),
-        }
-    }
-
-    fn said(&self, answer: &Answer, target: &Target) -> Failure {
-        let failure = classify(answer, target);
-        match self {
-            Self::Local { .. } => failure,
-            Self::Remote(remote) => remote.said(answer.status, failure),
-        }
-    }
 }
 
 impl<'a> Requests<'a> {
@@ -384,141 +314,6 @@ impl<'a> Requests<'a> {
             Err(failure) => Err(failure),
         }
     }
-
-    /// One request, and its answer as JSON.
-    async fn send(
-        &self,
-        verb: Verb,
-        target: &Target,
-        query: &str,
-        body: Option<&Value>,
-    ) -> Result<(StatusCode, Value), Failure> {
-        let (status, bytes) = self.send_for_bytes(verb, target, query, body).await?;
-        Ok((status, read(&bytes)?))
-    }
-
-    /// Every request of this crate goes through here.
-    async fn send_for_bytes(
-        &self,
-        verb: Verb,
-        target: &Target,
-        query: &str,
-        body: Option<&Value>,
-    ) -> Result<(StatusCode, Bytes), Failure> {
-        let mut request = build(verb, target, query, body)?;
-        request.extensions_mut().insert(self.identity.clone());
-        // Asked before the wait for a turn and after it: whoever waited while a remote cluster fell
-        // silent doesn't wait for it as well.
-        drop(self.way.admit()?);
-        let budget = self.way.budget();
-        let _permit = budget.acquire(self.share).await;
-        let ticket = self.way.admit()?;
-        let (limit, _) = self.way.bounds();
-        let span = spans::request(request.method(), request.uri(), &self.identity);
-        let answer = tokio::time::timeout(limit, self.exchange(request))
-            .instrument(span.clone())
-            .await
-            .unwrap_or_else(|_| {
-                let limit = limit.as_secs();
-                Err(transient(format!(
-                    "the API server didn't answer within {limit} s"
-                )))
-            });
-        spans::answered(&span, answer.as_ref().ok().map(|answer| answer.status));
-        match (ticket, &answer) {
-            (None, _) => {}
-            (Some(ticket), Ok(_)) => ticket.answered(),
-            (Some(ticket), Err(_)) => ticket.unanswered(),
-        }
-        let answer = answer?;
-        if answer.status.is_success() {
-            budget.succeeded();
-            return Ok((answer.status, answer.body));
-        }
-        let failure = self.way.said(&answer, target);
-        if answer.status == StatusCode::TOO_MANY_REQUESTS {
-            let pause = match &failure.class {
-                FailureClass::Transient { retry_after } => *retry_after,
-                _ => None,
-            };
-            budget.overloaded(pause);
-        }
-        Err(failure)
-    }
-
-    async fn exchange(&self, request: Request<Body>) -> Result<Answer, Failure> {
-        let response = self
-            .way
-            .connection()
-            .send(request)
-            .await
-            .map_err(|error| self.way.unsent(&*error))?;
-        let (head, body) = response.into_parts();
-        let (_, bytes) = self.way.bounds();
-        // Boxed: the conversion between boxed errors inside would otherwise keep every future around
-        // this one from being `Send`.
-        let body: Bytes = Limited::new(body, bytes)
-            .collect()
-            .boxed()
-            .await
-            .map_err(|error| self.way.unsent(&*error))?
-            .to_bytes();
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
-    }
-}
-
-fn build(
-    verb: Verb,
-    target: &Target,
-    query: &str,
-    body: Option<&Value>,
-) -> Result<Request<Body>, Failure> {
-    let (method, content_type) = match verb {
-        Verb::Get | Verb::List | Verb::Discover | Verb::DiscoverGroup => (Method::GET, None),
-        Verb::Review | Verb::Create => (Method::POST, Some("application/json")),
-        Verb::Update => (Method::PUT, Some("application/json")),
-        Verb::MergePatch => (Method::PATCH, Some("application/merge-patch+json")),
-        Verb::StrategicPatch => (
-            Method::PATCH,
-            Some("application/strategic-merge-patch+json"),
-        ),
-        Verb::JsonPatch => (Method::PATCH, Some("application/json-patch+json")),
-        // JSON is YAML, and a content type that every server since 1.16 knows.
-        Verb::DryRunApply | Verb::Apply => (Method::PATCH, Some("application/apply-patch+yaml")),
-        Verb::Delete => (Method::DELETE, Some("application/json")),
-    };
-    let mut uri = target
-        .path()
-        .map_err(|bad| Failure::new(FailureClass::Rejected, bad.to_string()))?;
-    if !query.is_empty() {
-        uri.push('?');
-        uri.push_str(query);
-    }
-    let mut request = Request::builder()
-        .method(method)
-        .uri(uri)
-        .header(ACCEPT, "application/json");
-    if let Some(content_type) = content_type {
-        request = request.header(CONTENT_TYPE, content_type);
-    }
-    let body = body.map_or_else(Body::empty, |body| {
-        Body::from(body.to_string().into_bytes())
-    });
-    request
-        .body(body)
-        .map_err(|error| Failure::new(FailureClass::Rejected, error.to_string()))
-}
-
-fn read(answer: &Bytes) -> Result<Value, Failure> {
-    serde_json::from_slice(answer).map_err(|_| transient("the API server's answer isn't JSON"))
-}
-
-fn transient(message: impl Into<String>) -> Failure {
-    Failure::new(FailureClass::Transient { retry_after: None }, message)
 }
 
 #[cfg(test)]
