@@ -23,6 +23,8 @@ pub struct StageSetSight {
     pub ready: String,
     /// The Ready condition's message.
     pub message: String,
+    /// The stage whose actions were asked for once more, unless its status says that this is done.
+    pub unanswered: Option<String>,
 }
 
 /// What stands in the cluster. Both levels answer this.

@@ -305,6 +305,8 @@ pub enum Event {
     Deaf(u64),
     /// Somebody replaces the object that witnesses a completion.
     Anchor,
+    /// The user asks for the actions of a stage once more.
+    Again(usize),
     /// The object that a stage waits for is there, or goes.
     Gate(usize, bool),
     /// Something becomes of another tenant's release.

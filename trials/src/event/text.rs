@@ -71,6 +71,7 @@ impl Event {
             }
             ["deaf", times] => Self::Deaf(number(times)?),
             ["replace-anchor"] => Self::Anchor,
+            ["again", stage] => Self::Again(number(stage)?),
             ["neighbour", "revision", revision] => {
                 Self::Neighbour(Nearby::Revision(number(revision)?))
             }
@@ -234,6 +235,7 @@ impl fmt::Display for Event {
             Self::Variable(Some(value)) => write!(f, "variable {value}"),
             Self::Deaf(times) => write!(f, "deaf {times}"),
             Self::Anchor => f.write_str("replace-anchor"),
+            Self::Again(stage) => write!(f, "again {stage}"),
             Self::Neighbour(event) => write!(f, "neighbour {event}"),
             Self::Close(object, true) => write!(f, "close {object}"),
             Self::Close(object, false) => write!(f, "reopen {object}"),

@@ -33,7 +33,7 @@ impl Property for Actions {
         match &entry.what {
             What::World(Event::SecondLeader) => self.two_leaders = true,
             // Somebody has decided.
-            What::World(Event::Request) => {
+            What::World(Event::Request | Event::Again(_)) => {
                 self.unknown.clear();
                 self.wished = true;
             }

@@ -98,6 +98,13 @@ pub fn missing(scene: &dyn Scene, excused: &Excused) -> Result<(), String> {
             stage_set.ready, stage_set.message
         ));
     }
+    if let Some(stage) = stage_set.unanswered {
+        let (setup, variant) = (scene.setup(), scene.variant());
+        let mut stages = variant.stages(setup).into_iter();
+        if stages.any(|known| variant.name(known) == stage) {
+            return Err(format!("{stage} was asked for once more, and isn't done"));
+        }
+    }
     let desired = desired(scene);
     for (key, content) in &desired {
         match scene.object(key) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stageset_core::names::{ServiceAccountName, StageName};
 use stageset_core::object::{ObjectKey, Owner};
-use stageset_core::observation::{InventoryEntry, StageInventory};
+use stageset_core::observation::{InventoryEntry, ReconcileStage, StageInventory};
 
 use super::process::Hint;
 use super::release;
@@ -43,6 +43,11 @@ impl Server {
             Event::Request => {
                 let token = self.bump().to_string();
                 return self.stage_set_changes(|stage_set| stage_set.requested = Some(token));
+            }
+            Event::Again(stage) => {
+                let name = STAGES[*stage % STAGES.len()];
+                let asked = ReconcileStage::parse(&format!("{name}@{}", self.bump()));
+                return self.stage_set_changes(|stage_set| stage_set.again = Some(asked));
             }
             Event::DeleteStageSet => return self.delete_stage_set(),
             Event::RemoveKind(kind) => self.remove_kind(kind),

@@ -40,6 +40,7 @@ impl Scene for Server {
                 [ready.status.as_str(), " ", &ready.reason].concat()
             }),
             message: ready.map_or_else(String::new, |ready| ready.message.clone()),
+            unanswered: stage_set.unanswered(),
         })
     }
 

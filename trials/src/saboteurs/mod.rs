@@ -52,6 +52,8 @@ saboteurs! {
     NoAccountMeansController: "takes a StageSet without an account for its own",
     RefuseSingleTenant: "acts for nobody without an account, whatever it was started with",
     IgnoreNamedAccounts: "acts as itself wherever it may, whatever account is named",
+    IgnoreAgain: "doesn't do once more what it is asked to",
+    AlwaysAgain: "does once more what it is asked to, and again and again",
     IgnoreShard: "works in namespaces that aren't on its list",
     RecordedAccount: "delivers as whoever delivered before, whoever is named now",
     UnreadableAccountIsFine: "goes on when the account can't be read",

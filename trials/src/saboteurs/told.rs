@@ -32,6 +32,12 @@ impl Saboteur {
             Self::RefuseSingleTenant => {
                 config(|config| config.tenancy = Tenancy::Multi, observation);
             }
+            Self::IgnoreAgain => observation.stage_set.reconcile_stage = None,
+            Self::AlwaysAgain => {
+                for stage in &mut observation.stage_set.status.stages {
+                    stage.actions.handled = None;
+                }
+            }
             Self::IgnoreShard => config(|config| config.watch_namespaces.clear(), observation),
             Self::HurryTeardown => {
                 config(

@@ -184,6 +184,7 @@ fn of_feature(setup: &Setup, random: &mut Random) -> Event {
             }
             event => event,
         }),
+        Feature::Again => Event::Again(stage(setup, random)),
         Feature::Successor => Event::Spec(Edit::Successor),
         Feature::Renamed => Event::Spec(*random.pick(&[Edit::Rename, Edit::Swap])),
         Feature::Reviews

@@ -45,11 +45,13 @@ pub enum Feature {
     Renamed,
     /// The controller works in a list of namespaces only: see [`Setup::shard`].
     Sharded,
+    /// The user asks for the actions of a stage once more.
+    Again,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Actions,
         Self::Dependency,
         Self::Variables,
@@ -67,6 +69,7 @@ impl Feature {
         Self::Kept,
         Self::Renamed,
         Self::Sharded,
+        Self::Again,
     ];
 
     /// As written in replay files.
@@ -89,6 +92,7 @@ impl Feature {
             Self::Kept => "kept",
             Self::Renamed => "renamed",
             Self::Sharded => "sharded",
+            Self::Again => "again",
         }
     }
 
@@ -100,9 +104,11 @@ impl Feature {
             Self::Dependency | Self::Variables | Self::Takeover | Self::Recreate | Self::Remote => {
                 150
             }
-            Self::Gates | Self::Expressions => 200,
+            Self::Gates => 200,
+            Self::Expressions => 350,
             Self::Unwaited | Self::Paced => 120,
             Self::SingleTenant => 80,
+            Self::Again => 400,
             Self::Successor | Self::Kept | Self::Renamed | Self::Sharded => 150,
             Self::Neighbour => 200,
         }
@@ -123,6 +129,7 @@ impl Feature {
                 | Self::Kept
                 | Self::Renamed
                 | Self::Sharded
+                | Self::Again
         )
     }
 
@@ -135,6 +142,7 @@ impl Feature {
             Self::SingleTenant => !setup.has(Self::Remote),
             // Whose release that of nobody is would have to be told apart moment by moment.
             Self::Successor => !setup.is_nobodys(),
+            Self::Again => setup.has(Self::Actions),
             // What is done is on record by the stage's name.
             Self::Renamed => !setup.has(Self::Actions),
             // The pure server is one cluster. Without an account the user of the kubeconfig acts, which is

@@ -162,10 +162,12 @@ impl Setup {
         own.chain(extra).chain(neighbours).collect()
     }
 
-    /// Whether the controller may touch an object at all (A14).
+    /// Whether the controller may touch an object at all (A14): abroad it is the tenant's RBAC alone that
+    /// says so (K25).
     pub fn is_in_bounds(&self, key: &ObjectKey) -> bool {
         let in_shard = |namespace: &str| self.shard().contains(&namespace);
-        !self.has(Feature::Sharded) || key.namespace.as_deref().is_none_or(in_shard)
+        let bounded = self.has(Feature::Sharded) && !self.has(Feature::Remote);
+        !bounded || key.namespace.as_deref().is_none_or(in_shard)
     }
 
     /// Seconds after which everything is looked at again.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use stageset_core::failure::Failure;
 use stageset_core::names::Namespace;
-use stageset_core::observation::{Config, Facts, Observation, Progress, StageSet};
+use stageset_core::observation::{Config, Facts, Observation, Progress, ReconcileStage, StageSet};
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 use stageset_core::time::Timestamp;
 
@@ -56,6 +56,7 @@ pub(super) struct Process {
     refresh_before: Timestamp,
     decided: Timestamp,
     requested: Option<String>,
+    again: Option<ReconcileStage>,
     known: Option<Arc<StageSetRecord>>,
     shelf: Shelf,
     /// The version of the ledger that it last saw.
@@ -105,6 +106,7 @@ impl Process {
             refresh_before: Timestamp::default(),
             decided: Timestamp::default(),
             requested: None,
+            again: None,
             known: None,
             shelf: Shelf::new(),
             ledger: None,
@@ -331,7 +333,8 @@ impl Process {
         }
         let news = shown.generation != known.generation
             || shown.deletion != known.deletion
-            || shown.requested != known.requested;
+            || shown.requested != known.requested
+            || shown.again != known.again;
         self.known = Some(Arc::clone(shown));
         news
     }
@@ -362,6 +365,10 @@ impl Process {
             self.refresh_before = now;
         }
         self.requested.clone_from(&known.requested);
+        if known.again != self.again && known.again.is_some() {
+            self.refresh_before = now;
+        }
+        self.again.clone_from(&known.again);
         let observation = &mut *self.observation;
         observation.now = now;
         observation.refresh_before = self.refresh_before;
@@ -446,7 +453,7 @@ fn stage_set(known: &StageSetRecord) -> StageSet {
         deletion_timestamp: known.deletion,
         has_finalizer: known.finalizer,
         requested_at: known.requested.clone(),
-        reconcile_stage: None,
+        reconcile_stage: known.again.clone(),
         spec: known.spec.clone(),
         suspend: known.suspended,
         status: known.status.clone(),

@@ -16,7 +16,7 @@ use stageset_core::failure::FailureClass;
 use stageset_core::identity::Identity;
 use stageset_core::names::StageName;
 use stageset_core::object::{ObjectKey, Owner};
-use stageset_core::observation::{Ledger, StageInventory, Status};
+use stageset_core::observation::{Ledger, ReconcileStage, StageInventory, Status};
 use stageset_core::spec::{Problem, Spec};
 use stageset_core::time::Timestamp;
 
@@ -89,6 +89,8 @@ pub(super) struct StageSetRecord {
     pub(super) deletion: Option<Timestamp>,
     pub(super) finalizer: bool,
     pub(super) requested: Option<String>,
+    /// The stage whose actions are asked for once more.
+    pub(super) again: Option<ReconcileStage>,
     pub(super) spec: Result<Arc<Spec>, Vec<Problem>>,
     pub(super) suspended: bool,
     pub(super) status: Status,
@@ -103,10 +105,25 @@ impl StageSetRecord {
             deletion: None,
             finalizer: false,
             requested: None,
+            again: None,
             spec,
             suspended: false,
             status: Status::default(),
         }
+    }
+}
+
+impl StageSetRecord {
+    /// The stage whose actions were asked for once more, unless its status says that this is done.
+    pub(super) fn unanswered(&self) -> Option<String> {
+        let Some(ReconcileStage::Asked { stage, token }) = &self.again else {
+            return None;
+        };
+        let mut stages = self.status.stages.iter();
+        let handled = stages
+            .find(|known| known.name == *stage)
+            .and_then(|known| known.actions.handled.as_ref());
+        (handled != Some(token)).then(|| stage.to_string())
     }
 }
 

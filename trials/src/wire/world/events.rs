@@ -61,6 +61,16 @@ impl World {
                     .patch(OURS, "StageSet", NAMESPACE, NAME, &patch)
                     .map(drop)
             }
+            Event::Again(stage) => {
+                self.tokens += 1;
+                let asked = format!("{}@{}", STAGES[*stage % STAGES.len()], self.tokens);
+                let patch = json!({ "metadata": { "annotations": {
+                    "stages.metio.wtf/reconcile-stage": asked,
+                }}});
+                self.cluster
+                    .patch(OURS, "StageSet", NAMESPACE, NAME, &patch)
+                    .map(drop)
+            }
             Event::DeleteStageSet => self.cluster.delete(OURS, "StageSet", NAMESPACE, NAME),
             Event::Workload(..)
             | Event::MendWorkloads

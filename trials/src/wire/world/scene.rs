@@ -172,5 +172,17 @@ fn stage_set(object: &Value) -> StageSetSight {
         observed_generation: object["status"]["observedGeneration"].as_i64().unwrap_or(0),
         ready: format!("{} {}", text("status"), text("reason")),
         message: text("message"),
+        unanswered: unanswered(object),
     }
+}
+
+fn unanswered(object: &Value) -> Option<String> {
+    let asked = object["metadata"]["annotations"]["stages.metio.wtf/reconcile-stage"].as_str()?;
+    let (stage, token) = asked.split_once('@')?;
+    let stages = object["status"]["stages"].as_array();
+    let answered = stages
+        .into_iter()
+        .flatten()
+        .any(|known| known["name"] == stage && known["lastHandledReconcileAt"] == token);
+    (!answered).then(|| stage.to_owned())
 }
