@@ -82,6 +82,8 @@ fn k02_an_account_of_a_remote_release_need_not_exist_here() {
 #[test]
 fn s29_a_kubeconfig_that_cannot_be_used_is_said_and_nothing_goes_elsewhere() {
     let denied = Failure::new(FailureClass::Denied, "get secrets: no");
+    let silent = FailureClass::Transient { retry_after: None };
+    let silent = Failure::new(silent, "nobody answers");
     for (state, ready, said) in [
         (None, "StageFailed", "Secret payments/prod-eu doesn't exist"),
         (
@@ -98,6 +100,11 @@ fn s29_a_kubeconfig_that_cannot_be_used_is_said_and_nothing_goes_elsewhere() {
             Some(KubeconfigState::Unreadable(denied)),
             "RBACDenied",
             "can't be read: get secrets: no",
+        ),
+        (
+            Some(KubeconfigState::Unreadable(silent)),
+            "StageFailed",
+            "can't be read: nobody answers",
         ),
     ] {
         let mut world = shop();
@@ -215,6 +222,20 @@ fn gap_17_k23_a_release_that_moves_is_torn_down_where_it_was_before_it_is_writte
             4
         );
     }
+}
+
+/// A release that was delivered here, and now is to be delivered elsewhere.
+#[test]
+fn k23_a_release_that_goes_abroad_is_torn_down_here_first() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    assert_eq!(world.objects.len(), 4);
+    world.point("prod-eu", "1", "eu");
+    move_to(&mut world, Some("prod-eu"));
+    world.settle(3 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.objects.is_empty(), "{:?}", world.objects.keys());
+    assert_eq!(names(&world, "eu").len(), 4);
 }
 
 /// What is gone from the former cluster is gone from the record at once, whatever else still holds on.

@@ -46,6 +46,25 @@ fn a_stage_that_never_gets_ready_holds_past_its_bound_and_goes_on_when_it_does()
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
 }
 
+/// The bound where nobody set one: a quarter of an hour.
+#[test]
+fn without_a_timeout_a_stage_has_fifteen_minutes() {
+    let mut world = shop();
+    world.slow.insert("Deployment".into(), HOUR);
+    world.settle(14 * MINUTE);
+    assert!(
+        !world.message().contains("not ready within"),
+        "{}",
+        world.message()
+    );
+    world.settle(2 * MINUTE);
+    assert!(
+        world.message().contains("not ready within 15 min"),
+        "{}",
+        world.message()
+    );
+}
+
 #[test]
 fn a_long_wait_costs_few_requests() {
     let mut world = shop();

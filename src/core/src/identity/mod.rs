@@ -261,4 +261,11 @@ mod tests {
         assert_eq!(at(Target::Local).local_account(), Some(&account));
         assert_eq!(at(remote("payments")).local_account(), None);
     }
+
+    #[test]
+    fn a_cluster_is_told_by_the_secret_that_leads_to_it() {
+        assert_eq!(Target::Local.to_string(), "the local cluster");
+        let there = remote("payments").to_string();
+        assert_eq!(there, "the cluster of Secret payments/prod-eu");
+    }
 }
