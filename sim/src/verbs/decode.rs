@@ -46,28 +46,22 @@ pub(crate) fn decode_as(call: &Call, resource: &Resource) -> Result<Value, ApiEr
             resource.kind
         )));
     }
+    let (group, version) = object::split_api_version(&api_version);
+    let is_registered =
+        || resource.custom().is_some() || stageset_schema::kind(group, version, &kind).is_some();
+    if (api_version != want || kind != resource.kind) && !is_registered() {
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {}: no kind {kind:?} is \
+             registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
+            resource.kind
+        )));
+    }
     if api_version != want {
-        let (group, version) = object::split_api_version(&api_version);
-        if resource.custom().is_none() && stageset_schema::kind(group, version, &kind).is_none() {
-            return Err(ApiError::bad_request(format!(
-                "{kind} in version {version:?} cannot be handled as a {}: no kind {kind:?} is \
-                 registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
-                resource.kind
-            )));
-        }
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({want})"
         )));
     }
     if kind != resource.kind {
-        let (group, version) = object::split_api_version(&api_version);
-        if resource.custom().is_none() && stageset_schema::kind(group, version, &kind).is_none() {
-            return Err(ApiError::bad_request(format!(
-                "{kind} in version {version:?} cannot be handled as a {}: no kind {kind:?} is \
-                 registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
-                resource.kind
-            )));
-        }
         if resource.custom().is_some() {
             // Validation refuses it.
             return Ok(value);
