@@ -11,7 +11,7 @@ use super::races::Races;
 use super::unpruned::Unpruned;
 use crate::log::Entry;
 use crate::scene::Scene;
-use crate::setup::{Setup, actions};
+use crate::setup::{Feature, Setup, actions};
 
 /// Why a release may stand still although nothing is broken. A test lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,4 +188,15 @@ pub fn gone(scene: &dyn Scene, excused: &Excused, forced: bool) -> Result<(), St
 pub fn most_requests_at_rest(setup: &Setup, objects: usize) -> u64 {
     let features = 3 * setup.features.len();
     (setup.account_names().len() + setup.sources().len() + objects + features + 4) as u64
+}
+
+/// The same where watches tell of objects, accounts, sources and inventories: nothing but what no watch tells
+/// of, which features bring along; abroad nothing is watched.
+pub fn most_requests_where_watches_tell(setup: &Setup, objects: usize) -> u64 {
+    let unwatched = if setup.has(Feature::Remote) {
+        objects
+    } else {
+        0
+    };
+    (3 * setup.features.len() + unwatched + 2) as u64
 }

@@ -157,6 +157,7 @@ async fn acts(schedule: &Schedule, manner: &Manner<'_>) -> Result<Outcome, Viola
         boundary: 0,
         requests: 0,
         effects: 0,
+        asked: 0,
         faults: true,
         forced: false,
         excused: Excused::default(),
@@ -350,9 +351,10 @@ impl Director {
                 // Its lease runs out, and whoever leads then has looked at everything.
                 sleep(TERM.lasts + Duration::from_secs(60)).await;
             }
-            let before = self.written();
+            let (before, asked) = (self.written(), self.asked());
             sleep(tick).await;
             self.broken()?;
+            self.rests(tick, self.asked() - asked)?;
             let writes = self.written() - before;
             if writes > 0 {
                 return Err(Violation {
@@ -365,6 +367,28 @@ impl Director {
             }
         }
         Ok(())
+    }
+
+    /// Nothing is asked for at rest but what no watch tells (L2).
+    fn rests(&self, rested: Duration, made: u64) -> Result<(), Violation> {
+        let stage = self.stage();
+        let setup = &stage.world.setup;
+        let intervals = rested.as_secs() / setup.tick_seconds();
+        let objects = stage.world.objects().len();
+        let most = (intervals + 1)
+            * rest::most_requests_where_watches_tell(setup, objects)
+            // A refusal that only others can cure is tried again within a minute (K10).
+            * if rest::excuse(&stage.world).is_some() { 12 } else { 1 };
+        if made <= most {
+            return Ok(());
+        }
+        let said = format!("{made} requests in {intervals} intervals at rest, at most {most}");
+        let property = "L2";
+        Err(Violation { property, said })
+    }
+
+    fn asked(&self) -> u64 {
+        self.stage().asked
     }
 
     fn written(&self) -> u64 {

@@ -38,6 +38,8 @@ pub(super) struct Stage {
     pub(super) boundary: u64,
     pub(super) requests: u64,
     pub(super) effects: u64,
+    /// Requests that are about the release: the lease is renewed and watches begin anew at rest, too.
+    pub(super) asked: u64,
     pub(super) faults: bool,
     pub(super) forced: bool,
     pub(super) excused: Excused,
@@ -252,6 +254,10 @@ impl Stage {
         // Renewing the lease is how a leader rests.
         if entry.effect && !matches!(entry.what, What::Lease(_)) {
             self.effects += 1;
+        }
+        let rests = matches!(entry.what, What::Lease(_) | What::Kind(_));
+        if entry.who != Who::World && !rests {
+            self.asked += 1;
         }
         if let What::Announce(reason, _) = &entry.what {
             self.forced |= reason == "TeardownForced";
