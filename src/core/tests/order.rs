@@ -469,3 +469,21 @@ fn what_is_tried_is_on_record_before_its_first_write_also_after_a_failure() {
         .collect();
     assert_eq!(tried, ["r2"]);
 }
+
+/// What a person reads between two stages.
+#[test]
+fn the_stage_that_is_next_is_named() {
+    let mut world = shop();
+    let mut said = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let _plan = world.turn();
+        said.insert(world.message().to_owned());
+        world.now = world.now.plus(Duration::from_millis(200));
+    }
+    assert_eq!(world.ready(), "True Succeeded", "{said:?}");
+    let next = said.iter().find(|message| message.contains("is next"));
+    assert!(
+        next.is_some_and(|message| message.contains("stage config is ready; stage app is next")),
+        "{said:?}"
+    );
+}

@@ -330,10 +330,21 @@ fn a_start_that_was_met_while_recording_ones_own_is_still_a_lost_process_s() {
     assert!(world.shown.is_none(), "the newer record was never met");
     assert_eq!(received(&world), 1, "sent again unasked");
     assert!(
-        world.message().contains("nobody knows"),
+        world
+            .message()
+            .contains("nobody knows whether POST https://"),
         "{}",
         world.message()
     );
+}
+
+/// What people are told that may have happened.
+fn words(name: &str) -> &'static str {
+    match name {
+        "post" => "POST https://",
+        "json patch" => "the patch of Deployment happened",
+        other => panic!("{other} can be repeated"),
+    }
 }
 
 /// Who asked before it was said that nobody knows has not looked for the effect: that is no permission
@@ -363,7 +374,8 @@ fn a_wish_from_before_the_crash_is_no_permission_to_do_it_again() {
             if world.ready() == "True Succeeded" {
                 continue;
             }
-            assert!(world.message().contains("nobody knows"), "{what}");
+            let said = format!("nobody knows whether {}", words(name));
+            assert!(world.message().contains(&said), "{}", world.message());
             lost += 1;
             let before = count(&world);
             request(&mut world, "looked, and again");
