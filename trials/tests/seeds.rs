@@ -163,8 +163,8 @@ fn what_is_gone_before_the_watch_tells_is_not_delivered_again() {
     assert_eq!((written, outcome.violation), (None, None));
 }
 
-/// Seed 1500714 of level wire, shrunk: the account is changed and changed back at once. What the other one was
-/// shown meanwhile (not ready) isn't what the first one knows.
+/// Seed 1500714 of level wire, shrunk: the account is changed and changed back at once. The other one was shown
+/// meanwhile that an object isn't ready any more, and the first one went on by what it had seen before.
 #[cfg(feature = "wire")]
 const CHANGED_BACK: &str = "\
 stageset-trials 3
@@ -190,7 +190,7 @@ at 51 spec successor
 
 #[cfg(feature = "wire")]
 #[test]
-fn what_one_account_was_shown_is_nothing_that_another_one_knows() {
+fn what_another_account_saw_not_to_be_ready_is_looked_at_again() {
     let (schedule, level, _) = read(CHANGED_BACK).expect("a replay file");
     let violation = run(&schedule, level, false).violation;
     assert_eq!(violation, None);

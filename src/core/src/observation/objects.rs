@@ -8,7 +8,7 @@ use crate::few::Few;
 use crate::identity::Identity;
 use crate::object::{ObjectKey, Owner};
 
-use super::live::{DryRun, Live, LiveState, ObjectFacts};
+use super::live::{DryRun, Health, Live, LiveState, ObjectFacts};
 
 /// Facts of objects, each as the identity that saw it: what one identity may see answers no other
 /// (A07).
@@ -61,8 +61,9 @@ impl Objects {
     }
 
     /// This identity has just seen the object. What another one saw before is of before if it contradicts
-    /// that: another object, none, or what we own of it in another state. A version alone says nothing:
-    /// of an object whose status never rests, each of two readers would forever outdate the other.
+    /// that: another object, none, what we own of it in another state, or ready where it isn't (L4). A version
+    /// alone says nothing: of an object whose status never rests, each of two readers would forever outdate
+    /// the other.
     pub fn seen(&mut self, identity: &Identity, key: &ObjectKey) {
         let own = |live: &Live| (Arc::clone(&live.uid), live.entry.clone());
         let state = |facts: &ObjectFacts| match &facts.live.as_ref()?.value {
@@ -70,16 +71,24 @@ impl Objects {
             LiveState::Absent => Some(None),
             LiveState::Unreadable(_) => None,
         };
-        let Some(stands) = self.get(identity, key).and_then(state) else {
+        let is_ready = |facts: &ObjectFacts| {
+            let live = facts.live.as_ref().map(|fact| &fact.value);
+            matches!(live, Some(LiveState::Present(live)) if live.health == Health::Current)
+        };
+        let Some(now) = self.get(identity, key) else {
             return;
         };
+        let Some(stands) = state(now) else {
+            return;
+        };
+        let ready = is_ready(now);
         let others = self
             .0
             .iter_mut()
             .filter(|(other, _)| *other != identity && other.target() == identity.target());
         for (_, objects) in others {
             if let Some(facts) = objects.get_mut(key)
-                && state(facts).is_some_and(|seen| seen != stands)
+                && (state(facts).is_some_and(|seen| seen != stands) || (is_ready(facts) && !ready))
             {
                 outdate(facts);
             }
@@ -161,7 +170,7 @@ mod tests {
     use crate::failure::Fact;
     use crate::identity::{KubeconfigReference, Remote, Target, Tenancy};
     use crate::names::{Namespace, SecretName, ServiceAccountName};
-    use crate::observation::{Health, Settled};
+    use crate::observation::Settled;
     use crate::time::Timestamp;
 
     fn identity(name: &str) -> Identity {
@@ -280,6 +289,28 @@ mod tests {
             let told = format!("{before:?}, then {now:?}");
             assert_eq!(known(&objects, "before", "a"), [stands; 3], "{told}");
             assert_eq!(known(&objects, "now", "a"), [true; 3], "{told}");
+        }
+    }
+
+    /// The other way round it waits for its own next look: of an object that comes and goes, two readers would
+    /// outdate each other for ever.
+    #[test]
+    fn what_one_sees_not_to_be_ready_is_ready_for_nobody() {
+        let ready = || live("u", "1", "e");
+        let waiting = || match live("u", "2", "e") {
+            LiveState::Present(live) => LiveState::Present(Live {
+                health: Health::InProgress("0 of 1".into()),
+                ..live
+            }),
+            other => other,
+        };
+        for (before, now, stands) in [(ready(), waiting(), false), (waiting(), ready(), true)] {
+            let mut objects = Objects::default();
+            *objects.entry(&identity("before"), &key("a")) = facts(before, DryRun::Create);
+            *objects.entry(&identity("now"), &key("a")) = facts(now, DryRun::Create);
+            objects.seen(&identity("now"), &key("a"));
+            assert_eq!(known(&objects, "before", "a"), [stands; 3]);
+            assert_eq!(known(&objects, "now", "a"), [true; 3]);
         }
     }
 
