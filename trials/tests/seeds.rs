@@ -196,6 +196,36 @@ fn what_another_account_saw_not_to_be_ready_is_looked_at_again() {
     assert_eq!(violation, None);
 }
 
+/// Seed 1529940 of level wire, shrunk: a stage leaves and comes back before the status says that it left, so that
+/// its inventory, dropped with its objects, is taken for lost. What its actions had made was recorded with it.
+#[cfg(feature = "wire")]
+const BACK_AT_ONCE: &str = "\
+stageset-trials 3
+level wire
+seed 1529940
+property D2
+setup stages 2
+setup objects 4
+setup accounts shared
+setup one-source false
+setup flavour plain
+setup slow 0
+setup obstinate false
+setup boundaries 120
+setup features actions,recreate,gates,kept,again
+setup alone true
+at 110 spec drop 1
+at 122 spec drop 0
+";
+
+#[cfg(feature = "wire")]
+#[test]
+fn what_actions_made_is_not_pruned_with_an_inventory_that_was_lost() {
+    let (schedule, level, _) = read(BACK_AT_ONCE).expect("a replay file");
+    let violation = run(&schedule, level, false).violation;
+    assert_eq!(violation, None);
+}
+
 #[test]
 fn a_failing_schedule_is_shrunk_to_the_events_that_matter() {
     use stageset_trials::pure::sabotaged;

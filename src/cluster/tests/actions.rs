@@ -165,6 +165,48 @@ async fn all_six_verbs_are_done_as_the_tenant() {
     assert_eq!(writes, 0);
 }
 
+/// An inventory that is recorded anew from labels holds nothing that actions made: it would be pruned (level
+/// wire of the trials, seed 1529940).
+#[tokio::test(start_paused = true)]
+async fn what_actions_made_is_in_no_inventory_that_is_recorded_anew() {
+    let mut world = World::new().await;
+    let helper = deployment("helper", "helper:1", "ready-after=3s");
+    world.publish("steps", "s1", &[("extra/helper.yaml", &helper)]);
+    release(
+        &world,
+        &json!({ "pre": [
+            { "name": "extra", "apply": { "sourceRef": { "name": "steps" }, "path": "extra" } },
+        ]}),
+    );
+    world.until_ready("web").await;
+    let helper = |world: &World| world.cluster.get("apps/v1", "Deployment", "shop", "helper");
+    let labels = helper(&world).unwrap()["metadata"]["labels"].clone();
+    assert_eq!(labels["stages.metio.wtf/transient"], "true");
+    let lost = world.inventories()[0]["metadata"]["name"].clone();
+    let lost = lost.as_str().unwrap();
+    let free = json!({ "metadata": { "finalizers": null } });
+    let (version, kind) = ("stages.metio.wtf/v1", "StageInventory");
+    world
+        .cluster
+        .patch(version, kind, "shop", lost, &free)
+        .unwrap();
+    world.cluster.delete(version, kind, "shop", lost).unwrap();
+    world.crash();
+    for _ in 0..2 {
+        tokio::time::sleep(HOUR).await;
+        world.pass("web", Wake::default()).await;
+    }
+    let again = world.inventories();
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert_eq!(again[0]["spec"]["entries"].as_array().unwrap().len(), 1);
+    assert!(helper(&world).is_some(), "it was pruned");
+    let told = world.cluster.list("events.k8s.io/v1", "Event", "shop");
+    assert!(
+        told.iter()
+            .any(|event| event["reason"] == "InventoryReconstructed")
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn attack_a03_a_secret_that_the_account_may_not_read_goes_nowhere() {
     let mut world = World::new().await;

@@ -318,6 +318,8 @@ pub struct Desired {
     pub force: bool,
     /// `stages.metio.wtf/keep-existing`: left alone once it exists.
     pub keep_existing: bool,
+    /// An action's, in no inventory: whoever looks for a stage's objects by their labels passes it over.
+    pub transient: bool,
     /// The manifest as rendered; [`Desired::stamped`] is what is sent.
     pub body: Manifest,
 }
@@ -349,8 +351,19 @@ impl Desired {
             digest: desired_digest(rendered, stage),
             force: rendered.wishes.force,
             keep_existing: rendered.wishes.keep_existing,
+            transient: false,
             origin: rendered.origin.clone(),
             body: rendered.body.clone(),
+        }
+    }
+
+    /// The same as an object of an action.
+    #[must_use]
+    pub fn as_transient(&self) -> Self {
+        Self {
+            digest: format!("{}/{}", self.digest, labels::TRANSIENT),
+            transient: true,
+            ..self.clone()
         }
     }
 
@@ -395,6 +408,11 @@ impl Desired {
                         self.owner.namespace.clone().into(),
                     );
                     labels.insert(labels::STAGE.into(), self.stage.as_str().into());
+                    if self.transient {
+                        labels.insert(labels::TRANSIENT.into(), "true".into());
+                    } else {
+                        labels.remove(labels::TRANSIENT);
+                    }
                 }
             }
         }
@@ -419,6 +437,9 @@ pub mod labels {
     pub const OWNER_NAMESPACE: &str = "stages.metio.wtf/namespace";
     /// The stage that applied the object.
     pub const STAGE: &str = "stages.metio.wtf/stage";
+    /// `true` on objects of actions, which are in no inventory: a lost one that is recorded anew from
+    /// labels must not take them in, or they would be pruned.
+    pub const TRANSIENT: &str = "stages.metio.wtf/transient";
 }
 
 /// The annotations of a manifest that shape how it is applied.

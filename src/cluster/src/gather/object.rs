@@ -44,13 +44,14 @@ pub(super) async fn labelled(gather: Gather<'_>, identity: &Identity, search: &L
     .api_version();
     let target = Target::collection(&api_version, &search.plural, search.namespace.as_deref());
     let labels = format!(
-        "{}={},{}={},{}={}",
+        "{}={},{}={},{}={},!{}",
         labels::OWNER_NAMESPACE,
         gather.key.namespace,
         labels::OWNER_NAME,
         gather.key.name,
         labels::STAGE,
         search.stage,
+        labels::TRANSIENT,
     );
     let listed = match gather.as_tenant(identity) {
         Ok(requests) => requests.list(&target, &labels).await,

@@ -95,7 +95,7 @@ fn placed(this: This<'_>, rendered: &Rendered) -> Result<Arc<Desired>, Go> {
     };
     let object = rendered.placed(&plural, namespaced, &owner, &this.run.stage.spec.name);
     target::within_bounds(this, &object.reference.key)?;
-    Ok(object)
+    Ok(Arc::new(object.as_transient()))
 }
 
 fn rendered<'a>(this: This<'a>, manifests: &Manifests) -> Result<&'a Arc<Vec<Rendered>>, Go> {
