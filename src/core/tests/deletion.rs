@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stageset_core::names::ServiceAccountName;
 use stageset_core::plan::Next;
 
 use crate::world::{World, shop};
@@ -37,6 +38,30 @@ fn gap_13_stages_go_in_reverse_each_seen_to_be_gone_first() {
             .filter(|d| d.what.starts_with("delete"))
             .all(|d| d.identity.as_deref() == Some(DEPLOYER))
     );
+}
+
+/// Each stage's objects go as its own account, whatever the inventory names: the spec has the say (K06).
+#[test]
+fn each_stage_goes_as_the_account_that_the_spec_names_for_it() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.accounts.insert("operator".into());
+    world.edit_spec(|spec| {
+        spec.stages[1].service_account = Some(ServiceAccountName::new("operator").unwrap());
+    });
+    delete(&mut world);
+    world.settle(MINUTE);
+    assert!(world.gone);
+    let deletes = world.done.iter().filter(|d| d.what.starts_with("delete"));
+    let who = |name: &str| {
+        let mut of = deletes.clone().filter(|d| d.what.contains(name));
+        of.next().and_then(|d| d.identity.clone()).unwrap()
+    };
+    assert_eq!(
+        who("payments/web"),
+        "system:serviceaccount:payments:operator"
+    );
+    assert_eq!(who("payments/settings"), DEPLOYER);
 }
 
 /// Level core, seed 14190098017073041897: each was read every two seconds for as long as it was held.

@@ -165,6 +165,9 @@ fn suspended_means_nothing_happens_until_it_is_lifted() {
     let next = world.settle(MINUTE);
     assert!(matches!(next, Next::Rest { .. }), "{next:?}");
     assert_eq!(world.ready(), "False Suspended");
+    // Nobody works on it, and nothing has failed.
+    assert!(world.status.condition("Reconciling").is_none());
+    assert!(world.status.condition("Stalled").is_none());
     assert_eq!(world.status.observed_generation, 0);
     assert!(world.objects.is_empty());
     world.suspend = false;
