@@ -63,7 +63,11 @@ fn seeds_that_once_broke_a_promise_keep_it_now() {
 /// The same, since there are features that came late.
 #[test]
 fn seeds_of_late_features_that_once_broke_a_promise_keep_it_now() {
-    for seed in [853_396_287_049_885_144, 16_734_938_958_043_232_349] {
+    for seed in [
+        853_396_287_049_885_144,
+        16_734_938_958_043_232_349,
+        10_579_421_962_760_102_726,
+    ] {
         let schedule = Schedule::draw(seed, Level::Core);
         let violation = run(&schedule, Level::Core, false).violation;
         assert_eq!(violation, None, "seed {seed}");
