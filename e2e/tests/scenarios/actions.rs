@@ -191,6 +191,7 @@ pub(crate) fn all_verbs(world: &World) -> Result<()> {
             "the hook's Secret wasn't read as the tenant"
         );
     }
+    lost_inventory(world, namespace, &set)?;
     let ledger = format!("/apis/stages.metio.wtf/v1/namespaces/{namespace}/stageledgers/release");
     let recorded = kubectl.raw(&ledger)?.context("no StageLedger")?;
     ensure!(
@@ -205,6 +206,43 @@ pub(crate) fn all_verbs(world: &World) -> Result<()> {
         "the ledger outlives the StageSet"
     );
     checks::namespace(world, namespace, &tenant.user())
+}
+
+/// Somebody takes the inventory away: the one that is recorded anew, from labels, holds nothing that actions made.
+fn lost_inventory(world: &World, namespace: &str, set: &StageSet) -> Result<()> {
+    let kubectl = world.kubectl();
+    let path = format!("/apis/stages.metio.wtf/v1/namespaces/{namespace}/stageinventories");
+    let list = kubectl.raw(&path)?.unwrap_or_default();
+    let lost = &list["items"][0]["metadata"];
+    let name = lost["name"].as_str().context("no inventory")?;
+    let free = json!({ "metadata": { "finalizers": null } }).to_string();
+    let kind = "stageinventories.stages.metio.wtf";
+    kubectl.run(&[
+        "-n",
+        namespace,
+        "patch",
+        kind,
+        name,
+        "--type=merge",
+        "-p",
+        &free,
+    ])?;
+    kubectl.run(&["-n", namespace, "delete", kind, name])?;
+    let again = || -> Result<Seen<()>> {
+        let list = kubectl.raw(&path)?.unwrap_or_default();
+        let held = set.inventory()?;
+        let another = list["items"][0]["metadata"]["uid"] != lost["uid"];
+        Ok(if another && held.contains("ConfigMap/rev") {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{held:?}"))
+        })
+    };
+    eventually("the inventory to be recorded anew", SOON, again)?;
+    let held = set.inventory()?;
+    let held: Vec<&str> = held.iter().map(String::as_str).collect();
+    ensure!(held == ["ConfigMap/rev", "Deployment/web"], "{held:?}");
+    Ok(())
 }
 
 /// A person edits the ledger: what makes no sense is refused with a sentence and changes nothing; what is

@@ -408,6 +408,7 @@ impl Desired {
                         self.owner.namespace.clone().into(),
                     );
                     labels.insert(labels::STAGE.into(), self.stage.as_str().into());
+                    // Nothing that a stage delivers hides behind it, whatever its manifest says.
                     if self.transient {
                         labels.insert(labels::TRANSIENT.into(), "true".into());
                     } else {

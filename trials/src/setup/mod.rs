@@ -9,6 +9,7 @@ mod items;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use stageset_core::names::Namespace;
 use stageset_core::object::ObjectKey;
 
 pub use accounts::{Accounts, is_user, user};
@@ -154,18 +155,24 @@ impl Setup {
 
     /// The namespaces that the controller works in (`--watch-namespaces`); none: all of them. Every other such
     /// list leaves out the namespace that some releases bring along.
-    pub fn shard(&self) -> Vec<&'static str> {
+    pub fn shard(&self) -> Vec<Namespace> {
         let sharded = self.has(Feature::Sharded);
         let own = sharded.then_some(NAMESPACE).into_iter();
         let extra = (sharded && self.objects.is_multiple_of(2)).then_some(EXTRA);
         let neighbours = (sharded && self.has(Feature::Neighbour)).then_some(NEIGHBOUR);
-        own.chain(extra).chain(neighbours).collect()
+        let names = own.chain(extra).chain(neighbours);
+        // The trials' own names are fine.
+        names.filter_map(|name| Namespace::new(name).ok()).collect()
     }
 
     /// Whether the controller may touch an object at all (A14): abroad it is the tenant's RBAC alone that
     /// says so (K25).
     pub fn is_in_bounds(&self, key: &ObjectKey) -> bool {
-        let in_shard = |namespace: &str| self.shard().contains(&namespace);
+        let in_shard = |namespace: &str| {
+            self.shard()
+                .iter()
+                .any(|listed| listed.as_str() == namespace)
+        };
         let bounded = self.has(Feature::Sharded) && !self.has(Feature::Remote);
         !bounded || key.namespace.as_deref().is_none_or(in_shard)
     }

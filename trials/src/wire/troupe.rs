@@ -12,7 +12,6 @@ use stageset_controller::leader::Term;
 use stageset_controller::metrics::Metrics;
 use stageset_controller::{Candidate, Options, Process};
 use stageset_core::kubeconfig::Allowed;
-use stageset_core::names::Namespace;
 use stageset_core::observation::Config;
 use stageset_core::time::Timestamp;
 use stageset_sim::{SimulatedCluster, User};
@@ -124,7 +123,7 @@ impl Troupe {
         let options = Options {
             leader_elect: !alone,
             tenancy,
-            watch_namespaces: shard.into_iter().filter_map(named).collect(),
+            watch_namespaces: shard,
             max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
             webhook: None,
             // Whoever has a release of its own leaves alone what another one claims.
@@ -157,9 +156,4 @@ impl Troupe {
         });
         (task, stop)
     }
-}
-
-/// A namespace of the trials; their names are fine.
-fn named(name: &str) -> Option<Namespace> {
-    Namespace::new(name).ok()
 }

@@ -471,17 +471,12 @@ fn nothing(config: Arc<Config>) -> Observation {
     }
 }
 
-/// A namespace of the trials; their names are fine.
-fn named(name: &str) -> Option<Namespace> {
-    Namespace::new(name).ok()
-}
-
 /// How the controller was started.
 pub(super) fn config(setup: &Setup) -> Arc<Config> {
     Arc::new(Config {
         max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
         tenancy: setup.tenancy(),
-        watch_namespaces: setup.shard().into_iter().filter_map(named).collect(),
+        watch_namespaces: setup.shard().into_iter().collect(),
         ..Config::default()
     })
 }
