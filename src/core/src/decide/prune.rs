@@ -73,7 +73,7 @@ pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
     let records = records(release, &stay);
     if !records.is_empty() {
         uids_are_certain(release)?;
-        return Err(Stop::Act(vec![records]));
+        return Err(Stop::Act(gains_first(release, records)));
     }
     if let Some((reason, said, until)) = sweep.obstacle() {
         let message = format!("pruning: {said}");
@@ -231,6 +231,25 @@ fn records(release: &Release<'_>, stay: &Stay) -> Vec<Operation> {
         }
     }
     operations
+}
+
+/// Those that take no entry out come first, and the others only once they are written: what one stage's
+/// inventory lets go of because another's holds it must be held there (D1). Somebody may have taken it out of
+/// that one since it was read, and then that write is refused.
+fn gains_first(release: &Release<'_>, records: Vec<Operation>) -> Vec<Vec<Operation>> {
+    let loses = |operation: &Operation| match operation {
+        Operation::Record(RecordOperation::Inventory {
+            stage, inventory, ..
+        }) => release.inventories.get(stage).is_some_and(|recorded| {
+            let mut keys = recorded.entries.keys();
+            keys.any(|key| !inventory.entries.contains_key(key))
+        }),
+        Operation::Record(RecordOperation::DropInventory { .. }) => true,
+        _ => false,
+    };
+    let (losses, gains): (Vec<_>, Vec<_>) = records.into_iter().partition(loses);
+    let steps = [gains, losses].into_iter();
+    steps.filter(|step| !step.is_empty()).collect()
 }
 
 /// Whether the recorded inventory says what [`inventory_of`] would, without building that: this runs
