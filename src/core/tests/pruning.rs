@@ -5,7 +5,7 @@ use std::time::Duration;
 use stageset_core::failure::{Fact, FailureClass};
 use stageset_core::identity::Target;
 use stageset_core::names::StageName;
-use stageset_core::object::{GroupVersionKind, Owner};
+use stageset_core::object::{GroupVersionKind, ObjectKey, Owner};
 use stageset_core::observation::KindState;
 
 use crate::world::{Stored, World, shop, stage};
@@ -128,6 +128,71 @@ fn gap_12_an_entry_stays_until_its_object_was_seen_to_be_gone() {
     world.settle(MINUTE);
     assert!(!held(&world));
     assert!(!world.message().contains("waiting"), "{}", world.message());
+}
+
+/// Turns until the next plan is to record inventories "to what is left" of them, or to drop one; whether
+/// there is ever one.
+fn until_it_lets_go(world: &mut World) -> bool {
+    for _ in 0..200 {
+        let plan = world.foresee().to_string();
+        if plan.contains("to what is left") || plan.contains("drop the inventory") {
+            return true;
+        }
+        let _ = world.turn();
+    }
+    false
+}
+
+fn holders(world: &World, key: &ObjectKey) -> Vec<String> {
+    let inventories = world.inventories.iter();
+    let holders = inventories.filter(|(_, inventory)| inventory.entries.contains_key(key));
+    holders.map(|(stage, _)| stage.to_string()).collect()
+}
+
+/// Somebody took an entry out of the inventory of a stage's new name, unseen, and the write that would
+/// put it back is refused (the trials found it: D1).
+#[test]
+fn the_inventory_of_a_former_name_goes_only_once_the_new_one_was_written() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.slow.clear();
+    let key = world.key("ConfigMap", "settings");
+    let renamed = StageName::new("renamed").unwrap();
+    world.edit_spec(|spec| spec.stages[0].name = renamed.clone());
+    assert!(until_it_lets_go(&mut world));
+    let inventory = world.inventories.get_mut(&renamed).unwrap();
+    inventory.entries.remove(&key);
+    println!("{}", world.foresee());
+    world.fault = Some((world.requests + 1, FailureClass::Conflict));
+    let _ = world.turn();
+    assert_eq!(holders(&world, &key), ["config"]);
+    world.facts.inventories = None;
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert_eq!(holders(&world, &key), ["renamed"]);
+}
+
+/// Two stages swapped an object each, and somebody took one's new entry out, unseen.
+#[test]
+fn an_inventory_lets_go_only_once_the_one_before_it_was_written() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.slow.clear();
+    world.publish("config", "r2", &["Service/web=1", "Deployment/cache=1"]);
+    world.publish("app", "r2", &["Deployment/web=1", "ConfigMap/settings=1"]);
+    assert!(until_it_lets_go(&mut world));
+    let service = world.key("Service", "web");
+    assert_eq!(holders(&world, &service), ["app", "config"]);
+    let config = StageName::new("config").unwrap();
+    let inventory = world.inventories.get_mut(&config).unwrap();
+    inventory.entries.remove(&service);
+    world.fault = Some((world.requests + 1, FailureClass::Conflict));
+    let _ = world.turn();
+    assert_eq!(holders(&world, &service), ["app"]);
+    world.facts.inventories = None;
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert_eq!(holders(&world, &service), ["config"]);
 }
 
 fn owned_by(namespace: &str, name: &str) -> Option<Owner> {

@@ -107,9 +107,9 @@ impl Order {
                 };
                 ready.insert(key.clone(), shown);
             }
-        } else if known.is_some_and(|known| known.shown_to == entry.who) {
-            // What one account was shown is nothing that another one knows (I7): one that comes back goes by its
-            // own look, as long as that is believed, where no watch tells otherwise.
+        } else if !self.reads_all || known.is_some_and(|known| known.shown_to == entry.who) {
+            // Where no watch tells, what one account was shown of what an expression asks about is nothing that
+            // another one knows (I7): one that comes back goes by its own look, as long as that is believed.
             ready.remove(key);
         }
     }

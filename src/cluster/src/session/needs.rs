@@ -5,7 +5,7 @@ use stageset_core::object::Reference;
 use stageset_core::plan::Need;
 
 use super::Session;
-use super::served::unless_unknown;
+use super::served::forget_if_unknown;
 use crate::gather::{Found, Gather};
 use crate::ports::Ports;
 
@@ -34,7 +34,7 @@ impl Session {
                 .need(ports.clock.now(), &self.key, need, &outcome);
             match need {
                 Need::DryRun { identity, object } => {
-                    unless_unknown(
+                    forget_if_unknown(
                         &outcome,
                         &mut self.facts,
                         ports,
@@ -45,7 +45,7 @@ impl Session {
                 Need::Read {
                     identity, object, ..
                 } => {
-                    unless_unknown(&outcome, &mut self.facts, ports, identity, object);
+                    forget_if_unknown(&outcome, &mut self.facts, ports, identity, object);
                 }
                 _ => {}
             }

@@ -9,7 +9,7 @@ use crate::observe::Outcome;
 use crate::ports::Ports;
 
 /// A kind that turned out not to be served as discovery said is asked for anew.
-pub(super) fn unless_unknown(
+pub(super) fn forget_if_unknown(
     outcome: &Outcome,
     facts: &mut Facts,
     ports: &Ports,

@@ -14,7 +14,7 @@ use stageset_core::time::Timestamp;
 use tracing::Instrument as _;
 
 use super::Session;
-use super::served::{ask_again_whether_served, unless_unknown};
+use super::served::{ask_again_whether_served, forget_if_unknown};
 use crate::gather::{Bodies, in_a_row};
 use crate::observe::Outcome;
 use crate::perform::{self, Perform, Recorded};
@@ -201,7 +201,7 @@ impl Session {
             ports.observer.operation(at, &self.key, operation, &outcome);
             all &= outcome == Outcome::Done;
             if let Some((identity, reference)) = addressed(tenant) {
-                unless_unknown(&outcome, &mut self.facts, ports, identity, reference);
+                forget_if_unknown(&outcome, &mut self.facts, ports, identity, reference);
                 if matches!(tenant, TenantOperation::Apply { .. }) {
                     ask_again_whether_served(&mut self.facts, ports, identity, reference);
                 }

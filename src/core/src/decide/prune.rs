@@ -73,7 +73,7 @@ pub(super) fn finish(release: &Release<'_>) -> Result<Pruned, Stop> {
     let records = records(release, &stay);
     if !records.is_empty() {
         uids_are_certain(release)?;
-        return Err(Stop::Act(gains_first(release, records)));
+        return Err(Stop::Act(losses_last(release, records)));
     }
     if let Some((reason, said, until)) = sweep.obstacle() {
         let message = format!("pruning: {said}");
@@ -233,10 +233,12 @@ fn records(release: &Release<'_>, stay: &Stay) -> Vec<Operation> {
     operations
 }
 
-/// Those that take no entry out come first, and the others only once they are written: what one stage's
-/// inventory lets go of because another's holds it must be held there (D1). Somebody may have taken it out of
-/// that one since it was read, and then that write is refused.
-fn gains_first(release: &Release<'_>, records: Vec<Operation>) -> Vec<Vec<Operation>> {
+/// One after the other, those that take no entry out first: what one stage's inventory lets go of because
+/// another's holds it must be held there (D1). Somebody may have taken it out of that one since it was
+/// read; its write is refused then, and nothing is let go of.
+///
+/// None puts an entry in: that was recorded before the first write of its stage.
+fn losses_last(release: &Release<'_>, records: Vec<Operation>) -> Vec<Vec<Operation>> {
     let loses = |operation: &Operation| match operation {
         Operation::Record(RecordOperation::Inventory {
             stage, inventory, ..
@@ -247,9 +249,9 @@ fn gains_first(release: &Release<'_>, records: Vec<Operation>) -> Vec<Vec<Operat
         Operation::Record(RecordOperation::DropInventory { .. }) => true,
         _ => false,
     };
-    let (losses, gains): (Vec<_>, Vec<_>) = records.into_iter().partition(loses);
-    let steps = [gains, losses].into_iter();
-    steps.filter(|step| !step.is_empty()).collect()
+    let (losses, others): (Vec<_>, Vec<_>) = records.into_iter().partition(loses);
+    let records = others.into_iter().chain(losses);
+    records.map(|record| vec![record]).collect()
 }
 
 /// Whether the recorded inventory says what [`inventory_of`] would, without building that: this runs

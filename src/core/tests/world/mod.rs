@@ -279,14 +279,20 @@ impl World {
         self.gather(need);
     }
 
-    /// One decision, carried out.
-    pub fn turn(&mut self) -> Plan {
+    /// What the next turn is to do.
+    pub fn foresee(&mut self) -> Plan {
         // Lent, not copied: a driver owns its memory too.
         let facts = std::mem::take(&mut self.facts);
         let mut observation = self.observation();
         observation.facts = facts;
         let plan = reconcile(&observation);
         self.facts = observation.facts;
+        plan
+    }
+
+    /// One decision, carried out.
+    pub fn turn(&mut self) -> Plan {
+        let plan = self.foresee();
         check(&plan);
         for need in &plan.needs {
             let target = need.identity().map(Identity::target).cloned();
