@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use http_body_util::{BodyExt as _, Full};
-use hyper::Request;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -152,12 +152,20 @@ impl Api {
     /// # Errors
     /// When there is no answer.
     pub async fn forward(&self, request: Request<Bytes>) -> Result<(u16, Bytes)> {
+        let answer = self.open(request).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    /// The same, with the answer's body still to come: a watch's never ends.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn open(&self, request: Request<Bytes>) -> Result<Response<Incoming>> {
         let (mut parts, body) = request.into_parts();
         parts.uri = format!("{}{}", self.url, parts.uri).parse()?;
         let request = Request::from_parts(parts, Full::new(body));
-        let answer = self.http.request(request).await?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        Ok(self.http.request(request).await?)
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>> {

@@ -72,7 +72,8 @@ pub use clock::Timing;
 pub use cluster::{HelperError, SimulatedCluster};
 pub use door::{Door, SimBody};
 pub use history::{
-    Exchange, FileError, History, OwnChange, Recording, Step, VERSION as HISTORY_VERSION, What,
+    Answered, Ended, Exchange, FileError, History, OwnChange, Recording, Step, Told,
+    VERSION as HISTORY_VERSION, What,
 };
 pub use interceptor::{Interceptor, Verdict};
 pub use request::{Reply, Request, Response, SubscriptionId, User};

@@ -123,6 +123,13 @@ impl Response {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SubscriptionId(pub(crate) u64);
 
+impl SubscriptionId {
+    /// Watches of a server are numbered as they begin.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What a request gets: an answer, or a stream of events that goes on.
 #[derive(Clone, Debug)]
 pub enum Reply {

@@ -123,6 +123,29 @@ fn a_definition_that_goes_takes_no_more_objects() {
 }
 
 #[test]
+fn a_definition_that_somebody_holds_says_that_its_objects_are_gone() {
+    let mut w = World::new();
+    define(&mut w, "as", json!({ "kind": "A" }));
+    define(&mut w, "bs", json!({ "kind": "A" }));
+    for (plural, ended) in [
+        ("as", "InstanceDeletionCompleted"),
+        ("bs", "NeverEstablished"),
+    ] {
+        let uri = format!("{DEFINITIONS}/{plural}.x.y");
+        w.merge(&uri, &json!({ "metadata": { "finalizers": ["x.y/z"] } }));
+        w.delete(&uri, &Value::Null);
+        w.pass(1_000);
+        let (_, held) = w.get(&uri);
+        assert_eq!(held["metadata"]["finalizers"], json!(["x.y/z"]));
+        let conditions = held["status"]["conditions"].as_array();
+        let mut conditions = conditions.into_iter().flatten();
+        let terminating = conditions.find(|condition| condition["type"] == "Terminating");
+        let terminating = terminating.map(|c| (c["status"].clone(), c["reason"].clone()));
+        assert_eq!(terminating, Some((json!("False"), json!(ended))));
+    }
+}
+
+#[test]
 fn a_version_stays_documented_when_it_is_served_no_more() {
     let mut w = World::new();
     define(&mut w, "as", json!({ "kind": "A" }));

@@ -1,7 +1,7 @@
 //! A cluster's history, as it is recorded.
 
 use serde_json::{Value, json};
-use stageset_sim::{Exchange, OwnChange, Recording, What};
+use stageset_sim::{Answered, Ended, Exchange, OwnChange, Recording, Reply, What};
 
 use crate::world::cluster;
 
@@ -9,7 +9,7 @@ fn requests(recording: &Recording) -> Vec<Exchange> {
     let steps = recording.steps().into_iter();
     let requests = steps.filter_map(|step| match step.what {
         What::Request(exchange) => Some(exchange),
-        What::Change(_) => None,
+        What::Change(_) | What::Told(_) | What::Ended(_) => None,
     });
     requests.collect()
 }
@@ -18,7 +18,7 @@ fn changes(recording: &Recording) -> Vec<OwnChange> {
     let steps = recording.steps().into_iter();
     let changes = steps.filter_map(|step| match step.what {
         What::Change(change) => Some(change),
-        What::Request(_) => None,
+        What::Request(_) | What::Told(_) | What::Ended(_) => None,
     });
     changes.collect()
 }
@@ -49,7 +49,9 @@ async fn a_request_is_recorded_with_its_answer_and_what_follows_from_it_by_itsel
         (asked[0].method.as_str(), asked[0].uri.path()),
         ("POST", "/apis/apps/v1/namespaces/default/deployments")
     );
-    let (code, body) = asked[0].answer.clone().unwrap();
+    let Answered::Whole(code, body) = asked[0].answer.clone() else {
+        panic!("{asked:?}");
+    };
     let created: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((code, &created["metadata"]["name"]), (201, &json!("web")));
     // What a request does isn't told twice.
@@ -103,7 +105,7 @@ async fn what_is_gone_by_itself_is_recorded_as_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_is_recorded_without_an_answer_and_a_fork_isnt_recorded() {
+async fn a_watch_is_recorded_with_what_it_tells_and_a_fork_isnt_recorded() {
     let cluster = cluster();
     let recording = Recording::new();
     cluster.record("here", &recording);
@@ -114,11 +116,38 @@ async fn a_watch_is_recorded_without_an_answer_and_a_fork_isnt_recorded() {
         body: bytes::Bytes::new(),
         user: stageset_sim::User::admin(),
     };
-    cluster.handle(&request);
+    let Reply::Watch { subscription, .. } = cluster.handle(&request) else {
+        panic!("it isn't watched");
+    };
     cluster.fork(1).handle(&request);
     let asked = requests(&recording);
     assert_eq!(asked.len(), 1);
-    assert_eq!(asked[0].answer, None);
+    assert_eq!(asked[0].answer, Answered::Watch(subscription.number()));
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a", "namespace": "default" },
+    });
+    cluster.apply_yaml_value(&object).unwrap();
+    let told = || {
+        let steps = recording.steps().into_iter();
+        let told = steps.filter_map(|step| match step.what {
+            What::Told(told) => Some((told.watch, told.event)),
+            What::Request(_) | What::Change(_) | What::Ended(_) => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(), [], "nobody has taken it yet");
+    let taken = cluster.with_server(|server| server.drain_watch(subscription));
+    let taken: Vec<_> = taken
+        .into_iter()
+        .map(|line| (subscription.number(), line))
+        .collect();
+    assert!(!taken.is_empty());
+    assert_eq!(told(), taken);
+    cluster.delete("v1", "ConfigMap", "default", "a").unwrap();
+    cluster.with_server(|server| server.end_watch(subscription));
+    let last = recording.steps().pop().map(|step| step.what);
+    let watch = subscription.number();
+    assert_eq!(last, Some(What::Ended(Ended { watch, untaken: 1 })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,7 +82,7 @@ fn two_processes_record_the_same_history() {
 #[cfg(feature = "wire")]
 #[test]
 fn a_recording_changes_nothing_and_tells_of_every_write() {
-    use stageset_sim::{History, What};
+    use stageset_sim::{Answered, History, What};
     use stageset_trials::schedule::{Level, Schedule};
     use stageset_trials::{sweep, wire};
 
@@ -97,7 +97,7 @@ fn a_recording_changes_nothing_and_tells_of_every_write() {
 
         let history = History::read(&text).expect("what was written is read");
         let mut told = std::collections::BTreeSet::new();
-        let (mut deletions, mut before) = (0, None);
+        let (mut deletions, mut events, mut before) = (0, 0, None);
         for step in history.steps.iter().filter(|step| step.cluster == "home") {
             let text = match &step.what {
                 What::Change(change) => {
@@ -107,10 +107,15 @@ fn a_recording_changes_nothing_and_tells_of_every_write() {
                 What::Request(exchange) => {
                     before = before.or_else(|| told.last().copied());
                     deletions += usize::from(exchange.method == "DELETE");
-                    let answer = exchange.answer.as_ref();
-                    answer.map_or_else(String::new, |(_, body)| {
-                        String::from_utf8_lossy(body).into_owned()
-                    })
+                    match &exchange.answer {
+                        Answered::Whole(_, body) => String::from_utf8_lossy(body).into_owned(),
+                        Answered::Watch(_) => String::new(),
+                    }
+                }
+                What::Ended(_) => String::new(),
+                What::Told(_) => {
+                    events += 1;
+                    String::new()
                 }
             };
             told.extend(
@@ -127,6 +132,7 @@ fn a_recording_changes_nothing_and_tells_of_every_write() {
             .filter(|version| !told.contains(version))
             .count();
         assert!(last > 60, "seed {seed} writes");
+        assert!(events > 20, "seed {seed} has watches, which tell {events}");
         assert!(
             untold <= deletions,
             "{untold} of {last} writes of seed {seed} aren't told"

@@ -37,7 +37,7 @@ impl Difference {
 }
 
 /// Compares answers and remembers which identity belongs to which.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Comparison {
     pairs: BTreeMap<String, String>,
     back: BTreeMap<String, String>,

@@ -360,7 +360,20 @@ pub(crate) fn finalize(server: &mut Server, name: &str) {
         .remove_custom(&objects.group, &objects.plural);
     server.registry.forget_documents(name);
     server.close_watches(&objects.group, &objects.plural);
-    server.control(&resource, name, "kube-apiserver", "", |crd| {
+    let ended = if is_condition(&crd, "Established") {
+        json!({
+            "type": "Terminating", "status": "False", "reason": "InstanceDeletionCompleted",
+            "message": "removed all instances",
+        })
+    } else {
+        json!({
+            "type": "Terminating", "status": "False", "reason": "NeverEstablished",
+            "message": "resource was never established",
+        })
+    };
+    let at = server.now;
+    server.control(&resource, name, "kube-apiserver", "status", |crd| {
+        object::set_condition(crd, ended, at);
         let left: Vec<String> = object::finalizers(crd)
             .into_iter()
             .filter(|f| *f != FINALIZER)

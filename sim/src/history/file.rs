@@ -5,11 +5,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
-use super::{Exchange, History, OwnChange, Step, What};
+use super::{Answered, Ended, Exchange, History, OwnChange, Step, Told, What};
 use crate::request::User;
 
 /// The version of the format.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Why a history can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,10 +73,21 @@ fn line_of(step: &Step) -> Value {
                 .map(|(name, value)| json!([name.as_str(), bytes_to_value(value.as_bytes())]))
                 .collect();
             line["body"] = bytes_to_value(&exchange.body);
-            if let Some((code, body)) = &exchange.answer {
-                line["code"] = (*code).into();
-                line["answer"] = bytes_to_value(body);
+            match &exchange.answer {
+                Answered::Whole(code, body) => {
+                    line["code"] = (*code).into();
+                    line["answer"] = bytes_to_value(body);
+                }
+                Answered::Watch(number) => line["watch"] = (*number).into(),
             }
+        }
+        What::Told(told) => {
+            line["watch"] = told.watch.into();
+            line["event"] = bytes_to_value(&told.event);
+        }
+        What::Ended(ended) => {
+            line["watch"] = ended.watch.into();
+            line["untaken"] = ended.untaken.into();
         }
         What::Change(change) => {
             line["change"] = change.path.clone().into();
@@ -105,16 +116,25 @@ fn step_of(mut line: Value) -> Result<Step, String> {
             before: object(take("before")),
             after: object(take("after")),
         })
+    } else if let Some(event) = take("event") {
+        What::Told(Told {
+            watch: number(take("watch"), "watch")?,
+            event: bytes_of(Some(event), "event")?,
+        })
+    } else if let Some(untaken) = take("untaken") {
+        What::Ended(Ended {
+            watch: number(take("watch"), "watch")?,
+            untaken: number(Some(untaken), "untaken")?,
+        })
     } else {
         let method = text(take("method"), "method")?;
         let uri = text(take("uri"), "uri")?;
-        let code = take("code").and_then(|code| code.as_u64());
-        let answer = match code {
-            None => None,
-            Some(code) => {
-                let code = u16::try_from(code).map_err(|error| format!("`code`: {error}"))?;
-                Some((code, bytes_of(take("answer"), "answer")?))
-            }
+        let answer = if let Some(watch) = take("watch") {
+            Answered::Watch(number(Some(watch), "watch")?)
+        } else {
+            let code = number(take("code"), "code")?;
+            let code = u16::try_from(code).map_err(|error| format!("`code`: {error}"))?;
+            Answered::Whole(code, bytes_of(take("answer"), "answer")?)
         };
         What::Request(Exchange {
             user: user_of(&take("user").unwrap_or_default())?,
@@ -128,6 +148,11 @@ fn step_of(mut line: Value) -> Result<Step, String> {
         })
     };
     Ok(Step { cluster, at, what })
+}
+
+fn number(value: Option<Value>, field: &str) -> Result<u64, String> {
+    let number = value.and_then(|value| value.as_u64());
+    number.ok_or_else(|| format!("no number `{field}`"))
 }
 
 fn user_to_value(user: &User) -> Value {
@@ -222,9 +247,17 @@ mod tests {
                 step(change(None, Some(json!({ "kind": "Namespace" })))),
                 step(What::Request(exchange(
                     b"{\"a\":\"b\nc\"}",
-                    Some((200, Bytes::from_static(b"{}"))),
+                    Answered::Whole(200, Bytes::from_static(b"{}")),
                 ))),
-                step(What::Request(exchange(b"\xff\x00", None))),
+                step(What::Request(exchange(b"\xff\x00", Answered::Watch(3)))),
+                step(What::Told(Told {
+                    watch: 3,
+                    event: Bytes::from_static(b"{\"type\":\"ADDED\"}\n"),
+                })),
+                step(What::Ended(Ended {
+                    watch: 3,
+                    untaken: 2,
+                })),
                 step(change(Some(json!({ "kind": "Namespace" })), None)),
             ],
         }
@@ -233,16 +266,16 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let text = history().write();
-        assert_eq!(text.lines().count(), 5);
+        assert_eq!(text.lines().count(), 7);
         assert_eq!(History::read(&text), Ok(history()));
     }
 
     #[test]
     fn another_version_and_a_wrong_line_are_refused_with_their_line() {
         let text = history().write();
-        let other = text.replace("\"history\":1", "\"history\":2");
+        let other = text.replace("\"history\":2", "\"history\":1");
         let error = History::read(&other).err().map(|error| error.to_string());
-        let said = "line 1: found version 2, this program reads version 1";
+        let said = "line 1: found version 1, this program reads version 2";
         assert_eq!(error.as_deref(), Some(said));
         let cut = text.replace("\"method\"", "\"verb\"");
         let error = History::read(&cut).err().map(|error| error.to_string());

@@ -1,5 +1,6 @@
-//! What a cluster lived through, in order: every request that reached the server with its answer, and
-//! every change that the cluster made by itself. Enough to live through it again elsewhere.
+//! What a cluster lived through, in order: every request that reached the server with its answer, every
+//! event that a watch told, and every change that the cluster made by itself. Enough to live through it
+//! again elsewhere.
 //!
 //! [`file`] writes a history down and reads it.
 
@@ -18,7 +19,7 @@ use crate::{
     cluster::SimulatedCluster,
     kinds::{Registry, StoreKey},
     object,
-    request::{Reply, Request, User},
+    request::{Reply, Request, SubscriptionId, User},
     server::Server,
     store::{Change, ChangeType},
     verbs,
@@ -51,6 +52,10 @@ pub enum What {
     Request(Exchange),
     /// The cluster did something by itself.
     Change(OwnChange),
+    /// A client took an event of its watch.
+    Told(Told),
+    /// A watch is over, for its client or for the server.
+    Ended(Ended),
 }
 
 /// A request with its answer.
@@ -66,8 +71,35 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// The request's body.
     pub body: Bytes,
-    /// Code and body of the answer; `None` for a watch that began.
-    pub answer: Option<(u16, Bytes)>,
+    /// What came back.
+    pub answer: Answered,
+}
+
+/// What a request got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// Code and body.
+    Whole(u16, Bytes),
+    /// A watch that began, by its number in its cluster.
+    Watch(u64),
+}
+
+/// What a watch told its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The watch's number.
+    pub watch: u64,
+    /// The event, as the client took it.
+    pub event: Bytes,
+}
+
+/// A watch that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its number.
+    pub watch: u64,
+    /// How many events its client didn't take any more.
+    pub untaken: u64,
 }
 
 /// A change that no request asked for: by one of the cluster's own controllers, or what a server
@@ -145,8 +177,10 @@ impl Recorder {
     /// A request was answered.
     pub(crate) fn exchange(&self, at: Timestamp, request: &Request, reply: &Reply) {
         let answer = match reply {
-            Reply::Response(response) => Some((response.status.as_u16(), response.body.clone())),
-            Reply::Watch { .. } => None,
+            Reply::Response(response) => {
+                Answered::Whole(response.status.as_u16(), response.body.clone())
+            }
+            Reply::Watch { subscription, .. } => Answered::Watch(subscription.0),
         };
         let exchange = Exchange {
             user: request.user.clone(),
@@ -162,6 +196,24 @@ impl Recorder {
     /// Something changed although nobody asked for it.
     pub(crate) fn change(&self, at: Timestamp, change: OwnChange) {
         self.write(at, What::Change(change));
+    }
+
+    /// The client of a watch took an event.
+    pub(crate) fn told(&self, at: Timestamp, watch: SubscriptionId, event: &Bytes) {
+        let told = Told {
+            watch: watch.0,
+            event: event.clone(),
+        };
+        self.write(at, What::Told(told));
+    }
+
+    /// A watch is over, with so many events that nobody took.
+    pub(crate) fn ended(&self, at: Timestamp, watch: SubscriptionId, untaken: usize) {
+        let ended = Ended {
+            watch: watch.0,
+            untaken: untaken as u64,
+        };
+        self.write(at, What::Ended(ended));
     }
 
     fn write(&self, at: Timestamp, what: What) {

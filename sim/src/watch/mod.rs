@@ -265,6 +265,9 @@ impl Server {
             return Poll::Ready(None);
         };
         if let Some(line) = subscription.queue.pop_front() {
+            if let Some(recorder) = &self.recorder {
+                recorder.told(self.now, id, &line);
+            }
             return Poll::Ready(Some(line));
         }
         if subscription.closed {
@@ -277,15 +280,25 @@ impl Server {
 
     /// All lines of a watch that wait now, without waiting for more.
     pub fn drain_watch(&mut self, id: SubscriptionId) -> Vec<Bytes> {
-        self.subscriptions
-            .get_mut(&id)
+        let subscription = self.subscriptions.get_mut(&id);
+        let lines: Vec<Bytes> = subscription
             .map(|s| s.queue.drain(..).collect())
-            .unwrap_or_default()
+            .unwrap_or_default();
+        if let Some(recorder) = &self.recorder {
+            for line in &lines {
+                recorder.told(self.now, id, line);
+            }
+        }
+        lines
     }
 
     /// Ends a watch from the client's side.
     pub fn end_watch(&mut self, id: SubscriptionId) {
-        self.subscriptions.remove(&id);
+        if let Some(ended) = self.subscriptions.remove(&id)
+            && let Some(recorder) = &self.recorder
+        {
+            recorder.ended(self.now, id, ended.queue.len());
+        }
         self.agenda.forget_watch(id);
     }
 

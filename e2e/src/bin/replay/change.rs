@@ -14,6 +14,8 @@ const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
 /// Where namespaces are.
 const NAMESPACES: &str = "/api/v1/namespaces/";
+/// By which a definition outlives its objects.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 /// What a controller writes of an object's metadata.
 const METADATA: [&str; 4] = ["labels", "annotations", "finalizers", "ownerReferences"];
 
@@ -85,7 +87,15 @@ impl Real {
     ) -> Result<Relived> {
         if let Some(Slow::Definition(name)) = Slow::of(&change.path) {
             // The real server's own business, too.
-            let body = self.wait_for_definition(&name).await?;
+            if !is_going(after) {
+                let body = self.wait_for_definition(&name).await?;
+                return Ok(Relived::Is(Answer { code: 200, body }));
+            }
+            // Only where it ends can be waited for: it may be gone before anybody looks at what is between.
+            if finalizers(after).contains(&CLEANUP) {
+                return Ok(Relived::Came);
+            }
+            let body = self.wait_for_cleanup(&change.path).await?;
             return Ok(Relived::Is(Answer { code: 200, body }));
         }
         let current = self.get(&change.path).await?.context("it isn't there")?;
@@ -200,7 +210,7 @@ fn is_going(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()
 }
 
-fn finalizers(object: &Value) -> Vec<&str> {
+pub(crate) fn finalizers(object: &Value) -> Vec<&str> {
     let list = object["metadata"]["finalizers"].as_array();
     list.into_iter()
         .flatten()

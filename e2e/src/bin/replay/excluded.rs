@@ -8,15 +8,38 @@ use stageset_e2e::answers::Answer;
 pub(crate) enum Excluded {
     /// A definition is on its way in or out.
     DefinitionUnderWay,
+    /// A definition that is watched.
+    Definition,
+    /// A watch that begins too far back.
+    Forgotten,
 }
 
 impl Excluded {
+    /// Whether a watch isn't followed, and why.
+    pub(crate) fn watch(path: &str) -> Option<Self> {
+        let definitions = path.ends_with("/customresourcedefinitions");
+        definitions.then_some(Self::Definition)
+    }
+
+    /// Whether a watch isn't followed beyond an event, and why.
+    pub(crate) fn event(simulated: &Value) -> Option<Self> {
+        let forgotten = simulated["type"] == "ERROR" && simulated["object"]["code"] == 410;
+        forgotten.then_some(Self::Forgotten)
+    }
+
     /// The reason.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::DefinitionUnderWay => {
                 "asked about a definition, or the kind it defines, between its creation or deletion and \
                  the end of that: the real server gets there when it likes"
+            }
+            Self::Definition => {
+                "a watch of definitions: the real server says in several writes that one is established"
+            }
+            Self::Forgotten => {
+                "a watch that begins at what the simulated server is told to have forgotten: the real one \
+                 forgets after five minutes"
             }
         }
     }

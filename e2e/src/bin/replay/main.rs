@@ -8,6 +8,7 @@
 //! | what of the simulated one is what there | `mapping` |
 //! | what the cluster did by itself | `change` |
 //! | what a real server needs a moment for | `settle` |
+//! | the watches, event by event | `watches` |
 //! | what may differ, and why | `excluded` |
 //! | what is printed | `report` |
 //!
@@ -20,6 +21,7 @@ mod report;
 mod run;
 mod server;
 mod settle;
+mod watches;
 
 use std::process::ExitCode;
 

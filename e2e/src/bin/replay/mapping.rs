@@ -89,14 +89,29 @@ impl Mapping {
             .split('&')
             .map(|parameter| match parameter.split_once('=') {
                 Some((name @ "resourceVersion", version)) => {
-                    let known = self.revisions.get(version);
-                    let known = known.or_else(|| self.versions.get(version));
-                    format!("{name}={}", known.map_or(version, String::as_str))
+                    format!("{name}={}", self.place(version))
                 }
                 _ => parameter.to_owned(),
             })
             .collect();
         format!("{path}?{}", parameters.join("&"))
+    }
+
+    /// Where a list or a watch begins. A bookmark's version is nobody's on the real server: between the
+    /// newest known one before it and itself nothing happened that the watch would have told.
+    fn place<'a>(&'a self, version: &'a str) -> &'a str {
+        let known = self.revisions.get(version);
+        let known = known.or_else(|| self.versions.get(version));
+        let Some(wanted) = version.parse::<u64>().ok().filter(|version| *version > 0) else {
+            return known.map_or(version, String::as_str);
+        };
+        let before = || {
+            let all = self.revisions.iter().chain(&self.versions);
+            let all = all.filter_map(|(ours, theirs)| Some((ours.parse::<u64>().ok()?, theirs)));
+            all.filter(|(ours, _)| *ours <= wanted).max()
+        };
+        let known = known.or_else(|| before().map(|(_, theirs)| theirs));
+        known.map_or(version, String::as_str)
     }
 
     /// A body for the real server; byte for byte the same where there is nothing to replace.
@@ -256,6 +271,8 @@ mod tests {
             "/api/v1/pods?limit=7&resourceVersion=99"
         );
         assert_eq!(asked("resourceVersion=0"), "/api/v1/pods?resourceVersion=0");
+        let of_a_bookmark = asked("watch=1&resourceVersion=6");
+        assert_eq!(of_a_bookmark, "/api/v1/pods?watch=1&resourceVersion=50");
         let mut sent = item("b", "5");
         mapping.replace(&mut sent);
         assert_eq!(sent["metadata"]["resourceVersion"], "50");

@@ -17,6 +17,8 @@ pub(crate) struct Report {
     requests: usize,
     changes: usize,
     watches: usize,
+    events: usize,
+    unheard: usize,
     divergences: usize,
     codes: BTreeMap<u16, usize>,
     excluded: BTreeMap<Excluded, usize>,
@@ -30,9 +32,31 @@ impl Report {
         }
     }
 
-    /// A watch that began, which isn't replayed.
+    /// A watch that began.
     pub(crate) fn watch(&mut self) {
         self.watches += 1;
+    }
+
+    /// An event of a watch that isn't followed any further: it isn't compared.
+    pub(crate) fn unheard(&mut self) {
+        self.unheard += 1;
+    }
+
+    /// A watch that isn't followed any further, and why.
+    pub(crate) fn unfollowed(&mut self, excluded: Excluded) {
+        *self.excluded.entry(excluded).or_default() += 1;
+    }
+
+    /// An event of a watch.
+    pub(crate) fn told(
+        &mut self,
+        line: usize,
+        what: &str,
+        differences: &[Difference],
+        excluded: Option<Excluded>,
+    ) {
+        self.events += 1;
+        self.count(line, what, differences, excluded);
     }
 
     /// An answer to a request.
@@ -47,11 +71,21 @@ impl Report {
     ) {
         self.requests += 1;
         *self.codes.entry(real).or_default() += 1;
+        self.count(line, &format!("{what} ({who})"), differences, excluded);
+    }
+
+    fn count(
+        &mut self,
+        line: usize,
+        what: &str,
+        differences: &[Difference],
+        excluded: Option<Excluded>,
+    ) {
         match excluded {
             Some(excluded) if !differences.is_empty() => {
                 *self.excluded.entry(excluded).or_default() += 1;
             }
-            _ => self.diverge(line, &format!("{what} ({who})"), differences),
+            _ => self.diverge(line, what, differences),
         }
     }
 
@@ -85,6 +119,8 @@ impl Report {
         self.requests += other.requests;
         self.changes += other.changes;
         self.watches += other.watches;
+        self.events += other.events;
+        self.unheard += other.unheard;
         self.divergences += other.divergences;
         for (code, count) in other.codes {
             *self.codes.entry(code).or_default() += count;
@@ -102,18 +138,20 @@ impl Report {
             .map(|(code, count)| format!("{code}: {count}"))
             .collect();
         println!(
-            "{}: {} requests compared (real answers {}), {} changes by the cluster itself, {} watches not \
-             replayed; {} divergent",
+            "{}: {} requests compared (real answers {}), {} changes by the cluster itself, {} events of {} \
+             watches ({} not); {} divergent",
             self.of,
             self.requests,
             codes.join(", "),
             self.changes,
+            self.events,
             self.watches,
+            self.unheard,
             self.divergences
         );
         for (excluded, count) in &self.excluded {
             println!(
-                "  {count} of them differ for a reason: {}",
+                "  {count} not compared, or different for a reason: {}",
                 excluded.reason()
             );
         }

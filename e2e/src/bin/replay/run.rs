@@ -7,13 +7,14 @@ use serde_json::Value;
 use stageset_e2e::answers::Answer;
 use stageset_e2e::answers::compare::Difference;
 use stageset_e2e::answers::normal::normalise;
-use stageset_sim::{Exchange, History, OwnChange, What};
+use stageset_sim::{Answered, Ended, Exchange, History, OwnChange, Told, What};
 
 use crate::change::Relived;
 use crate::excluded::{Excluded, equalise};
 use crate::report::Report;
-use crate::server::Real;
+use crate::server::{Real, value};
 use crate::settle::Slow;
+use crate::watches::{Watch, is_of_the_clock};
 
 /// Replays a history and tells the report what differed.
 pub(crate) async fn run(history: &History, report: &mut Report) -> Result<()> {
@@ -29,6 +30,11 @@ pub(crate) async fn run(history: &History, report: &mut Report) -> Result<()> {
         let relived = match &step.what {
             What::Request(exchange) => cluster.ask(line, exchange, report).await,
             What::Change(change) => cluster.change(line, change, report).await,
+            What::Told(told) => cluster.hear(line, told, report).await,
+            What::Ended(ended) => {
+                cluster.end(line, *ended, report);
+                Ok(())
+            }
         };
         relived.with_context(|| format!("line {line} of {} ({})", history.of, step.cluster))?;
     }
@@ -39,6 +45,8 @@ struct Cluster {
     real: Real,
     /// Definitions that are on their way in or out.
     under_way: BTreeSet<String>,
+    /// By their numbers in the history; one that can't be followed any further isn't among them.
+    watches: BTreeMap<u64, Watch>,
 }
 
 impl Cluster {
@@ -46,13 +54,14 @@ impl Cluster {
         Ok(Self {
             real: Real::start()?,
             under_way: BTreeSet::new(),
+            watches: BTreeMap::new(),
         })
     }
 
     async fn ask(&mut self, line: usize, exchange: &Exchange, report: &mut Report) -> Result<()> {
-        let Some((code, body)) = &exchange.answer else {
-            report.watch();
-            return Ok(());
+        let (code, body) = match &exchange.answer {
+            Answered::Whole(code, body) => (code, body),
+            Answered::Watch(number) => return self.begin(line, *number, exchange, report).await,
         };
         let simulated = Answer {
             code: *code,
@@ -67,13 +76,93 @@ impl Cluster {
         }
         let what = format!("{} {}", exchange.method, exchange.uri);
         let who = who(exchange);
-        let differences = self.compare(&simulated, &real);
         let excluded = self.excluded(exchange.uri.path());
+        let differences = self.compare(&simulated, &real, excluded);
         report.answer(line, &who, &what, real.code, &differences, excluded);
         if writes && (200..300).contains(&real.code) {
             self.settle(exchange, &real).await?;
         }
         Ok(())
+    }
+
+    async fn begin(
+        &mut self,
+        line: usize,
+        number: u64,
+        exchange: &Exchange,
+        report: &mut Report,
+    ) -> Result<()> {
+        report.watch();
+        let path = exchange.uri.path();
+        if let Some(excluded) = Excluded::watch(path) {
+            report.unfollowed(excluded);
+            return Ok(());
+        }
+        let what = format!("WATCH {} ({})", exchange.uri, who(exchange));
+        match self.real.watch(exchange).await? {
+            Ok(stream) => {
+                let watch = Watch::of(path, what, stream);
+                self.watches.insert(number, watch);
+            }
+            Err(refusal) => {
+                let excluded = self.excluded(path);
+                let differences = self.compare(&begun(), &refusal, excluded);
+                report.told(line, &what, &differences, excluded);
+            }
+        }
+        Ok(())
+    }
+
+    /// An event of a watch: the real one's next has to be the same.
+    async fn hear(&mut self, line: usize, told: &Told, report: &mut Report) -> Result<()> {
+        let simulated = value(&told.event);
+        if is_of_the_clock(&simulated) {
+            return Ok(());
+        }
+        let Some(mut watch) = self.watches.remove(&told.watch) else {
+            report.unheard();
+            return Ok(());
+        };
+        if let Some(excluded) = Excluded::event(&simulated) {
+            report.unfollowed(excluded);
+            return Ok(());
+        }
+        let excluded = self.excluded(&watch.path);
+        let differences = match watch.next().await {
+            Ok(real) => {
+                self.real
+                    .mapping
+                    .learn(&simulated["object"], &real["object"]);
+                let event = |body: Value| Answer { code: 200, body };
+                self.compare(&event(simulated), &event(real), excluded)
+            }
+            Err(error) => vec![unheard(&simulated, &format!("{error:#}"))],
+        };
+        report.told(line, &watch.what, &differences, excluded);
+        // After a difference the two needn't be at the same place any more.
+        if differences.is_empty() {
+            self.watches.insert(told.watch, watch);
+        }
+        Ok(())
+    }
+
+    /// A watch is over; what the real one told and this one didn't is a difference, if its client took all.
+    fn end(&mut self, line: usize, ended: Ended, report: &mut Report) {
+        let Some(mut watch) = self.watches.remove(&ended.watch) else {
+            return;
+        };
+        if ended.untaken > 0 {
+            return;
+        }
+        if let Some(more) = watch.more() {
+            let difference = Difference {
+                path: "one event more".to_owned(),
+                real: Some(more),
+                simulated: None,
+            };
+            let excluded = self.excluded(&watch.path);
+            report.told(line, &watch.what, &[difference], excluded);
+        }
     }
 
     async fn change(&mut self, line: usize, change: &OwnChange, report: &mut Report) -> Result<()> {
@@ -91,7 +180,7 @@ impl Cluster {
                     code: real.code,
                     body: after.clone(),
                 };
-                self.compare(&simulated, real)
+                self.compare(&simulated, real, None)
             }
             _ => Vec::new(),
         };
@@ -99,12 +188,21 @@ impl Cluster {
         Ok(())
     }
 
-    fn compare(&mut self, simulated: &Answer, real: &Answer) -> Vec<Difference> {
+    /// Where the two may differ, nothing is learnt of what belongs to which.
+    fn compare(
+        &mut self,
+        simulated: &Answer,
+        real: &Answer,
+        excluded: Option<Excluded>,
+    ) -> Vec<Difference> {
         let (mut simulated, mut real) = (simulated.clone(), real.clone());
         self.real.mapping.rename_fields(&mut simulated.body);
         for answer in [&mut simulated, &mut real] {
             normalise(answer);
             equalise(answer);
+        }
+        if excluded.is_some() {
+            return self.real.comparison.clone().compare(&real, &simulated);
         }
         self.real.comparison.compare(&real, &simulated)
     }
@@ -144,17 +242,28 @@ impl Cluster {
     }
 }
 
+/// What a watch says when it begins, which is nothing yet.
+fn begun() -> Answer {
+    Answer {
+        code: 200,
+        body: Value::Null,
+    }
+}
+
+fn unheard(simulated: &Value, why: &str) -> Difference {
+    Difference {
+        path: "the event".to_owned(),
+        real: Some(why.into()),
+        simulated: Some(simulated.clone()),
+    }
+}
+
 fn who(exchange: &Exchange) -> String {
     let name = |header: &str| exchange.headers.get(header)?.to_str().ok();
     match name("impersonate-user") {
         Some(as_whom) => format!("{} as {as_whom}", exchange.user.name),
         None => exchange.user.name.clone(),
     }
-}
-
-fn value(body: &[u8]) -> Value {
-    serde_json::from_slice(body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
 }
 
 /// Reads a history from a file.

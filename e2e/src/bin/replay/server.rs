@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use http::{Method, Request};
-use hyper::body::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::{Bytes, Incoming};
 use serde_json::Value;
 use stageset_e2e::answers::Answer;
 use stageset_e2e::answers::compare::Comparison;
@@ -14,6 +15,7 @@ use stageset_e2e::{ControlPlane, Options};
 use stageset_sim::{Exchange, User};
 
 use crate::mapping::Mapping;
+use crate::settle::{Place, Probe};
 
 /// How long the real server may take to answer, or to do what it does by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,10 +30,9 @@ const EVERYBODY: &str = "system:authenticated";
 pub(crate) struct Real {
     pub(crate) mapping: Mapping,
     pub(crate) comparison: Comparison,
-    /// How often it was waited for the authorizer, and what its probe allows to whom since.
+    /// How often it was waited for the authorizer, and what its probes allow to whom since.
     pub(crate) barriers: u64,
-    pub(crate) verb: u64,
-    pub(crate) user: u64,
+    pub(crate) probes: BTreeMap<Place, Probe>,
     admin: Api,
     /// A client for each user that the history knows.
     clients: BTreeMap<User, Api>,
@@ -45,8 +46,7 @@ impl Real {
             mapping: Mapping::default(),
             comparison: Comparison::default(),
             barriers: 0,
-            verb: 0,
-            user: 0,
+            probes: BTreeMap::new(),
             admin: Api::new(&plane)?,
             clients: BTreeMap::new(),
             plane,
@@ -55,10 +55,39 @@ impl Real {
 
     /// Sends a recorded request as who sent it.
     pub(crate) async fn answer(&mut self, exchange: &Exchange) -> Result<Answer> {
-        if !self.clients.contains_key(&exchange.user) {
-            let client = client(&self.plane, &exchange.user)?;
-            self.clients.insert(exchange.user.clone(), client);
+        let request = self.request(exchange)?;
+        send(self.client(&exchange.user)?, request).await
+    }
+
+    /// Begins a recorded watch as who began it; what the server says if it refuses.
+    pub(crate) async fn watch(&mut self, exchange: &Exchange) -> Result<Result<Incoming, Answer>> {
+        let request = self.request(exchange)?;
+        let what = request.uri().to_string();
+        let opened = self.client(&exchange.user)?.open(request);
+        let opened = tokio::time::timeout(PATIENCE, opened)
+            .await
+            .with_context(|| format!("{what} doesn't begin"))?
+            .with_context(|| format!("no answer to {what}"))?;
+        let code = opened.status().as_u16();
+        if code == 200 {
+            return Ok(Ok(opened.into_body()));
         }
+        let body = opened.into_body().collect().await?.to_bytes();
+        Ok(Err(Answer {
+            code,
+            body: value(&body),
+        }))
+    }
+
+    fn client(&mut self, user: &User) -> Result<&Api> {
+        if !self.clients.contains_key(user) {
+            let client = client(&self.plane, user)?;
+            self.clients.insert(user.clone(), client);
+        }
+        Ok(&self.clients[user])
+    }
+
+    fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>> {
         let mut request = Request::builder()
             .method(exchange.method.clone())
             .uri(self.mapping.uri(&exchange.uri));
@@ -68,9 +97,7 @@ impl Real {
                 request = request.header(name, value);
             }
         }
-        let request = request.body(self.mapping.body(&exchange.body))?;
-        let api = &self.clients[&exchange.user];
-        send(api, request).await
+        Ok(request.body(self.mapping.body(&exchange.body))?)
     }
 
     /// Sends something as the administrator.
@@ -159,9 +186,16 @@ async fn send(api: &Api, request: Request<Bytes>) -> Result<Answer> {
         .await
         .with_context(|| format!("no end of the answer to {what}"))?
         .with_context(|| format!("no answer to {what}"))?;
-    let body = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-    Ok(Answer { code, body })
+    Ok(Answer {
+        code,
+        body: value(&bytes),
+    })
+}
+
+/// A body as JSON, or as the text that it is.
+pub(crate) fn value(body: &[u8]) -> Value {
+    serde_json::from_slice(body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
 }
 
 /// Whoever the door of the simulated server took somebody for, a certificate says here.

@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::change::{CLEANUP, finalizers};
 use crate::server::Real;
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
@@ -12,6 +13,8 @@ const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitio
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 /// What the role and the binding are called by which the authorizer is asked how far it is.
 const PROBE: &str = "replay-probe";
+/// Where the roles are by which it is asked; every server comes with it.
+const PROBED: &str = "default";
 
 /// What a path says that a server needs a moment for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,60 +42,119 @@ impl Slow {
     }
 }
 
+/// Where rights are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// By cluster roles and their bindings.
+    Cluster,
+    /// By roles and their bindings.
+    Namespace,
+}
+
+impl Place {
+    /// Where the probe's role is, and where its binding.
+    fn collections(self) -> (String, String) {
+        match self {
+            Self::Cluster => (
+                format!("{RBAC}/clusterroles"),
+                format!("{RBAC}/clusterrolebindings"),
+            ),
+            Self::Namespace => (
+                format!("{RBAC}/namespaces/{PROBED}/roles"),
+                format!("{RBAC}/namespaces/{PROBED}/rolebindings"),
+            ),
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Cluster => "ClusterRole",
+            Self::Namespace => "Role",
+        }
+    }
+}
+
+/// What was last allowed to whom, to ask whether the authorizer knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    verb: u64,
+    user: u64,
+}
+
+impl Probe {
+    fn rules(self) -> Value {
+        let verb = format!("look-{}", self.verb);
+        json!([{ "apiGroups": ["replay"], "resources": ["probes"], "verbs": [verb] }])
+    }
+
+    fn subjects(self) -> Value {
+        let user = format!("{PROBE}-{}", self.user);
+        json!([{ "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user }])
+    }
+
+    fn question(self, place: Place) -> Value {
+        let (user, verb) = (
+            format!("{PROBE}-{}", self.user),
+            format!("look-{}", self.verb),
+        );
+        let mut attributes = json!({ "group": "replay", "resource": "probes", "verb": verb });
+        if place == Place::Namespace {
+            attributes["namespace"] = PROBED.into();
+        }
+        json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": { "user": user, "resourceAttributes": attributes },
+        })
+    }
+}
+
 impl Real {
     /// Waits until the authorizer has seen all writes of a kind so far: it has when it has seen
     /// another one, made now.
     pub(crate) async fn wait_for_rights(&mut self, plural: &str) -> Result<()> {
-        self.barriers += 1;
-        let number = self.barriers;
-        let (role, binding) = (
-            format!("{RBAC}/clusterroles"),
-            format!("{RBAC}/clusterrolebindings"),
-        );
-        let rules = |number: u64| {
-            json!([{
-                "apiGroups": ["replay"], "resources": ["probes"], "verbs": [format!("look-{number}")],
-            }])
-        };
-        let subjects = |number: u64| {
-            json!([{
-                "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": format!("{PROBE}-{number}"),
-            }])
-        };
-        let (verb, user) = match plural {
-            "clusterroles" => (number, self.user),
-            "clusterrolebindings" => (self.verb, number),
+        let (place, is_role) = match plural {
+            "clusterroles" => (Place::Cluster, true),
+            "clusterrolebindings" => (Place::Cluster, false),
+            "roles" => (Place::Namespace, true),
+            "rolebindings" => (Place::Namespace, false),
             other => bail!("waiting for what the authorizer knows of {other} isn't written"),
         };
-        if number == 1 {
-            let object = json!({ "metadata": { "name": PROBE }, "rules": rules(verb) });
-            self.must(Method::POST, &role, "application/json", &object)
-                .await?;
+        self.barriers += 1;
+        let number = self.barriers;
+        let known = self.probes.get(&place).copied();
+        let mut probe = known.unwrap_or(Probe {
+            verb: number,
+            user: number,
+        });
+        let (role, binding) = place.collections();
+        let json = "application/json";
+        if known.is_none() {
+            let object = json!({ "metadata": { "name": PROBE }, "rules": probe.rules() });
+            self.must(Method::POST, &role, json, &object).await?;
             let object = json!({
-                "metadata": { "name": PROBE }, "subjects": subjects(user),
+                "metadata": { "name": PROBE }, "subjects": probe.subjects(),
                 "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": PROBE,
+                    "apiGroup": "rbac.authorization.k8s.io", "kind": place.kind(), "name": PROBE,
                 },
             });
-            self.must(Method::POST, &binding, "application/json", &object)
-                .await?;
+            self.must(Method::POST, &binding, json, &object).await?;
         } else {
-            let (path, patch) = match plural {
-                "clusterroles" => (role, json!({ "rules": rules(verb) })),
-                _ => (binding, json!({ "subjects": subjects(user) })),
+            let (path, patch) = if is_role {
+                probe.verb = number;
+                (role, json!({ "rules": probe.rules() }))
+            } else {
+                probe.user = number;
+                (binding, json!({ "subjects": probe.subjects() }))
             };
             let path = format!("{path}/{PROBE}");
             let merge = "application/merge-patch+json";
             self.must(Method::PATCH, &path, merge, &patch).await?;
         }
-        (self.verb, self.user) = (verb, user);
-        let question = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": { "user": format!("{PROBE}-{user}"), "resourceAttributes": {
-            "group": "replay", "resource": "probes", "verb": format!("look-{verb}"),
-        }}});
+        self.probes.insert(place, probe);
         let allowed = |answer: &stageset_e2e::answers::Answer| {
             answer.body["status"]["allowed"] == Value::Bool(true)
         };
-        self.settle(Method::POST, REVIEWS, &question, allowed)
+        self.settle(Method::POST, REVIEWS, &probe.question(place), allowed)
             .await?;
         Ok(())
     }
@@ -131,6 +193,14 @@ impl Real {
             .await?;
         }
         Ok(established.body)
+    }
+
+    /// Waits until the objects of a definition that somebody holds are gone, and answers with it.
+    pub(crate) async fn wait_for_cleanup(&self, path: &str) -> Result<Value> {
+        let cleaned = self.settle(Method::GET, path, &Value::Null, |answer| {
+            answer.code == 200 && !finalizers(&answer.body).contains(&CLEANUP)
+        });
+        Ok(cleaned.await?.body)
     }
 
     /// Waits until nothing is at a path any more.

@@ -133,6 +133,9 @@ pub struct World {
     /// The process dies right after the request with this number took effect.
     pub dies_after: Option<u64>,
     uids: u64,
+    /// How many turns there were since the time below.
+    turns: u32,
+    turned_at: Timestamp,
 }
 
 impl World {
@@ -225,6 +228,8 @@ impl World {
             shown: None,
             dies_after: None,
             uids: 0,
+            turns: 0,
+            turned_at: start,
         }
     }
 
@@ -292,7 +297,17 @@ impl World {
 
     /// One decision, carried out.
     pub fn turn(&mut self) -> Plan {
+        self.turns = if self.turned_at == self.now {
+            self.turns + 1
+        } else {
+            1
+        };
+        self.turned_at = self.now;
         let plan = self.foresee();
+        assert!(
+            self.turns < 600,
+            "600 turns, and no time passes; now:\n{plan}"
+        );
         check(&plan);
         for need in &plan.needs {
             let target = need.identity().map(Identity::target).cloned();
