@@ -332,3 +332,88 @@ fn inventories_that_went_first_are_not_a_finished_teardown() {
             .any(|(reason, _)| reason == "TeardownForced")
     );
 }
+
+/// A later stage before an earlier one, and kind after kind within: each is a step of its own.
+#[test]
+fn kinds_go_one_after_the_other() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    delete(&mut world);
+    let plan = loop {
+        let plan = world.foresee();
+        if plan.to_string().contains("delete") {
+            break plan;
+        }
+        let _ = world.turn();
+    };
+    let steps = plan.steps.iter().map(|step| {
+        let deletes = step.iter().map(ToString::to_string);
+        deletes.filter(|what| what.contains("delete")).count()
+    });
+    let steps: Vec<usize> = steps.filter(|deletes| *deletes > 0).collect();
+    assert_eq!(steps, [1, 1], "{plan}");
+}
+
+#[test]
+fn what_never_applied_anything_goes_without_another_status() {
+    let mut world = shop();
+    world.sources.clear();
+    world.settle(MINUTE);
+    world.finalizer = true;
+    let written = |world: &World| world.done_with("record status").len();
+    let before = written(&world);
+    assert!(before > 0);
+    delete(&mut world);
+    world.settle(MINUTE);
+    assert!(world.gone);
+    assert_eq!(written(&world), before, "{:#?}", world.done_with("record status"));
+}
+
+/// That one object was made anew by somebody doesn't make it another cluster.
+#[test]
+fn what_was_made_anew_stays_and_the_rest_goes() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let key = world.key("ConfigMap", "settings");
+    let cache = world
+        .objects
+        .keys()
+        .find(|key| key.name == "cache")
+        .cloned();
+    for key in [key, cache.unwrap()] {
+        let mut stored = world.objects[&key].clone();
+        stored.uid = "anew".into();
+        stored.owner = None;
+        world.objects.insert(key, stored);
+        world.crash();
+    }
+    let service = world.key("Service", "web");
+    let mut stored = world.objects[&service].clone();
+    stored.uid = "anew-too".into();
+    stored.owner = None;
+    world.objects.insert(service.clone(), stored);
+    delete(&mut world);
+    world.settle(Duration::from_secs(300));
+    assert!(
+        world.object("Deployment", "web").is_none(),
+        "{}",
+        world.message()
+    );
+    assert!(world.objects.contains_key(&service));
+}
+
+/// Whatever a refusal would wait for: the bound comes first.
+#[test]
+fn the_bound_of_a_teardown_is_kept_to_the_second() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.config.max_teardown_wait = Duration::from_secs(90);
+    world
+        .denied
+        .insert((DEPLOYER.into(), "delete".into(), "Service".into()));
+    delete(&mut world);
+    let begun = world.now;
+    world.settle(10 * MINUTE);
+    assert!(world.gone);
+    assert_eq!(world.now.since(begun), Duration::from_secs(90));
+}

@@ -89,6 +89,8 @@ fn each_new_try_of_a_stage_that_failed_is_no_news() {
         .iter()
         .filter(|(reason, _)| reason == "RBACDenied");
     assert_eq!(told.count(), 1, "{:#?}", world.events);
+    let reconciling = world.status.condition("Reconciling").unwrap();
+    assert_eq!(reconciling.reason, "ProgressingWithRetry");
 }
 
 #[test]

@@ -35,6 +35,28 @@ fn dropped_objects_go_after_the_last_stage_is_ready() {
     );
 }
 
+/// What another controller reads, and the next pass goes by.
+#[test]
+fn an_inventory_says_what_content_was_written() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    let key = world.key("Service", "web");
+    let digest = |world: &World| {
+        let entries = world
+            .inventories
+            .values()
+            .map(|inventory| &inventory.entries);
+        let entry = entries.into_iter().find_map(|entries| entries.get(&key));
+        entry.and_then(|entry| entry.digest.clone())
+    };
+    let before = digest(&world);
+    assert!(before.is_some());
+    world.publish("app", "r2", &["Deployment/web=1", "Service/web=2"]);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert_ne!(digest(&world), before);
+}
+
 #[test]
 fn nothing_is_pruned_while_a_stage_is_not_ready() {
     let mut world = shop();

@@ -452,3 +452,57 @@ fn an_object_that_stops_being_ready_is_noticed_when_its_watch_tells_that_it_move
     assert!(world.requests - before <= 6, "{}", world.requests - before);
     assert_eq!(world.ready(), "True Succeeded");
 }
+
+#[test]
+fn of_many_objects_that_are_not_ready_five_are_named() {
+    let mut world = shop();
+    let names: Vec<String> = (0..8).map(|n| format!("Deployment/d{n}=1")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    world.publish("config", "r2", &names);
+    world.settle(Duration::from_secs(2));
+    let message = world.message();
+    assert!(message.contains("0 of 8 objects ready"), "{message}");
+    assert_eq!(
+        message.matches("replicas available").count(),
+        5,
+        "{message}"
+    );
+    assert!(message.contains(", and 3 more"), "{message}");
+    world.publish("config", "r3", &names[..5]);
+    world.settle(Duration::from_secs(2));
+    let message = world.message();
+    assert_eq!(
+        message.matches("replicas available").count(),
+        5,
+        "{message}"
+    );
+    assert!(!message.contains("more"), "{message}");
+}
+
+/// What can't be read isn't ready, and is looked at again.
+#[test]
+fn a_check_whose_object_can_not_be_read_for_a_moment_is_not_met() {
+    let mut world = checked(check("ConfigMap", "theirs"));
+    world.slow.clear();
+    appears(&mut world, "ConfigMap", "theirs", Duration::ZERO);
+    let reads_it = |plan: &stageset_core::plan::Plan| {
+        let of_theirs =
+            |need: &Need| matches!(need, Need::Read { object, .. } if object.key.name == "theirs");
+        plan.needs.iter().position(of_theirs)
+    };
+    let at = loop {
+        if let Some(at) = reads_it(&world.foresee()) {
+            break at as u64;
+        }
+        let _ = world.turn();
+    };
+    let away = stageset_core::failure::FailureClass::Transient { retry_after: None };
+    world.fault = Some((world.requests + 1 + at, away));
+    let _ = world.turn();
+    assert_ne!(world.pass(), Next::Again);
+    let plan = world.last_plan.clone().unwrap().to_string();
+    let said = "ConfigMap payments/theirs (can't be read";
+    assert!(plan.contains(said), "{plan}");
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+}

@@ -170,6 +170,11 @@ fn suspended_means_nothing_happens_until_it_is_lifted() {
     assert!(world.status.condition("Stalled").is_none());
     assert_eq!(world.status.observed_generation, 0);
     assert!(world.objects.is_empty());
+    assert!(
+        world.events.is_empty(),
+        "who suspends it knows: {:?}",
+        world.events
+    );
     world.suspend = false;
     world.settle(MINUTE);
     assert_eq!(world.ready(), "True Succeeded");

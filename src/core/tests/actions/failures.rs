@@ -201,6 +201,53 @@ fn gap_10_five_failures_of_a_stage_with_an_unfinished_lifetime_action_are_dirty(
     assert_eq!(world.status.action_failures, 0);
 }
 
+/// What is done once ever is done: what fails beside it leaves nothing half done.
+#[test]
+fn failures_beside_a_lifetime_action_that_is_done_are_never_dirty() {
+    let mut world = with_actions(
+        vec![
+            lifetime(action("once", http(Method::Post))),
+            action("a", patch(PatchFormat::Merge, "{}")),
+        ],
+        vec![
+            action("rest", Verb::Pause(MINUTE)),
+            action("b", http(Method::Put)),
+        ],
+    );
+    world.slow.clear();
+    world.settle(Duration::from_secs(2));
+    assert_eq!(world.effects.received.len(), 1);
+    world.effects.refusals = vec![FAILS; 9];
+    succeeds(&mut world, "in the end");
+    assert_eq!(world.status.action_failures, 0);
+    assert!(
+        !world
+            .events
+            .iter()
+            .any(|(reason, _)| reason == "ActionDirty")
+    );
+}
+
+/// What it said when it happened is gone with what was said since.
+#[test]
+fn a_dirty_stage_that_was_suspended_says_that_its_action_is_not_run() {
+    let mut world = with_actions(
+        vec![lifetime(action("once", http(Method::Post)))],
+        Vec::new(),
+    );
+    world.effects.refusals = vec![FAILS; 7];
+    world.settle(HOUR);
+    world.suspend = true;
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False Suspended");
+    world.suspend = false;
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False ActionDirty", "{}", world.message());
+    let said = "pre action \"once\" isn't run";
+    assert!(world.message().contains(said), "{}", world.message());
+    assert_eq!(world.effects.received.len(), 5);
+}
+
 #[test]
 fn failures_without_lifetime_actions_are_never_dirty() {
     let mut world = with_actions(vec![action("a", http(Method::Post))], Vec::new());

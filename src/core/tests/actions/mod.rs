@@ -5,9 +5,11 @@
     reason = "a test that can't be set up fails"
 )]
 
+mod again;
 mod crashes;
 mod failures;
 mod ledger;
+mod refusals;
 mod verbs;
 
 use std::time::Duration;

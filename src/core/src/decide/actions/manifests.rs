@@ -165,6 +165,11 @@ mod tests {
 
     #[test]
     fn names_of_jobs_fit_into_a_label() {
+        // No server takes it; cut within a letter it would be no text.
+        assert_eq!(
+            job_name(&format!("a{}", "ü".repeat(50)), "0123abcd").len(),
+            62
+        );
         assert_eq!(job_name("migrate", "0123abcd"), "migrate-0123abcd");
         let long = job_name(&"a".repeat(100), "0123abcd");
         assert_eq!(long.len(), 63);

@@ -1,0 +1,118 @@
+//! `reconcile-stage`: a stage's actions once more, when somebody asks.
+
+use super::*;
+
+#[test]
+fn reconcile_stage_runs_the_revision_actions_once_more() {
+    let mut world = with_actions(
+        vec![
+            action("a", http(Method::Post)),
+            lifetime(action("once", http(Method::Post))),
+        ],
+        vec![action("b", http(Method::Post))],
+    );
+    succeeds(&mut world, "first");
+    assert_eq!(world.effects.received.len(), 3);
+    world.reconcile_stage = Some("app@t1".into());
+    succeeds(&mut world, "t1");
+    assert_eq!(world.effects.received.len(), 5, "a and b again, once not");
+    assert_eq!(
+        world.status.stages[1].actions.handled.as_deref(),
+        Some("t1")
+    );
+    assert_eq!(world.status.stages[1].actions.executed, ["a", "b"]);
+    for _ in 0..3 {
+        world.crash();
+        succeeds(&mut world, "handled");
+    }
+    assert_eq!(world.effects.received.len(), 5);
+    // A retry of what was asked for doesn't fire again what has fired.
+    world.effects.refusals = vec![stageset_core::failure::FailureClass::Rejected];
+    world.reconcile_stage = Some("app@t2".into());
+    world.settle(Duration::from_secs(2));
+    assert_eq!(
+        world.status.stages[1].actions.handled.as_deref(),
+        Some("t1")
+    );
+    succeeds(&mut world, "t2");
+    assert_eq!(
+        world.effects.received.len(),
+        5 + 3,
+        "a failed once, then a and b"
+    );
+    assert_eq!(
+        world.status.stages[1].actions.handled.as_deref(),
+        Some("t2")
+    );
+}
+
+/// The second token comes while what the first one asked for isn't done: what has run for the first
+/// one runs for the second one, too.
+#[test]
+fn each_reconcile_stage_token_counts_by_itself() {
+    let mut world = with_actions(
+        vec![action("a", http(Method::Post)), action("wait", until("go"))],
+        Vec::new(),
+    );
+    world.plant("ConfigMap", "go");
+    succeeds(&mut world, "first");
+    assert_eq!(world.effects.received.len(), 1);
+    world.effects.holds.insert("go".into(), 1000 * HOUR);
+    world.now = world.now.plus(HOUR);
+    world.refresh_before = world.now;
+    for (token, received) in [("t1", 2), ("t2", 3)] {
+        world.reconcile_stage = Some(format!("app@{token}"));
+        world.settle(Duration::from_secs(30));
+        assert_eq!(world.effects.received.len(), received, "{token}");
+        let executed = &world.status.stages[1].actions.executed;
+        assert_eq!(*executed, [format!("reconcile-stage@{token}"), "a".into()]);
+    }
+}
+
+#[test]
+fn a_malformed_reconcile_stage_is_said_and_not_silently_ignored() {
+    for (value, said) in [
+        ("app", "isn't <stage>@<token>"),
+        ("@t", "isn't <stage>@<token>"),
+        ("nowhere@t", "names stage nowhere, which doesn't exist"),
+    ] {
+        let mut world = with_actions(Vec::new(), Vec::new());
+        world.reconcile_stage = Some(value.into());
+        succeeds(&mut world, value);
+        assert!(
+            world.message().contains(said),
+            "{value}: {}",
+            world.message()
+        );
+        let events = world
+            .events
+            .iter()
+            .filter(|(reason, _)| reason == "ReconcileStageIgnored");
+        assert_eq!(events.count(), 1, "{value}: {:?}", world.events);
+        world.reconcile_stage = None;
+        succeeds(&mut world, "corrected");
+        assert!(
+            !world.message().contains("reconcile-stage"),
+            "{}",
+            world.message()
+        );
+    }
+}
+
+#[test]
+fn what_is_asked_of_one_stage_is_nothing_to_another() {
+    let mut world = with_actions(vec![action("a", http(Method::Post))], Vec::new());
+    world.edit_spec(|spec| {
+        spec.stages[0].actions.pre = vec![action("first", http(Method::Put))];
+    });
+    succeeds(&mut world, "first");
+    assert_eq!(world.effects.received.len(), 2);
+    world.reconcile_stage = Some("app@t1".into());
+    succeeds(&mut world, "t1");
+    assert_eq!(world.effects.received.len(), 3, "a once more, and only a");
+    let handled = world.status.stages.iter();
+    let handled: Vec<_> = handled
+        .map(|stage| stage.actions.handled.as_deref())
+        .collect();
+    assert_eq!(handled, [None, Some("t1")]);
+}
