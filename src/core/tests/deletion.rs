@@ -366,7 +366,12 @@ fn what_never_applied_anything_goes_without_another_status() {
     delete(&mut world);
     world.settle(MINUTE);
     assert!(world.gone);
-    assert_eq!(written(&world), before, "{:#?}", world.done_with("record status"));
+    assert_eq!(
+        written(&world),
+        before,
+        "{:#?}",
+        world.done_with("record status")
+    );
 }
 
 /// That one object was made anew by somebody doesn't make it another cluster.

@@ -11,6 +11,7 @@ mod dependencies;
 mod faults;
 mod foreign;
 mod gaps;
+mod inventories;
 mod order;
 mod phases;
 mod preflight;
