@@ -357,9 +357,13 @@ fn kinds_go_one_after_the_other() {
 #[test]
 fn what_never_applied_anything_goes_without_another_status() {
     let mut world = shop();
-    world.sources.clear();
+    for kind in ["ConfigMap", "Deployment"] {
+        let refusal = (DEPLOYER.to_owned(), "patch".to_owned(), kind.to_owned());
+        world.denied.insert(refusal);
+    }
     world.settle(MINUTE);
-    world.finalizer = true;
+    assert_eq!(world.ready(), "False RBACDenied");
+    assert!(world.inventories.is_empty() && !world.status.stages.is_empty());
     let written = |world: &World| world.done_with("record status").len();
     let before = written(&world);
     assert!(before > 0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::judge::cel::Expression;
 use stageset_core::names::{Namespace, ServiceAccountName};
-use stageset_core::observation::{DependencyState, SourceState};
+use stageset_core::observation::{Artifact, DependencyState, SourceState};
 use stageset_core::spec::{Action, ActionScope, ReadyExpressions, StageSetReference, Verb};
 
 use crate::world::{NAMESPACE, World, shop};
@@ -85,26 +85,33 @@ fn gap_02_a_dependency_that_cannot_be_read_is_told_with_its_reason() {
 /// §3: a run keeps its pins until it ends, whatever its source says meanwhile (K07).
 #[test]
 fn gap_03_a_source_that_is_not_ready_gives_no_stale_artifact_to_a_new_run() {
-    let mut world = shop();
-    world.settle(MINUTE);
-    let not_ready = SourceState::NotReady {
-        message: "fetching".into(),
-        artifact: None,
+    let another = Artifact {
+        url: "http://source/app/r9.tar.gz".into(),
+        digest: "sha256:app-r9".into(),
+        revision: "r9".into(),
     };
-    world.sources.insert("app".into(), not_ready);
-    world.facts.sources.clear();
-    world.publish(
-        "config",
-        "r2",
-        &["ConfigMap/settings=2", "Deployment/cache=2"],
-    );
-    world.settle(MINUTE);
-    assert_eq!(world.ready(), "False SourceNotReady", "{}", world.message());
-    assert_eq!(
-        world.object("Deployment", "cache").unwrap().version,
-        1,
-        "half of a release"
-    );
+    for artifact in [None, Some(another)] {
+        let mut world = shop();
+        world.settle(MINUTE);
+        let not_ready = SourceState::NotReady {
+            message: "fetching".into(),
+            artifact,
+        };
+        world.sources.insert("app".into(), not_ready);
+        world.facts.sources.clear();
+        world.publish(
+            "config",
+            "r2",
+            &["ConfigMap/settings=2", "Deployment/cache=2"],
+        );
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), "False SourceNotReady", "{}", world.message());
+        assert_eq!(
+            world.object("Deployment", "cache").unwrap().version,
+            1,
+            "half of a release"
+        );
+    }
 }
 
 /// §9m: an object without a namespace failed its apply.

@@ -89,7 +89,6 @@ fn the_inventory_of_a_former_name_goes_only_once_the_new_one_was_written() {
     assert!(until_it_lets_go(&mut world));
     let inventory = world.inventories.get_mut(&renamed).unwrap();
     inventory.entries.remove(&key);
-    println!("{}", world.foresee());
     world.fault = Some((world.requests + 1, FailureClass::Conflict));
     let _ = world.turn();
     assert_eq!(holders(&world, &key), ["config"]);

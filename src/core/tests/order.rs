@@ -299,6 +299,12 @@ fn a_definition_that_takes_long_is_said_to() {
         assert!(message.contains("before the rest is applied"), "{message}");
         let said = message.contains("for more than 60 s now");
         assert_eq!(said, late, "{message}");
+        let reason = if late { "TimedOut" } else { "Progressing" };
+        let reconciling = world.status.condition("Reconciling");
+        assert_eq!(
+            reconciling.map(|condition| condition.reason.as_str()),
+            Some(reason)
+        );
     }
 }
 

@@ -43,7 +43,12 @@ fn k31_everything_that_is_missing_is_said_at_once_before_the_first_write() {
          (web)",
         "stagesetctl why shop -n payments",
     ] {
-        assert!(world.message().contains(said), "{}", world.message());
+        assert_eq!(
+            world.message().matches(said).count(),
+            1,
+            "{}",
+            world.message()
+        );
     }
     assert!(world.objects.is_empty());
     assert!(!world.done.iter().any(|done| done.what.contains("dry run")));

@@ -472,3 +472,24 @@ fn inventories_of_a_controller_that_records_no_clusters_are_taken_to_be_where_th
     assert!(world.done_with("delete").is_empty());
     assert!(world.inventories.values().all(|i| i.target == "eu"));
 }
+
+#[test]
+fn an_inventory_that_was_lost_is_recorded_anew_with_its_cluster() {
+    let mut world = abroad();
+    world.inventories.clear();
+    world.facts.inventories = None;
+    later(&mut world);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert_eq!(world.inventories.len(), 2);
+    for inventory in world.inventories.values() {
+        assert_eq!(inventory.target, "eu");
+        assert_eq!(inventory.kubeconfig, Some(kubeconfig("prod-eu")));
+    }
+    let anew = |(reason, _): &&(String, String)| reason == "InventoryReconstructed";
+    assert_eq!(
+        world.events.iter().filter(anew).count(),
+        2,
+        "{:?}",
+        world.events
+    );
+}
