@@ -305,8 +305,8 @@ impl World {
         self.turned_at = self.now;
         let plan = self.foresee();
         assert!(
-            self.turns < 600,
-            "600 turns, and no time passes; now:\n{plan}"
+            self.turns < 300,
+            "300 turns, and no time passes; now:\n{plan}"
         );
         check(&plan);
         for need in &plan.needs {
