@@ -11,7 +11,7 @@ use std::time::Duration;
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::names::Namespace;
 use stageset_core::observation::{Dependency, DependencyState, Readiness};
-use stageset_core::plan::Need;
+use stageset_core::plan::{Need, Next};
 use stageset_core::spec::StageSetReference;
 
 use crate::world::{World, shop};
@@ -351,4 +351,34 @@ fn a_deletion_waits_for_no_dependency() {
     world.settle(MINUTE);
     assert!(world.gone);
     assert!(world.objects.is_empty());
+}
+
+/// What waits for a dependency still looks after what it has delivered, and as soon as that needs it.
+#[test]
+fn what_stops_being_ready_is_looked_at_before_the_dependency_is() {
+    let mut world = depending(&["payments/db"]);
+    world.slow.clear();
+    now_is(&mut world, "payments/db", found(Readiness::Ready, &[]));
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    let away = found(Readiness::NotReady("StageFailed".into()), &[]);
+    now_is(&mut world, "payments/db", away);
+    let until = |next: Next| match next {
+        Next::Hold { until, .. } => until,
+        other => panic!("{other}"),
+    };
+    let of_the_dependency = until(world.pass());
+    let deployments = world
+        .objects
+        .iter_mut()
+        .filter(|(key, _)| key.name == "web");
+    for (_, stored) in deployments {
+        stored.ready_at = world.now.plus(60 * MINUTE);
+    }
+    world.forget_what_was_seen();
+    let of_both = until(world.pass());
+    assert!(
+        of_both < of_the_dependency,
+        "{of_both} and {of_the_dependency}"
+    );
 }
