@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::names::Namespace;
-use stageset_core::observation::{Dependency, DependencyState, Readiness};
+use stageset_core::observation::{Dependency, DependencyState, Phase, Readiness};
 use stageset_core::plan::{Need, Next};
-use stageset_core::spec::StageSetReference;
+use stageset_core::spec::{Action, ActionScope, StageSetReference, Verb};
 
 use crate::world::{World, shop};
 
@@ -381,4 +381,31 @@ fn what_stops_being_ready_is_looked_at_before_the_dependency_is() {
         of_both < of_the_dependency,
         "{of_both} and {of_the_dependency}"
     );
+}
+
+/// What is left to do after a stage is done once the dependency is ready again, and not before.
+#[test]
+fn a_stage_whose_actions_wait_for_a_dependency_is_not_called_ready() {
+    let mut world = depending(&["payments/db"]);
+    world.slow.clear();
+    world.edit_spec(|spec| {
+        spec.stages[0].actions.post = vec![Action {
+            name: "rest".into(),
+            scope: ActionScope::Revision,
+            timeout: None,
+            retries: 0,
+            verb: Verb::Pause(10 * MINUTE),
+        }];
+    });
+    now_is(&mut world, "payments/db", found(Readiness::Ready, &[]));
+    world.settle(Duration::from_secs(5));
+    assert!(world.message().contains("pausing"), "{}", world.message());
+    let away = found(Readiness::NotReady("StageFailed".into()), &[]);
+    now_is(&mut world, "payments/db", away);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False DependencyNotReady");
+    assert_ne!(world.status.stages[0].phase, Phase::Ready);
+    now_is(&mut world, "payments/db", found(Readiness::Ready, &[]));
+    world.settle(15 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
 }

@@ -165,6 +165,10 @@ fn gap_10_five_failures_of_a_stage_with_an_unfinished_lifetime_action_are_dirty(
         Vec::new(),
     );
     world.effects.refusals = vec![FAILS; 7];
+    while world.status.action_failures == 0 {
+        world.turn_or_wait();
+    }
+    assert_eq!(world.ready(), "False StageFailed", "{}", world.message());
     world.settle(HOUR);
     assert_eq!(world.ready(), "False ActionDirty", "{}", world.message());
     assert_eq!(world.status.action_failures, 5);
@@ -291,10 +295,12 @@ fn on_failure_runs_once_a_revision_after_the_failure_is_told() {
             .position(|done| done.what.contains(word))
             .unwrap()
     };
-    assert!(
-        at("event Warning StageFailed") < at("onFailure action \"page\""),
-        "paged before it was told"
+    let (told, paged) = (
+        at("event Warning StageFailed"),
+        at("onFailure action \"page\""),
     );
+    assert!(told < paged, "paged before it was told");
+    assert_eq!(world.done[told].at, world.done[paged].at, "paged late");
     assert_eq!(
         world.status.stages[1].actions.executed,
         ["page", "rest", "smoke"]
@@ -395,4 +401,30 @@ fn drift_is_corrected_while_a_later_stage_waits_for_its_actions() {
     world.pass();
     assert!(world.objects.contains_key(&key));
     assert!(world.message().contains("pausing"), "{}", world.message());
+}
+
+/// Nobody knows whether it was sent, and no later success of the release says so.
+#[test]
+fn an_on_failure_action_that_was_lost_stays_on_record_when_the_release_recovers() {
+    let mut world = with_actions(Vec::new(), vec![action("smoke", http(Method::Put))]);
+    world.edit_spec(|spec| {
+        spec.stages[1].actions.on_failure = vec![action("page", http(Method::Post))];
+    });
+    world.slow.clear();
+    world.effects.refusals = vec![FAILS];
+    let begun = |world: &World| {
+        let mut started = world
+            .status
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.actions.started);
+        started.any(|started| started.action == "page")
+    };
+    while !begun(&world) {
+        world.turn_or_wait();
+    }
+    world.crash();
+    succeeds(&mut world, "recovers");
+    assert!(begun(&world), "{:?}", world.status.stages[1].actions);
+    assert_eq!(world.done_with("POST").len(), 0);
 }

@@ -125,3 +125,22 @@ fn what_can_not_be_read_before_its_deletion_is_waited_for() {
     succeeds(&mut world, "readable");
     assert_eq!(world.effects.deleted, ["old"]);
 }
+
+#[test]
+fn manifests_whose_source_is_missing_are_waited_for() {
+    let job = action("migrate", Verb::Job(manifests("steps")));
+    let mut world = with_actions(vec![job], Vec::new());
+    world.slow.clear();
+    world.settle(MINUTE);
+    let said = "ExternalArtifact payments/steps doesn't exist";
+    assert!(world.message().contains(said), "{}", world.message());
+    let next = world.pass();
+    let soon = world.now.plus(Duration::from_secs(1));
+    assert!(
+        matches!(next, Next::Hold { until, .. } if until > soon),
+        "{next}"
+    );
+    publish_steps(&mut world, "steps", &["Job/migrate=1"]);
+    succeeds(&mut world, "published");
+    assert_eq!(world.effects.created.len(), 1);
+}

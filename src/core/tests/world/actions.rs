@@ -273,6 +273,7 @@ impl World {
                 Ok(())
             }
             Deed::DeleteJobs { jobs } => {
+                assert!(!jobs.is_empty(), "it deletes nothing");
                 for (job, uid) in jobs {
                     if let Some(refusal) = self.refuses(identity, "delete", &job.key) {
                         return Err(refusal);

@@ -309,6 +309,9 @@ impl World {
             "300 turns, and no time passes; now:\n{plan}"
         );
         check(&plan);
+        if let Next::Hold { until, .. } = &plan.next {
+            assert!(*until >= self.now, "it waits for what is over: {plan}");
+        }
         for need in &plan.needs {
             let target = need.identity().map(Identity::target).cloned();
             self.at(&target.unwrap_or_default(), |world| world.gather(need));
@@ -337,6 +340,13 @@ impl World {
         }
         self.last_plan = Some(plan.clone());
         plan
+    }
+
+    /// One decision, carried out, and then the wait that it asks for.
+    pub fn turn_or_wait(&mut self) {
+        if let Next::Hold { until, .. } = self.turn().next {
+            self.now = until;
+        }
     }
 
     /// Turns until the plan rests; the rest is returned.
