@@ -167,10 +167,11 @@ saboteurs seeds="2000":
 bench-trials seconds="20":
     cargo run --profile trials --package stageset-trials -- bench --seconds {{ seconds }}
 
-# Mutants of the decision that no test of the core notices (needs `cargo install cargo-mutants`; hours).
+# Mutants of the decision that no test of the core notices (hours: a few seconds each).
 [group('slow')]
 mutants *args:
-    cargo mutants --package stageset-core --file 'src/core/src/decide/**' --file 'src/core/src/identity/**' --timeout 120 {{ args }}
+    cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
+    PROPTEST_CASES=16 CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 cargo mutants --package stageset-core --test-package stageset-core --file 'src/core/src/decide/**' --file 'src/core/src/identity/**' --timeout 90 {{ args }}
 
 # What it costs, printed next to what it must reach; nothing is asserted.
 [group('slow')]
@@ -187,9 +188,9 @@ bench-waiting count="10000": tools
     cargo build --release --package stageset-controller
     STAGESET_CONTROLLER_BIN=target/release/stageset-controller cargo run --release --package stageset-e2e --features bench --bin bench -- waiting {{ count }}
 
-# What is too slow for every change: the kill scenario over and over, each with a seed of its own.
+# What is too slow for every change: hours of trials, of requests to both servers, of hostile input and of mutants, and the kill scenario over and over, each with a seed of its own.
 [group('slow')]
-nightly rounds="20": tools
+nightly rounds="20": tools && (conformance `date +%Y%m%d` "100000" "objects") (conformance `date +%Y%m%d` "20000" "apply") (conformance `date +%Y%m%d` "20000" "rbac") (sim-real "1..101") (fuzz "--seconds" "600") mutants
     cargo build --package stageset-controller
     cargo run --profile trials --package stageset-trials -- run core --minutes 60 --commit "$(git rev-parse HEAD)"
     cargo run --profile trials --package stageset-trials -- run wire --minutes 60 --commit "$(git rev-parse HEAD)"

@@ -378,37 +378,36 @@ fn what_never_applied_anything_goes_without_another_status() {
     );
 }
 
-/// That one object was made anew by somebody doesn't make it another cluster.
+/// That somebody made objects anew doesn't make it another cluster, as long as any of ours is there; nor
+/// does it once ours are deleted.
 #[test]
-fn what_was_made_anew_stays_and_the_rest_goes() {
-    let mut world = shop();
-    world.settle(MINUTE);
-    let key = world.key("ConfigMap", "settings");
-    let cache = world
-        .objects
-        .keys()
-        .find(|key| key.name == "cache")
-        .cloned();
-    for key in [key, cache.unwrap()] {
-        let mut stored = world.objects[&key].clone();
-        stored.uid = "anew".into();
-        stored.owner = None;
-        world.objects.insert(key, stored);
+fn k23_what_was_made_anew_stays_and_the_rest_goes() {
+    for (kinds, left) in [
+        (vec!["Service"], 3),
+        (vec!["Deployment", "Service"], 2),
+        (vec!["ConfigMap", "Service"], 2),
+    ] {
+        let mut world = shop();
+        world.settle(MINUTE);
+        for (key, stored) in &mut world.objects {
+            if kinds.contains(&key.kind.as_str()) && key.name != "cache" {
+                stored.uid = format!("anew-{}", stored.uid);
+            }
+        }
         world.crash();
+        delete(&mut world);
+        world.settle(Duration::from_secs(300));
+        assert!(world.gone, "{kinds:?}: {}", world.message());
+        assert_eq!(world.done_with("delete").len(), left, "{kinds:?}");
+        let anew = |stored: &crate::world::Stored| stored.uid.starts_with("anew");
+        assert!(
+            world.objects.values().all(anew),
+            "{kinds:?}: {:?}",
+            world.objects.keys()
+        );
+        let forced = |(reason, _): &(String, String)| reason == "TeardownForced";
+        assert!(!world.events.iter().any(forced));
     }
-    let service = world.key("Service", "web");
-    let mut stored = world.objects[&service].clone();
-    stored.uid = "anew-too".into();
-    stored.owner = None;
-    world.objects.insert(service.clone(), stored);
-    delete(&mut world);
-    world.settle(Duration::from_secs(300));
-    assert!(
-        world.object("Deployment", "web").is_none(),
-        "{}",
-        world.message()
-    );
-    assert!(world.objects.contains_key(&service));
 }
 
 /// Whatever a refusal would wait for: the bound comes first.

@@ -478,13 +478,17 @@ fn an_inventory_that_was_lost_is_recorded_anew_with_its_cluster() {
     let mut world = abroad();
     world.inventories.clear();
     world.facts.inventories = None;
-    later(&mut world);
-    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
-    assert_eq!(world.inventories.len(), 2);
+    world.now = world.now.plus(11 * MINUTE);
+    world.refresh_before = world.now;
+    while world.inventories.len() < 2 {
+        world.turn_or_wait();
+    }
     for inventory in world.inventories.values() {
         assert_eq!(inventory.target, "eu");
         assert_eq!(inventory.kubeconfig, Some(kubeconfig("prod-eu")));
     }
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
     let anew = |(reason, _): &&(String, String)| reason == "InventoryReconstructed";
     assert_eq!(
         world.events.iter().filter(anew).count(),

@@ -30,9 +30,9 @@ pub(super) struct Sweep {
     blocked_until: Option<Timestamp>,
     denied: bool,
     /// Recorded objects that are gone while another one has their name (K23).
-    pub replaced: usize,
+    pub replaced: Vec<ObjectKey>,
     /// Recorded objects that were met and stay.
-    pub left: usize,
+    left: usize,
 }
 
 /// Whose objects are swept, and why.
@@ -69,7 +69,7 @@ impl Sweep {
             Fate::Gone => return false,
             Fate::Left(left) => {
                 match left {
-                    Left::Replaced => self.replaced += 1,
+                    Left::Replaced => self.replaced.push(key.clone()),
                     Left::Released | Left::Kept => self.left += 1,
                 }
                 return false;
@@ -102,9 +102,9 @@ impl Sweep {
         }
     }
 
-    /// Whether something can be deleted now.
-    pub(super) fn deletes(&self) -> bool {
-        !self.deletes.is_empty()
+    /// Whether any recorded object is there, whatever becomes of it.
+    pub(super) fn meets(&self) -> bool {
+        self.left > 0 || !self.deletes.is_empty() || !self.going.is_empty()
     }
 
     /// Deletions as steps: a later stage's before an earlier one's, and reverse kind order within.

@@ -23,6 +23,8 @@ use super::stage::{announce, record_inventory};
 use super::sweep::{Of, Sweep};
 use super::whereabouts;
 
+mod replaced;
+
 /// A teardown that takes longer records how far it has come.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -49,7 +51,7 @@ pub(super) fn tear_down(observation: &Observation) -> Stop {
         .collect();
     for (name, inventory) in &stages {
         if prunes(observation, name)
-            && let Err(stop) = stage(observation, name, inventory)
+            && let Err(stop) = stage(observation, name, inventory, &stages)
         {
             return bounded(
                 observation,
@@ -176,42 +178,10 @@ fn stage(
     observation: &Observation,
     name: &StageName,
     inventory: &StageInventory,
+    stages: &[(&StageName, &StageInventory)],
 ) -> Result<(), Stop> {
-    if inventory.entries.is_empty() {
-        return Ok(());
-    }
-    let target = whereabouts::of_teardown(observation, name, inventory)?;
-    let entries = to_go(observation, inventory, &target);
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let identity = identity(observation, name, inventory, &target)?;
-    let mut account_needs = Vec::new();
-    base::accounts(
-        observation,
-        std::slice::from_ref(&identity),
-        &mut account_needs,
-    )
-    .map_err(|stop| namespace_first(observation, stop))?;
-    if !account_needs.is_empty() {
-        return Err(Stop::Ask(account_needs));
-    }
-    let of = Of {
-        observation,
-        identity: &identity,
-        stage: name,
-        position: inventory.position,
-        why: DeleteReason::Teardown,
-    };
-    let mut sweep = Sweep::default();
-    for (key, entry) in entries {
-        sweep.add(of, key, entry);
-    }
-    sweep.ask()?;
-    let met = sweep.left > 0 || sweep.deletes() || !sweep.going.is_empty();
-    if sweep.replaced > 0 && !met {
-        return Err(another_target(observation, name));
-    }
+    let mut sweep = swept(observation, name, inventory)?;
+    replaced::let_go(observation, (name, inventory), &sweep, stages)?;
     sweep.delete()?;
     if let Some((reason, said, until)) = sweep.obstacle() {
         let message = format!("deleting stage {name}: {said}");
@@ -232,6 +202,46 @@ fn stage(
         .into());
     }
     Ok(())
+}
+
+/// The fates of what doesn't go by itself of a stage.
+fn swept(
+    observation: &Observation,
+    name: &StageName,
+    inventory: &StageInventory,
+) -> Result<Sweep, Stop> {
+    let mut sweep = Sweep::default();
+    if inventory.entries.is_empty() {
+        return Ok(sweep);
+    }
+    let target = whereabouts::of_teardown(observation, name, inventory)?;
+    let entries = to_go(observation, inventory, &target);
+    if entries.is_empty() {
+        return Ok(sweep);
+    }
+    let identity = identity(observation, name, inventory, &target)?;
+    let mut account_needs = Vec::new();
+    base::accounts(
+        observation,
+        std::slice::from_ref(&identity),
+        &mut account_needs,
+    )
+    .map_err(|stop| namespace_first(observation, stop))?;
+    if !account_needs.is_empty() {
+        return Err(Stop::Ask(account_needs));
+    }
+    let of = Of {
+        observation,
+        identity: &identity,
+        stage: name,
+        position: inventory.position,
+        why: DeleteReason::Teardown,
+    };
+    for (key, entry) in entries {
+        sweep.add(of, key, entry);
+    }
+    sweep.ask()?;
+    Ok(sweep)
 }
 
 /// What waits for long records first what is gone: that isn't asked for again with every look.
@@ -358,19 +368,6 @@ fn namespace_first(observation: &Observation, stop: Stop) -> Stop {
         Use::Ask => Stop::Ask(vec![Need::Namespace]),
         Use::Rely(_) | Use::Wait(..) => stop,
     }
-}
-
-fn another_target(observation: &Observation, name: &StageName) -> Stop {
-    Report::failed(
-        observation,
-        Reason::StageFailed,
-        format!(
-            "deleting stage {name}: none of the recorded objects exists here, only others of the \
-             same names: this isn't the cluster that they were applied to, so nothing is deleted"
-        ),
-        Wait::For(Duration::from_secs(60)),
-    )
-    .into()
 }
 
 /// Past the bound the finalizer goes, loudly; until then whatever stopped us stands.
