@@ -117,6 +117,11 @@ fn a_check_of_an_unknown_kind_and_one_out_of_bounds_are_told() {
             .message()
             .contains("doesn't serve example.org/v1 Nothing")
     );
+    let nothing = ("example.org".to_owned(), "Nothing".to_owned());
+    unknown.kinds.insert(nothing, ("nothings".into(), true));
+    unknown.settle(MINUTE + MINUTE);
+    let said = "Nothing.example.org payments/x (it doesn't exist)";
+    assert!(unknown.message().contains(said), "{}", unknown.message());
 
     let mut outside = checked(Check {
         namespace: Some("vault".into()),

@@ -497,3 +497,38 @@ fn an_inventory_that_was_lost_is_recorded_anew_with_its_cluster() {
         world.events
     );
 }
+
+/// A record says where its objects are: at no time is what was in the former cluster said to be in the
+/// new one, or that one to be reached by the former's Secret.
+#[test]
+fn k23_what_was_in_the_former_cluster_is_not_recorded_as_in_the_new_one() {
+    for prune in [true, false] {
+        let mut world = abroad();
+        world.edit_spec(|spec| spec.stages[0].prune = prune);
+        world.point("prod-us", "1", "us");
+        move_to(&mut world, Some("prod-us"));
+        let mut moved = 0;
+        for _ in 0..100 {
+            world.turn_or_wait();
+            let of_us = world
+                .inventories
+                .values()
+                .filter(|inventory| inventory.target == "us");
+            for inventory in of_us {
+                moved += 1;
+                assert_eq!(
+                    inventory.kubeconfig,
+                    Some(kubeconfig("prod-us")),
+                    "prune: {prune}"
+                );
+                for (key, entry) in &inventory.entries {
+                    let there = world.remotes.get("us").and_then(|objects| objects.get(key));
+                    let there = there.map(|stored| &stored.uid);
+                    assert!(entry.uid.is_none() || entry.uid.as_ref() == there, "{key}");
+                }
+            }
+        }
+        assert!(moved > 0);
+        assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    }
+}

@@ -199,6 +199,29 @@ mod tests {
         }))
     }
 
+    /// As plans, events and logs name them.
+    #[test]
+    fn an_identity_says_who_it_is_and_by_what() {
+        let account = ServiceAccountName::new("deployer").unwrap();
+        for (account, target, said) in [
+            (
+                Some(&account),
+                Target::Local,
+                "system:serviceaccount:payments:deployer",
+            ),
+            (
+                Some(&account),
+                remote("payments"),
+                "system:serviceaccount:payments:deployer by kubeconfig prod-eu",
+            ),
+            (None, remote("payments"), "kubeconfig prod-eu"),
+            (None, Target::Local, "the controller (single-tenant mode)"),
+        ] {
+            let identity = Identity::resolve(Tenancy::Single, &namespace(), account, &target);
+            assert_eq!(identity.unwrap().to_string(), said);
+        }
+    }
+
     /// Every combination: whom the API server sees, and where (K01).
     #[test]
     fn who_acts_where() {
