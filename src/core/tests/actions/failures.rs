@@ -43,10 +43,20 @@ fn a_failed_action_stops_the_list_and_leaves_the_stage_untouched() {
     assert_eq!(world.effects.received.len(), 3);
 }
 
-/// A spec that has changed may have mended it: nobody waits for the pause to end.
+/// A spec that has changed may have mended it, and who asks for another try knows why: nobody waits for the
+/// pause to end.
 #[test]
-fn a_change_of_the_spec_begins_a_failed_list_anew_at_once() {
-    for changes in [false, true] {
+fn a_change_of_the_spec_or_a_wish_begins_a_failed_list_anew_at_once() {
+    let nothing: fn(&mut World) = |_| {};
+    let change: fn(&mut World) = |world| {
+        world.edit_spec(|spec| spec.stages[0].timeout = Some(MINUTE));
+    };
+    let wish: fn(&mut World) = |world| request(world, "again");
+    for (what, done, wanted) in [
+        ("nothing", nothing, 1),
+        ("a change", change, 2),
+        ("a wish", wish, 2),
+    ] {
         let mut world = with_actions(vec![action("a", http(Method::Post))], Vec::new());
         world.effects.refusals = vec![FailureClass::Terminal];
         for _ in 0..100 {
@@ -58,12 +68,10 @@ fn a_change_of_the_spec_begins_a_failed_list_anew_at_once() {
             }
         }
         assert_eq!(world.ready(), "False StageFailed");
-        if changes {
-            world.edit_spec(|spec| spec.stages[0].timeout = Some(MINUTE));
-        }
+        done(&mut world);
         world.settle(Duration::from_secs(1));
         let sent = world.effects.received.len();
-        assert_eq!(sent, if changes { 2 } else { 1 }, "{}", world.message());
+        assert_eq!(sent, wanted, "{what}: {}", world.message());
     }
 }
 
