@@ -88,6 +88,11 @@ fn gap_12_an_entry_stays_until_its_object_was_seen_to_be_gone() {
         "{}",
         world.message()
     );
+    let reconciling = |world: &crate::world::World| {
+        let condition = world.status.condition("Reconciling");
+        condition.map(|condition| condition.reason.clone())
+    };
+    assert_eq!(reconciling(&world).as_deref(), Some("Progressing"));
     let held = |world: &crate::world::World| {
         world
             .inventories
@@ -103,6 +108,7 @@ fn gap_12_an_entry_stays_until_its_object_was_seen_to_be_gone() {
     world.objects.retain(|key, _| key.name != "settings");
     world.settle(MINUTE);
     assert!(!held(&world));
+    assert_eq!(reconciling(&world), None);
     assert!(!world.message().contains("waiting"), "{}", world.message());
 }
 

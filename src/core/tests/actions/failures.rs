@@ -436,3 +436,16 @@ fn an_on_failure_action_that_was_lost_stays_on_record_when_the_release_recovers(
     assert!(begun(&world), "{:?}", world.status.stages[1].actions);
     assert_eq!(world.done_with("POST").len(), 0);
 }
+
+/// An action that left the spec while it was under way leaves the record, once its stage is ready.
+#[test]
+fn what_was_under_way_and_left_the_spec_is_forgotten() {
+    let mut world = with_actions(vec![action("rest", Verb::Pause(HOUR))], Vec::new());
+    world.slow.clear();
+    world.settle(Duration::from_secs(5));
+    assert_eq!(world.status.stages[1].actions.started.len(), 1);
+    world.edit_spec(|spec| spec.stages[1].actions.pre.clear());
+    succeeds(&mut world, "without it");
+    let started = &world.status.stages[1].actions.started;
+    assert!(started.is_empty(), "{started:?}");
+}
