@@ -293,3 +293,35 @@ fn an_inventory_whose_creation_got_no_answer_goes_with_its_stage() {
     assert!(outcome.log.iter().any(made), "{:?}", outcome.log);
     assert_eq!(outcome.violation, None);
 }
+
+/// Seed 1902735 of level wire, shrunk: the StageSet seemed to be torn down, so its inventories were let go of; then
+/// there was something to delete after all, and somebody deleted the inventory right after it had been read.
+#[cfg(feature = "wire")]
+const DROPPED_AFTER_THE_FAREWELL: &str = "\
+stageset-trials 3
+level wire
+seed 1902735
+property I8
+setup stages 1
+setup objects 4
+setup accounts shared
+setup one-source true
+setup flavour plain
+setup slow 0
+setup obstinate true
+setup boundaries 0
+setup features dependency,expressions,paced,successor
+setup alone true
+at 23 delete-stageset
+at 23 spec unprune 0
+at 28 spec plain
+at 31 drop-inventory 0
+";
+
+#[cfg(feature = "wire")]
+#[test]
+fn what_was_read_of_an_inventory_that_somebody_deletes_may_still_be_gone_by() {
+    let (schedule, level, _) = read(DROPPED_AFTER_THE_FAREWELL).expect("a replay file");
+    let violation = run(&schedule, level, false).violation;
+    assert_eq!(violation, None);
+}
