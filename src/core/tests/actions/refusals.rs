@@ -10,6 +10,18 @@ fn denied(verb: &str, kind: &str) -> (String, String, String) {
     (DEPLOYER.into(), verb.into(), kind.into())
 }
 
+fn until_a_start_names_its_object(world: &mut World) {
+    let begun = |world: &World| {
+        let stages = world.status.stages.iter();
+        stages
+            .flat_map(|stage| &stage.actions.started)
+            .any(|started| started.uid.is_some())
+    };
+    while !begun(world) {
+        let _ = world.turn();
+    }
+}
+
 #[test]
 fn what_the_account_may_not_do_is_told_as_missing_rights() {
     let patches = action("tune", patch(PatchFormat::Merge, "{}"));
@@ -80,15 +92,7 @@ fn what_was_made_anew_before_the_deletion_was_sent_is_not_deleted() {
     let mut world = with_actions(vec![action("clear", delete("old"))], Vec::new());
     world.slow.clear();
     let old = world.plant("ConfigMap", "old");
-    let begun = |world: &World| {
-        let stages = world.status.stages.iter();
-        stages
-            .flat_map(|stage| &stage.actions.started)
-            .any(|started| started.uid.is_some())
-    };
-    while !begun(&world) {
-        let _ = world.turn();
-    }
+    until_a_start_names_its_object(&mut world);
     assert!(
         world.effects.deleted.is_empty(),
         "it is too late to replace it"
@@ -107,15 +111,7 @@ fn what_can_not_be_read_before_its_deletion_is_waited_for() {
     let mut world = with_actions(vec![action("clear", delete("old"))], Vec::new());
     world.slow.clear();
     world.plant("ConfigMap", "old");
-    let begun = |world: &World| {
-        let stages = world.status.stages.iter();
-        stages
-            .flat_map(|stage| &stage.actions.started)
-            .any(|started| started.uid.is_some())
-    };
-    while !begun(&world) {
-        let _ = world.turn();
-    }
+    until_a_start_names_its_object(&mut world);
     world.crash();
     world.denied.insert(denied("get", "ConfigMap"));
     world.settle(Duration::from_secs(20));
