@@ -59,6 +59,63 @@ async fn what_one_account_writes_is_news_for_what_another_one_saw() {
     assert_eq!(value(&world), "one");
 }
 
+/// A stage that goes back to a former account is judged by what this one sees now, not by what it saw before another
+/// one had the stage (the trials found it: L4). Nothing else would tell it: no watch covers what it sees, and what an
+/// expression says of an object is asked of its own look.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_comes_back_looks_anew() {
+    let mut world = World::new().await;
+    world.ports.watched = Arc::new(Stores {
+        cluster: world.cluster.clone(),
+        covers: false,
+        shows_no_inventories: Arc::default(),
+    });
+    let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
+    for account in ["operator", "late"] {
+        world.account("shop", account);
+    }
+    world.grant("shop", "operator", &everything);
+    world.publish("base", "r1", &[("a.yaml", &config_map("base", "one"))]);
+    world.publish("app", "r1", &[("a.yaml", &config_map("app", "one"))]);
+    let delivered_by = |account: &str| {
+        json!({
+            "apiVersion": "stages.metio.wtf/v1", "kind": "StageSet",
+            "metadata": { "namespace": "shop", "name": "web" },
+            "spec": { "interval": "1h", "stages": [
+                { "name": "base", "sourceRef": { "name": "base" }, "serviceAccountName": account,
+                  "readyChecks": { "exprs": [{ "apiVersion": "v1", "kind": "ConfigMap",
+                    "current": "!('broken' in metadata.labels)" }] } },
+                { "name": "app", "sourceRef": { "name": "app" }, "serviceAccountName": "late" },
+            ] },
+        })
+    };
+    let waits_for = |what: &'static str| move |world: &World| world.message("web").contains(what);
+    let bound = Duration::from_secs(120);
+    world.apply(&delivered_by("operator"));
+    world.run_until("web", bound, waits_for("late")).await;
+
+    let patch = json!({ "metadata": { "labels": { "broken": "yes" } } });
+    world
+        .cluster
+        .patch("v1", "ConfigMap", "shop", "base", &patch)
+        .unwrap();
+    world.apply(&delivered_by("deployer"));
+    world.run_until("web", bound, waits_for("broken")).await;
+
+    world.grant("shop", "late", &everything);
+    world.apply(&delivered_by("operator"));
+    tokio::time::sleep(bound).await;
+    for _ in 0..3 {
+        world.pass("web", Wake::default()).await;
+    }
+    assert!(
+        world.config_map("app").is_none(),
+        "{}",
+        world.message("web")
+    );
+    assert!(waits_for("broken")(&world), "{}", world.message("web"));
+}
+
 /// A download that takes ten seconds.
 struct Slow(Arc<Artifacts>);
 

@@ -17,17 +17,11 @@ use crate::setup::{Feature, GATE, NAMESPACE, REVISIONS, Variant, actions, own};
 /// a step is several requests.
 const SPECS: usize = 6;
 
-/// An object that was shown to be ready.
-struct Ready {
-    content: String,
-    shown_to: Who,
-}
-
 #[derive(Default)]
 pub(super) struct Order {
     /// The content at which an object was last shown to be ready, by process and life: a restarted
     /// process must look again.
-    ready: BTreeMap<(usize, u32), BTreeMap<ObjectKey, Ready>>,
+    ready: BTreeMap<(usize, u32), BTreeMap<ObjectKey, String>>,
     /// The content last written to an object by us, and by which process.
     written: BTreeMap<ObjectKey, (String, usize)>,
     /// What a process last saw a source offer.
@@ -96,20 +90,11 @@ impl Order {
         let ready = self.ready.entry((entry.process, entry.life)).or_default();
         let unwaited =
             scene.setup().has(Feature::Unwaited) && scene.table().holders(key).first() == Some(&0);
-        let known = ready.get(key);
         if unwaited || (sight.ready && !sight.deleting) {
-            let is_known =
-                |known: &Ready| known.content == sight.content && known.shown_to == entry.who;
-            if !known.is_some_and(is_known) {
-                let shown = Ready {
-                    content: sight.content.clone(),
-                    shown_to: entry.who.clone(),
-                };
-                ready.insert(key.clone(), shown);
+            if ready.get(key) != Some(&sight.content) {
+                ready.insert(key.clone(), sight.content.clone());
             }
-        } else if !self.reads_all || known.is_some_and(|known| known.shown_to == entry.who) {
-            // Where no watch tells, what one account was shown of what an expression asks about is nothing that
-            // another one knows (I7): one that comes back goes by its own look, as long as that is believed.
+        } else {
             ready.remove(key);
         }
     }
@@ -143,7 +128,7 @@ impl Order {
                 let first = contents.iter().find(|(key, content)| {
                     let shown = ready.and_then(|ready| ready.get(*key));
                     let kept = shown.is_some() && scene.setup().is_kept(key);
-                    !kept && shown.map(|shown| &shown.content) != Some(*content)
+                    !kept && shown != Some(*content)
                 });
                 if let Some((key, content)) = first {
                     missing = Some(format!("{key} at {content}"));

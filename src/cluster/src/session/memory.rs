@@ -43,6 +43,13 @@ impl Session {
             self.refresh_before = now;
         }
         self.stage_asked = asked;
+        if let Ok(spec) = &stage_set.spec {
+            // An account that a stage comes back to would go by what it saw before it was changed, while another
+            // one has seen what became of that.
+            if self.accounts.follow(spec) {
+                self.refresh_before = now;
+            }
+        }
         let deleting = stage_set.deletion_timestamp.is_some();
         if deleting && !std::mem::replace(&mut self.deletion_seen, true) {
             // What is torn down rests on what the inventories hold now: somebody else may have written to

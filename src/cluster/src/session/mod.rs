@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use stageset_core::observation::{Config, ControllerRelease, Facts, ReconcileStage, StageSet};
+use stageset_core::spec::Accounts;
 use stageset_core::time::Timestamp;
 
 pub use interests::Interests;
@@ -86,6 +87,8 @@ pub struct Session {
     requested: Option<String>,
     /// The last `reconcile-stage` that made facts old.
     stage_asked: Option<ReconcileStage>,
+    /// The account of each stage at the last decision about a valid spec.
+    accounts: Accounts,
     /// Whether a decision has seen that the StageSet is being deleted.
     deletion_seen: bool,
     known: Option<Known>,
@@ -111,6 +114,7 @@ impl Session {
             decided: Timestamp::default(),
             requested: None,
             stage_asked: None,
+            accounts: Accounts::default(),
             deletion_seen: false,
             known: None,
             read: None,

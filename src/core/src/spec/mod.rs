@@ -6,9 +6,11 @@
 //! - `parse` puts the steps together, `problems` collects and orders what is found.
 //! - `rules/` holds the rules of the API contract, one file a topic, each with its number.
 //! - `unsupported` is the one table of fields that this version refuses; it only ever shrinks.
+//! - `accounts` notices when a stage is given another account.
 //! - `convert` makes the types below, `actions` those of a stage's steps, `overlay` those of patches
 //!   and variables.
 
+mod accounts;
 mod actions;
 mod conflicts;
 mod convert;
@@ -21,6 +23,7 @@ mod rules;
 mod tests;
 mod unsupported;
 
+pub use accounts::Accounts;
 pub use actions::{
     Action, ActionPhase, ActionScope, Actions, Anchor, Body, Cascade, Delete, Http, Manifests,
     Method, ObjectTarget, Patch, PatchFormat, SecretKey, Selected, Until, Verb,

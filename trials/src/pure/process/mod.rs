@@ -18,6 +18,7 @@ use stageset_core::failure::Failure;
 use stageset_core::names::Namespace;
 use stageset_core::observation::{Config, Facts, Observation, Progress, ReconcileStage, StageSet};
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
+use stageset_core::spec::Accounts;
 use stageset_core::time::Timestamp;
 
 use super::call::{Answer, Call};
@@ -57,6 +58,7 @@ pub(super) struct Process {
     decided: Timestamp,
     requested: Option<String>,
     again: Option<ReconcileStage>,
+    accounts: Accounts,
     known: Option<Arc<StageSetRecord>>,
     shelf: Shelf,
     /// The version of the ledger that it last saw.
@@ -107,6 +109,7 @@ impl Process {
             decided: Timestamp::default(),
             requested: None,
             again: None,
+            accounts: Accounts::default(),
             known: None,
             shelf: Shelf::new(),
             ledger: None,
@@ -369,6 +372,11 @@ impl Process {
             self.refresh_before = now;
         }
         self.again.clone_from(&known.again);
+        if let Ok(spec) = &known.spec {
+            if self.accounts.follow(spec) {
+                self.refresh_before = now;
+            }
+        }
         let observation = &mut *self.observation;
         observation.now = now;
         observation.refresh_before = self.refresh_before;

@@ -1,6 +1,7 @@
 //! Tests of the parser: one row for each rule, the order of the report, the fields it knows, and
 //! whatever anybody may write.
 
+mod accounts;
 mod bad_input;
 mod conflicts;
 mod fields;
