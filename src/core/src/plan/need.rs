@@ -231,3 +231,45 @@ impl Ord for Need {
         place.then_with(|| self.text().cmp(&other.text()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{KubeconfigReference, Remote};
+    use crate::names::{Namespace, SecretName};
+
+    /// What reads alike isn't the same: a kind of two clusters, an object that is tried and read.
+    #[test]
+    fn needs_are_asked_for_once_each() {
+        let remote = Target::Remote(Arc::new(Remote {
+            namespace: Namespace::new("shop").unwrap(),
+            kubeconfig: KubeconfigReference {
+                name: SecretName::new("prod").unwrap(),
+                key: "value".into(),
+            },
+            revision: "u/1".into(),
+            cluster: "c".into(),
+        }));
+        let kind = |target: &Target| Need::Kind {
+            target: target.clone(),
+            gvk: GroupVersionKind::from_manifest("apps/v1", "Deployment"),
+        };
+        let needs = vec![
+            kind(&remote),
+            kind(&Target::Local),
+            Need::Inventories,
+            kind(&remote),
+        ];
+        let asked = Need::in_order(needs);
+        let expected = [Need::Inventories, kind(&Target::Local), kind(&remote)];
+        assert_eq!(asked.len(), 3, "{asked:?}");
+        for need in &expected {
+            assert_eq!(asked.iter().filter(|other| *other == need).count(), 1);
+        }
+        assert_eq!(
+            asked[0],
+            Need::Inventories,
+            "what others rest on comes first"
+        );
+    }
+}

@@ -372,10 +372,10 @@ impl Process {
             self.refresh_before = now;
         }
         self.again.clone_from(&known.again);
-        if let Ok(spec) = &known.spec {
-            if self.accounts.follow(spec) {
-                self.refresh_before = now;
-            }
+        if let Ok(spec) = &known.spec
+            && self.accounts.follow(spec)
+        {
+            self.refresh_before = now;
         }
         let observation = &mut *self.observation;
         observation.now = now;

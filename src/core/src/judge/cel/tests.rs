@@ -68,6 +68,9 @@ fn what_an_object_lacks_is_an_error_and_not_an_answer() {
         ("spec.hosts[2] == 'c'", "a list is shorter"),
         ("spec.replicas + spec.version == 3", "types"),
         ("status.load", "a number, not true or false"),
+        ("spec.version", "a text, not true or false"),
+        ("spec.hosts", "a list, not true or false"),
+        ("metadata.labels", "a map, not true or false"),
         ("spec.replicas / 0 == 1", "divides by zero"),
         ("int(spec.version) == 1", "can't take"),
     ] {
@@ -113,6 +116,8 @@ fn what_can_not_work_is_refused_when_it_is_written() {
         ("1 + 2", "gives a sum"),
         ("size(spec.hosts)", "gives a number"),
         ("'ready'", "gives a text"),
+        ("kind", "gives a text"),
+        ("apiVersion", "gives a text"),
         ("metadata", "gives a map"),
         ("status.conditions.filter(c, true)", "gives a list"),
         ("status.ready ? 1 : false", "gives a number"),
@@ -272,6 +277,9 @@ fn attack_a24_a_bracket_in_a_text_closes_nothing() {
     let text = "(".repeat(100);
     let same = compile(&format!("'{text}' == '{text}'"));
     assert_eq!(same.evaluate(&object()), Ok(true));
+    // One that never ends goes to the end.
+    let endless = Expression::compile(&format!("'{text}")).unwrap_err();
+    assert!(matches!(endless, CompileError::Syntax(_)), "{endless:?}");
 }
 
 fn pieces() -> impl Strategy<Value = String> {

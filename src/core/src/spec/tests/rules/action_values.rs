@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{problems, read, stage_with};
-use crate::spec::{ActionScope, Body, Selected, Verb};
+use crate::spec::{ActionScope, Body, Http, Selected, Verb};
 
 fn pre(action: &Value) -> Value {
     stage_with(json!({ "actions": { "pre": [action] } }))
@@ -197,6 +197,14 @@ fn every_value_of_an_action_arrives() {
     );
     assert_eq!(http.expected, [200, 204]);
     assert!(http.holds_secrets());
+    let with = |headers: usize, body: Option<Body>| Http {
+        headers: http.headers[..headers].to_vec(),
+        body,
+        ..http.clone()
+    };
+    assert!(with(1, None).holds_secrets() && with(0, http.body.clone()).holds_secrets());
+    assert!(!with(0, None).holds_secrets());
+    assert!(!with(0, Some(Body::Text("x".into()))).holds_secrets());
     assert!(
         matches!(&stage.actions.post[0].scope, ActionScope::Lifetime(Some(anchor)) if anchor.name == "db")
     );
