@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use stageset_core::failure::FailureClass;
 use stageset_core::judge::cel::Expression;
 use stageset_core::names::Namespace;
 use stageset_core::object::GroupVersionKind;
@@ -142,6 +143,35 @@ fn a_check_of_an_unknown_kind_and_one_out_of_bounds_are_told() {
         "{}",
         outside.message()
     );
+}
+
+/// Discovery that fails for a moment is asked again once a pause is over, and not before.
+#[test]
+fn the_kind_of_a_check_that_can_not_be_looked_up_is_waited_for() {
+    let mut world = checked(Check {
+        gvk: GroupVersionKind::from_manifest("example.org/v1", "Widget"),
+        ..check("ConfigMap", "x")
+    });
+    let widgets = ("example.org".to_owned(), "Widget".to_owned());
+    world.kinds.insert(widgets, ("widgets".into(), true));
+    let of_widgets = |need: &Need| matches!(need, Need::Kind { gvk, .. } if gvk.kind == "Widget");
+    world.fail(of_widgets, FailureClass::Transient { retry_after: None });
+    let failed = world.now;
+    loop {
+        let plan = world.turn();
+        if plan.needs.iter().any(of_widgets) {
+            break;
+        }
+        if let Next::Hold { until, .. } = plan.next {
+            let said = "discovery failed: injected fault";
+            assert!(plan.to_string().contains(said), "{plan}");
+            world.now = until;
+        }
+    }
+    assert!(world.now > failed, "asked again at once");
+    world.settle(MINUTE);
+    let said = "Widget.example.org payments/x (it doesn't exist)";
+    assert!(world.message().contains(said), "{}", world.message());
 }
 
 /// A namespace written into a check of a cluster-scoped kind makes no namespaced one of it.

@@ -1,7 +1,9 @@
 //! Retries, bounds, dirty, onFailure.
 
 use stageset_core::failure::FailureClass;
+use stageset_core::object::GroupVersionKind;
 use stageset_core::observation::Phase;
+use stageset_core::spec::Check;
 
 use super::*;
 
@@ -409,6 +411,48 @@ fn drift_is_corrected_while_a_later_stage_waits_for_its_actions() {
     world.pass();
     assert!(world.objects.contains_key(&key));
     assert!(world.message().contains("pausing"), "{}", world.message());
+}
+
+/// Behind a stage that isn't ready, a later one is only kept as it is: what can't be put back there is no failure of
+/// this run's.
+#[test]
+fn on_failure_is_not_for_a_stage_behind_one_that_is_not_ready() {
+    let mut world = with_actions(Vec::new(), Vec::new());
+    world.edit_spec(|spec| {
+        spec.stages[0].checks = vec![Check {
+            gvk: GroupVersionKind::from_manifest("v1", "ConfigMap"),
+            namespace: None,
+            name: "gate".into(),
+        }];
+        spec.stages[1].actions.on_failure = vec![action("page", http(Method::Put))];
+    });
+    world.plant("ConfigMap", "gate");
+    succeeds(&mut world, "first");
+    let service = world.objects.keys().find(|key| key.kind == "Service");
+    let service = service.unwrap().clone();
+    world.objects.remove(&service);
+    for verb in ["patch", "create"] {
+        let deployer = "system:serviceaccount:payments:deployer";
+        let denied = (deployer.to_owned(), verb.to_owned(), "Service".to_owned());
+        world.denied.insert(denied);
+    }
+    world.now = world.now.plus(HOUR);
+    world.refresh_before = world.now;
+    while world.ready() != "False RBACDenied" {
+        world.turn_or_wait();
+    }
+    // The failure is told of; before anything follows it, the stage ahead isn't ready any more.
+    let gate = world.key("ConfigMap", "gate");
+    world.objects.remove(&gate);
+    world.now = world.now.plus(HOUR);
+    world.refresh_before = world.now;
+    world.settle(MINUTE);
+    assert!(world.message().contains("gate"), "{}", world.message());
+    assert_eq!(world.done_with("PUT").len(), 0);
+    world.plant("ConfigMap", "gate");
+    world.tick();
+    assert_eq!(world.done_with("PUT").len(), 1, "{}", world.message());
+    assert!(!world.objects.contains_key(&service));
 }
 
 /// Nobody knows whether it was sent, and no later success of the release says so.

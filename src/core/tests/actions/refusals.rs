@@ -63,6 +63,36 @@ fn a_kind_that_nothing_serves_is_asked_for_again_after_a_while() {
     succeeds(&mut world, "served");
 }
 
+/// Discovery that fails for a moment is asked again once a pause is over, and not before.
+#[test]
+fn a_kind_that_can_not_be_looked_up_is_waited_for() {
+    let mut target = object("Widget", "w");
+    target.api_version = "example.org/v1".into();
+    let verb = Verb::Delete(Delete {
+        target,
+        cascade: Cascade::Background,
+    });
+    let mut world = with_actions(vec![action("clear", verb)], Vec::new());
+    let widgets = ("example.org".to_owned(), "Widget".to_owned());
+    world.kinds.insert(widgets, ("widgets".into(), true));
+    let of_widgets = |need: &Need| matches!(need, Need::Kind { gvk, .. } if gvk.kind == "Widget");
+    world.fail(of_widgets, FailureClass::Transient { retry_after: None });
+    let failed = world.now;
+    let said = "what the API server serves can't be read: injected fault";
+    loop {
+        let plan = world.turn();
+        if plan.needs.iter().any(of_widgets) {
+            break;
+        }
+        if let Next::Hold { until, .. } = plan.next {
+            assert!(plan.to_string().contains(said), "{plan}");
+            world.now = until;
+        }
+    }
+    assert!(world.now > failed, "asked again at once");
+    succeeds(&mut world, "served");
+}
+
 #[test]
 fn manifests_that_could_not_be_built_are_built_again_after_a_while() {
     let job = action("migrate", Verb::Job(manifests("steps")));

@@ -349,6 +349,20 @@ impl World {
         }
     }
 
+    /// Goes on until this is asked, and has it fail once.
+    pub fn fail(&mut self, asked: impl Fn(&Need) -> bool, class: FailureClass) {
+        loop {
+            let place = self.foresee().needs.iter().position(&asked);
+            if let Some(place) = place {
+                let place = u64::try_from(place).unwrap();
+                self.fault = Some((self.requests + place + 1, class));
+                self.turn();
+                return;
+            }
+            self.turn_or_wait();
+        }
+    }
+
     /// Turns until the plan rests; the rest is returned.
     pub fn pass(&mut self) -> Next {
         for _ in 0..500 {
