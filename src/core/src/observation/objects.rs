@@ -334,4 +334,33 @@ mod tests {
         let facts = objects.get(&remote, &key("a")).unwrap();
         assert!(facts.live.is_some());
     }
+
+    /// Ten thousand objects of one release have one owner among them.
+    #[test]
+    fn owners_that_are_alike_are_kept_once() {
+        let owned = |name: &str| match live("u", "1", "e") {
+            LiveState::Present(live) => LiveState::Present(Live {
+                owner: Some(Arc::new(Owner {
+                    name: name.into(),
+                    namespace: "shop".into(),
+                })),
+                ..live
+            }),
+            other => other,
+        };
+        let mut objects = Objects::default();
+        for (name, owner) in [("a", "web"), ("b", "web"), ("c", "other")] {
+            *objects.entry(&identity("x"), &key(name)) = facts(owned(owner), DryRun::Create);
+        }
+        objects.share_owners();
+        let owner = |name: &str| {
+            let facts = objects.get(&identity("x"), &key(name)).unwrap();
+            match &facts.live.as_ref().unwrap().value {
+                LiveState::Present(live) => live.owner.clone().unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(Arc::ptr_eq(&owner("a"), &owner("b")));
+        assert_eq!(owner("c").name, "other");
+    }
 }

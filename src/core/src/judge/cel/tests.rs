@@ -61,6 +61,13 @@ fn expressions_answer() {
     }
 }
 
+/// A spec whose expression changed is another spec.
+#[test]
+fn expressions_are_the_same_if_they_are_written_so() {
+    assert_eq!(compile("status.ready"), compile("status.ready"));
+    assert_ne!(compile("status.ready"), compile("status.synced"));
+}
+
 #[test]
 fn what_an_object_lacks_is_an_error_and_not_an_answer() {
     for (source, said) in [
