@@ -5,6 +5,7 @@ mod world;
 mod actions;
 mod bad_input;
 mod builds;
+mod checks;
 mod conflicts;
 mod deletion;
 mod dependencies;

@@ -9,6 +9,7 @@ mod again;
 mod crashes;
 mod failures;
 mod ledger;
+mod on_failure;
 mod refusals;
 mod verbs;
 
