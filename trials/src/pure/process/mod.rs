@@ -3,20 +3,25 @@
 //!
 //! - [`requests`] from a need or an operation to the request that it takes;
 //! - [`gathered`] the answers to needs, [`performed`] those to operations, put among the facts;
-//! - [`facts`] what all of them share.
+//! - [`facts`] what all of them share;
+//! - [`memory`] what is forgotten, and when; [`beginning`] what there is to decide on at first.
 
+mod beginning;
 mod facts;
 mod gathered;
+mod memory;
 mod performed;
 mod requests;
+
+pub(super) use beginning::config;
+use beginning::{nothing, stage_set};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use stageset_core::failure::Failure;
-use stageset_core::names::Namespace;
-use stageset_core::observation::{Config, Facts, Observation, Progress, ReconcileStage, StageSet};
+use stageset_core::observation::{Config, Observation, Progress, ReconcileStage};
 use stageset_core::plan::{Need, Next, Operation, Plan, RecordOperation, TenantOperation};
 use stageset_core::spec::Accounts;
 use stageset_core::time::Timestamp;
@@ -24,7 +29,6 @@ use stageset_core::time::Timestamp;
 use super::call::{Answer, Call};
 use super::server::{Server, Shelf, StageSetRecord};
 use crate::saboteurs::Saboteur;
-use crate::setup::{MAX_TEARDOWN_SECONDS, NAME, NAMESPACE, Setup};
 
 /// Something still to be done of a plan.
 #[derive(Debug)]
@@ -284,28 +288,6 @@ impl Process {
         true
     }
 
-    fn take(&mut self, hint: &Hint) {
-        match hint {
-            Hint::Source(name) => self
-                .observation
-                .facts
-                .sources
-                .retain(|source, _| source.name != *name),
-            Hint::Account(name) => {
-                for (account, fact) in &mut self.observation.facts.accounts {
-                    if account.as_str() == name {
-                        fact.at = Timestamp::from_millis(i64::MIN);
-                        fact.failures = 0;
-                    }
-                }
-            }
-            Hint::Dependency => self.observation.facts.dependencies.clear(),
-            Hint::Inventories => self.observation.facts.inventories = None,
-            Hint::Ledger => self.observation.facts.ledger = None,
-            Hint::StageSet => {}
-        }
-    }
-
     /// Looks at what the watch shows of the StageSet; whether a plan under way is overtaken.
     fn look(&mut self, server: &Server, lagging: bool) -> bool {
         if lagging && self.known.is_some() {
@@ -354,35 +336,14 @@ impl Process {
             self.next = Some(Next::Gone);
             return Ok(());
         };
-        if now < self.decided {
-            // A clock that was set back makes every remembered time wrong.
-            self.observation.facts = Facts::default();
-            self.refresh_before = now;
-        } else if self.decided == Timestamp::default() {
-            self.refresh_before = now;
-        }
-        self.decided = now;
-        if known.requested != known.status.last_handled_reconcile_at
-            && known.requested != self.requested
-        {
-            self.refresh_before = now;
-        }
-        self.requested.clone_from(&known.requested);
-        if known.again != self.again && known.again.is_some() {
-            self.refresh_before = now;
-        }
-        self.again.clone_from(&known.again);
-        if let Ok(spec) = &known.spec
-            && self.accounts.follow(spec)
-        {
-            self.refresh_before = now;
-        }
+        let known = Arc::clone(known);
+        self.follow(&known, now);
         let observation = &mut *self.observation;
         observation.now = now;
         observation.refresh_before = self.refresh_before;
         if self.observed != known.version {
             self.observed = known.version;
-            observation.stage_set = stage_set(known);
+            observation.stage_set = stage_set(&known);
         }
         let plan = match self.saboteur {
             None => stageset_core::reconcile(observation),
@@ -449,54 +410,4 @@ impl Process {
             Todo::Look | Todo::EndOfStep => {}
         }
     }
-}
-
-/// The StageSet as the core sees it.
-fn stage_set(known: &StageSetRecord) -> StageSet {
-    StageSet {
-        namespace: namespace(),
-        name: NAME.to_owned(),
-        uid: "5e7".to_owned(),
-        generation: known.generation,
-        deletion_timestamp: known.deletion,
-        has_finalizer: known.finalizer,
-        requested_at: known.requested.clone(),
-        reconcile_stage: known.again.clone(),
-        spec: known.spec.clone(),
-        suspend: known.suspended,
-        status: known.status.clone(),
-    }
-}
-
-/// What a process knows that has just begun.
-fn nothing(config: Arc<Config>) -> Observation {
-    Observation {
-        now: Timestamp::default(),
-        refresh_before: Timestamp::default(),
-        config,
-        stage_set: stage_set(&StageSetRecord::new(Err(Vec::new()))),
-        facts: Facts::default(),
-    }
-}
-
-/// How the controller was started.
-pub(super) fn config(setup: &Setup) -> Arc<Config> {
-    Arc::new(Config {
-        max_teardown_wait: Duration::from_secs(MAX_TEARDOWN_SECONDS),
-        tenancy: setup.tenancy(),
-        watch_namespaces: setup.shard().into_iter().collect(),
-        ..Config::default()
-    })
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "a constant of the trials is a namespace, or nothing here works"
-)]
-fn namespace() -> Namespace {
-    thread_local! {
-        static NAMESPACE_OF_ALL: Namespace =
-            Namespace::new(NAMESPACE).expect("the trials' namespace is one");
-    }
-    NAMESPACE_OF_ALL.with(Clone::clone)
 }
