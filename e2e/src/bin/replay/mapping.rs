@@ -16,7 +16,7 @@ pub(crate) struct Mapping {
     uids: BTreeMap<String, String>,
     /// Of objects.
     versions: BTreeMap<String, String>,
-    /// Of lists: the store as a whole.
+    /// Of lists and bookmarks: the store as a whole.
     revisions: BTreeMap<String, String>,
     /// When an object was created there, by its simulated uid.
     created: BTreeMap<String, Value>,
@@ -57,7 +57,8 @@ impl Mapping {
         if version.is_empty() || other.is_empty() {
             return;
         }
-        if simulated.get("items").is_some() {
+        // A list, or a bookmark.
+        if a["name"].is_null() {
             self.revisions.insert(version, other);
         } else {
             self.versions.insert(version, other);
@@ -279,5 +280,23 @@ mod tests {
         let mut sent = item("a", "7");
         mapping.replace(&mut sent);
         assert_eq!(sent["metadata"]["resourceVersion"], "70");
+    }
+
+    /// A real server writes of its own accord, so that its store may be further when it says how far that is. The
+    /// object isn't.
+    #[test]
+    fn a_bookmark_is_of_the_store_and_of_no_object() {
+        let mut mapping = learnt();
+        let bookmark =
+            |version: &str| json!({ "kind": "Pod", "metadata": { "resourceVersion": version }});
+        mapping.learn(&bookmark("7"), &bookmark("75"));
+        let mut sent = object(OURS, "7", "then");
+        mapping.replace(&mut sent);
+        assert_eq!(sent["metadata"]["resourceVersion"], "70");
+        let after = "/api/v1/pods?watch=1&resourceVersion=7".parse().unwrap();
+        assert_eq!(
+            mapping.uri(&after),
+            "/api/v1/pods?watch=1&resourceVersion=75"
+        );
     }
 }
