@@ -189,6 +189,8 @@ fn attack_a24_no_expression_runs_for_ever() {
         "spec.items.all(x, x.name.matches('^item-[0-9]+$'))",
         nested.as_str(),
         "spec.items.all(x, spec.items.all(y, spec.items == spec.items))",
+        "spec['items'].all(x, spec['items'].all(y, spec['items'] == spec['items']))",
+        "[spec.items][0].all(x, [spec.items][0].all(y, spec.items == spec.items))",
         "spec.items.map(x, spec.items.map(y, spec.items)).size() == 1",
         "[1,2,3,4,5,6,7,8,9].map(a, [a,a,a,a,a,a,a,a,a].map(b, spec.items.map(c, spec.items)))\
          .size() > 0",

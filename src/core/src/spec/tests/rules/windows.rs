@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{check, row};
-use crate::spec::tests::{spec_with, stage_with};
+use crate::spec::tests::{lines, spec_with, stage_with};
 
 #[test]
 fn readiness_timeouts_dependencies_and_windows() {
@@ -128,4 +128,20 @@ fn readiness_timeouts_dependencies_and_windows() {
             ["\"Most\"", "Updates, All"],
         ),
     ]);
+}
+
+/// What is right is refused by no rule, only as what this version doesn't do.
+#[test]
+fn windows_that_are_whole_break_no_rule() {
+    for window in [
+        json!({"type": "Allow", "schedule": "0 8 * * 1-5", "duration": "8h", "timeZone": "Europe/Berlin"}),
+        json!({"type": "Deny", "from": "2026-12-24T00:00:00Z", "to": "2026-12-27T00:00:00Z"}),
+    ] {
+        let found = lines(&spec_with(json!({ "updateWindows": [window] })));
+        let rules = found
+            .iter()
+            .filter(|line| line.starts_with('V') || line.starts_with('G'));
+        assert_eq!(rules.count(), 0, "{found:?}");
+        assert!(!found.is_empty());
+    }
 }
