@@ -121,6 +121,36 @@ fn an_inventory_lets_go_only_once_the_one_before_it_was_written() {
     assert_eq!(holders(&world, &service), ["config"]);
 }
 
+/// A stage went back to its former name before what it had recorded under the other one was let go of. What stands in
+/// the way of losing it is that the former inventory still holds it, which somebody may have changed since it was read
+/// (60232264 of the trials: D1).
+#[test]
+fn an_inventory_lets_go_only_once_the_one_that_keeps_it_was_confirmed() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.slow.clear();
+    let key = world.key("ConfigMap", "settings");
+    let name = |name: &str| StageName::new(name).unwrap();
+    world.edit_spec(|spec| spec.stages[0].name = name("renamed"));
+    assert!(until_it_lets_go(&mut world));
+    assert_eq!(holders(&world, &key), ["config", "renamed"]);
+    world.edit_spec(|spec| spec.stages[0].name = name("config"));
+    assert!(until_it_lets_go(&mut world));
+    let inventory = world.inventories.get_mut(&name("config")).unwrap();
+    inventory.entries.remove(&key);
+    let plan = world.foresee().to_string();
+    let confirmed = plan.find("in the inventory of stage config: as it is");
+    let dropped = plan.find("drop the inventory of stage renamed");
+    assert!(confirmed.is_some() && confirmed < dropped, "{plan}");
+    world.fault = Some((world.requests + 1, FailureClass::Conflict));
+    let _ = world.turn();
+    assert_eq!(holders(&world, &key), ["renamed"]);
+    world.facts.inventories = None;
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded");
+    assert_eq!(holders(&world, &key), ["config"]);
+}
+
 /// Everything of config was delivered, and nobody recorded it any more.
 fn with_a_lost_inventory() -> World {
     let mut world = shop();

@@ -83,7 +83,11 @@ pub(crate) async fn record(
             why: _,
         } => {
             let cap = perform.ports.settings.inventory_shard_cap;
-            let writes = known.inventories.writes(stage, inventory, cap);
+            let mut writes = known.inventories.writes(stage, inventory, cap);
+            if writes.is_empty() {
+                // What others let go of because of it rests on this being so still.
+                writes = known.inventories.confirms(stage);
+            }
             shards(perform, stage, writes, known).await
         }
         RecordOperation::DropInventory { stage } => {

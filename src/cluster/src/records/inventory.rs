@@ -261,6 +261,17 @@ impl Inventories {
         gains.into_iter().chain(losses).chain(gone).collect()
     }
 
+    /// Writes that change nothing: whether they are taken tells whether the inventory still is as it is known.
+    pub fn confirms(&self, stage: &StageName) -> Vec<ShardWrite> {
+        let stands = self.shards.get(stage).into_iter().flatten();
+        let as_it_is = |shard: &Shard| ShardWrite::Replace {
+            shard: shard.clone(),
+            spec: shard.spec.clone(),
+            kubeconfig: shard.kubeconfig.clone(),
+        };
+        stands.map(as_it_is).collect()
+    }
+
     /// What has to be written so that the stage has no inventory.
     pub fn drops(&self, stage: &StageName) -> Vec<ShardWrite> {
         let shards = self.shards.get(stage).into_iter().flatten();

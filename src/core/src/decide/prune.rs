@@ -235,22 +235,59 @@ fn records(release: &Release<'_>, stay: &Stay) -> Vec<Operation> {
 
 /// One after the other, those that take no entry out first: what one stage's inventory lets go of because
 /// another's holds it must be held there (D1). Somebody may have taken it out of that one since it was
-/// read; its write is refused then, and nothing is let go of.
+/// read; its write is refused then, and nothing is let go of. One that has nothing to be written is written
+/// as it is.
 ///
 /// None puts an entry in: that was recorded before the first write of its stage.
 fn losses_last(release: &Release<'_>, records: Vec<Operation>) -> Vec<Vec<Operation>> {
-    let loses = |operation: &Operation| match operation {
-        Operation::Record(RecordOperation::Inventory {
-            stage, inventory, ..
-        }) => release.inventories.get(stage).is_some_and(|recorded| {
-            let mut keys = recorded.entries.keys();
-            keys.any(|key| !inventory.entries.contains_key(key))
-        }),
-        Operation::Record(RecordOperation::DropInventory { .. }) => true,
-        _ => false,
+    let mut losers = BTreeSet::new();
+    let mut lost = BTreeSet::new();
+    for operation in &records {
+        let (stage, keeps) = match operation {
+            Operation::Record(RecordOperation::Inventory {
+                stage, inventory, ..
+            }) => (stage, Some(inventory)),
+            Operation::Record(RecordOperation::DropInventory { stage }) => (stage, None),
+            _ => continue,
+        };
+        let recorded = release.inventories.get(stage);
+        let entries = recorded.into_iter().flat_map(|it| it.entries.keys());
+        let gone = entries.filter(|key| keeps.is_none_or(|kept| !kept.entries.contains_key(*key)));
+        let before = lost.len();
+        lost.extend(gone.map(|key| (stage, key)));
+        if lost.len() > before || keeps.is_none() {
+            losers.insert(stage);
+        }
+    }
+    let stage_of = |operation: &Operation| match operation {
+        Operation::Record(
+            RecordOperation::Inventory { stage, .. } | RecordOperation::DropInventory { stage },
+        ) => Some(stage.clone()),
+        _ => None,
     };
-    let (losses, others): (Vec<_>, Vec<_>) = records.into_iter().partition(loses);
-    let records = others.into_iter().chain(losses);
+    let written: BTreeSet<StageName> = records
+        .iter()
+        .filter_map(stage_of)
+        .filter(|stage| !losers.contains(stage))
+        .collect();
+    let keeps = |stage: &StageName, inventory: &StageInventory| {
+        let mut lost = lost.iter();
+        lost.any(|(by, key)| *by != stage && inventory.entries.contains_key(*key))
+    };
+    let kept = release.inventories.iter();
+    let kept =
+        kept.filter(|(stage, inventory)| !written.contains(*stage) && keeps(stage, inventory));
+    let confirmed: Vec<Operation> = kept
+        .map(|(stage, inventory)| {
+            let said = "as it is, since another stage's lets go of what it holds";
+            record_inventory(stage, inventory.clone(), said)
+        })
+        .collect();
+    let losers: BTreeSet<StageName> = losers.into_iter().cloned().collect();
+    let (losses, others): (Vec<_>, Vec<_>) = records
+        .into_iter()
+        .partition(|operation| stage_of(operation).is_some_and(|stage| losers.contains(&stage)));
+    let records = others.into_iter().chain(confirmed).chain(losses);
     records.map(|record| vec![record]).collect()
 }
 

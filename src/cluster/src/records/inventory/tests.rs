@@ -323,3 +323,19 @@ fn the_way_to_another_cluster_is_recorded_and_forgotten() {
         assert_eq!(read_kubeconfig(bad), None, "{bad:?}");
     }
 }
+
+/// Every shard is asked for, by its version, and none changes.
+#[test]
+fn what_is_confirmed_stays_as_it_is() {
+    let mut store = Store::default();
+    store.write(&inventory(&["a", "b", "c"]), 2);
+    let before = store.read();
+    let confirms = before.confirms(&stage());
+    assert_eq!(confirms.len(), 2);
+    for write in &confirms {
+        // It holds each write against the version that stands.
+        store.carry_out(write);
+    }
+    assert_eq!(store.read().observed(), before.observed());
+    assert_eq!(before.confirms(&StageName::new("other").unwrap()), []);
+}
