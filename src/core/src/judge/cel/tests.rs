@@ -111,6 +111,10 @@ fn what_can_not_work_is_refused_when_it_is_written() {
         ),
         ("now() > status.since", "now() is no function"),
         (
+            "now() > status.since",
+            "startsWith, string, type, uint, has, all",
+        ),
+        (
             "status.quantity.isLessThan(1)",
             "isLessThan() is no function",
         ),
