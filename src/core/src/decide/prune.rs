@@ -240,55 +240,56 @@ fn records(release: &Release<'_>, stay: &Stay) -> Vec<Operation> {
 ///
 /// None puts an entry in: that was recorded before the first write of its stage.
 fn losses_last(release: &Release<'_>, records: Vec<Operation>) -> Vec<Vec<Operation>> {
-    let mut losers = BTreeSet::new();
-    let mut lost = BTreeSet::new();
-    for operation in &records {
-        let (stage, keeps) = match operation {
-            Operation::Record(RecordOperation::Inventory {
-                stage, inventory, ..
-            }) => (stage, Some(inventory)),
-            Operation::Record(RecordOperation::DropInventory { stage }) => (stage, None),
-            _ => continue,
-        };
-        let recorded = release.inventories.get(stage);
-        let entries = recorded.into_iter().flat_map(|it| it.entries.keys());
-        let gone = entries.filter(|key| keeps.is_none_or(|kept| !kept.entries.contains_key(*key)));
-        let before = lost.len();
-        lost.extend(gone.map(|key| (stage, key)));
-        if lost.len() > before || keeps.is_none() {
-            losers.insert(stage);
-        }
-    }
-    let stage_of = |operation: &Operation| match operation {
-        Operation::Record(
-            RecordOperation::Inventory { stage, .. } | RecordOperation::DropInventory { stage },
-        ) => Some(stage.clone()),
-        _ => None,
-    };
-    let written: BTreeSet<StageName> = records
+    let (losses, others): (Vec<_>, Vec<_>) = records
+        .into_iter()
+        .partition(|record| lets_go_of(release, record).is_some());
+    let lost: Vec<_> = losses
         .iter()
-        .filter_map(stage_of)
-        .filter(|stage| !losers.contains(stage))
+        .filter_map(|record| lets_go_of(release, record))
         .collect();
-    let keeps = |stage: &StageName, inventory: &StageInventory| {
-        let mut lost = lost.iter();
-        lost.any(|(by, key)| *by != stage && inventory.entries.contains_key(*key))
+    let is_written = |stage: &StageName| {
+        let mut written = others.iter().filter_map(inventory_in);
+        written.any(|(name, _)| name == stage)
     };
-    let kept = release.inventories.iter();
-    let kept =
-        kept.filter(|(stage, inventory)| !written.contains(*stage) && keeps(stage, inventory));
-    let confirmed: Vec<Operation> = kept
+    let keeps = |stage: &StageName, inventory: &StageInventory| {
+        let mut others = lost.iter().filter(|(by, _)| *by != stage);
+        others.any(|(_, keys)| keys.iter().any(|key| inventory.entries.contains_key(*key)))
+    };
+    let confirmed: Vec<Operation> = release
+        .inventories
+        .iter()
+        .filter(|(stage, inventory)| keeps(stage, inventory) && !is_written(stage))
         .map(|(stage, inventory)| {
             let said = "as it is, since another stage's lets go of what it holds";
             record_inventory(stage, inventory.clone(), said)
         })
         .collect();
-    let losers: BTreeSet<StageName> = losers.into_iter().cloned().collect();
-    let (losses, others): (Vec<_>, Vec<_>) = records
-        .into_iter()
-        .partition(|operation| stage_of(operation).is_some_and(|stage| losers.contains(&stage)));
     let records = others.into_iter().chain(confirmed).chain(losses);
     records.map(|record| vec![record]).collect()
+}
+
+/// The stage whose inventory a record writes, and what that holds then; `None` if it is dropped.
+fn inventory_in(record: &Operation) -> Option<(&StageName, Option<&StageInventory>)> {
+    match record {
+        Operation::Record(RecordOperation::Inventory {
+            stage, inventory, ..
+        }) => Some((stage, Some(inventory))),
+        Operation::Record(RecordOperation::DropInventory { stage }) => Some((stage, None)),
+        _ => None,
+    }
+}
+
+/// What the inventory of a stage holds and won't any more, if a record takes anything out of it or drops it.
+fn lets_go_of<'a>(
+    release: &Release<'a>,
+    record: &Operation,
+) -> Option<(&'a StageName, Vec<&'a ObjectKey>)> {
+    let (stage, kept) = inventory_in(record)?;
+    let (stage, recorded) = release.inventories.get_key_value(stage)?;
+    let entries = recorded.entries.keys();
+    let gone = entries.filter(|key| kept.is_none_or(|kept| !kept.entries.contains_key(*key)));
+    let gone: Vec<&ObjectKey> = gone.collect();
+    (kept.is_none() || !gone.is_empty()).then_some((stage, gone))
 }
 
 /// Whether the recorded inventory says what [`inventory_of`] would, without building that: this runs
