@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use stageset_core::failure::FailureClass;
 use stageset_core::names::Namespace;
 use stageset_core::object::GroupVersionKind;
 use stageset_core::plan::{Need, Next};
@@ -152,20 +151,7 @@ fn the_kind_of_a_check_that_can_not_be_looked_up_is_waited_for() {
     let widgets = ("example.org".to_owned(), "Widget".to_owned());
     world.kinds.insert(widgets, ("widgets".into(), true));
     let of_widgets = |need: &Need| matches!(need, Need::Kind { gvk, .. } if gvk.kind == "Widget");
-    world.fail(of_widgets, FailureClass::Transient { retry_after: None });
-    let failed = world.now;
-    loop {
-        let plan = world.turn();
-        if plan.needs.iter().any(of_widgets) {
-            break;
-        }
-        if let Next::Hold { until, .. } = plan.next {
-            let said = "discovery failed: injected fault";
-            assert!(plan.to_string().contains(said), "{plan}");
-            world.now = until;
-        }
-    }
-    assert!(world.now > failed, "asked again at once");
+    world.is_asked_again(of_widgets, "discovery failed: injected fault");
     world.settle(MINUTE);
     let said = "Widget.example.org payments/x (it doesn't exist)";
     assert!(world.message().contains(said), "{}", world.message());

@@ -10,6 +10,16 @@ fn denied(verb: &str, kind: &str) -> (String, String, String) {
     (DEPLOYER.into(), verb.into(), kind.into())
 }
 
+fn that_clears_a_widget() -> World {
+    let mut target = object("Widget", "w");
+    target.api_version = "example.org/v1".into();
+    let verb = Verb::Delete(Delete {
+        target,
+        cascade: Cascade::Background,
+    });
+    with_actions(vec![action("clear", verb)], Vec::new())
+}
+
 fn until_a_start_names_its_object(world: &mut World) {
     let begun = |world: &World| {
         let stages = world.status.stages.iter();
@@ -44,13 +54,7 @@ fn what_the_account_may_not_do_is_told_as_missing_rights() {
 
 #[test]
 fn a_kind_that_nothing_serves_is_asked_for_again_after_a_while() {
-    let mut target = object("Widget", "w");
-    target.api_version = "example.org/v1".into();
-    let verb = Verb::Delete(Delete {
-        target,
-        cascade: Cascade::Background,
-    });
-    let mut world = with_actions(vec![action("clear", verb)], Vec::new());
+    let mut world = that_clears_a_widget();
     world.settle(Duration::from_secs(10));
     assert_eq!(world.ready(), "False RBACDenied", "{}", world.message());
     let said = "the API server doesn't know";
@@ -66,30 +70,14 @@ fn a_kind_that_nothing_serves_is_asked_for_again_after_a_while() {
 /// Discovery that fails for a moment is asked again once a pause is over, and not before.
 #[test]
 fn a_kind_that_can_not_be_looked_up_is_waited_for() {
-    let mut target = object("Widget", "w");
-    target.api_version = "example.org/v1".into();
-    let verb = Verb::Delete(Delete {
-        target,
-        cascade: Cascade::Background,
-    });
-    let mut world = with_actions(vec![action("clear", verb)], Vec::new());
+    let mut world = that_clears_a_widget();
     let widgets = ("example.org".to_owned(), "Widget".to_owned());
     world.kinds.insert(widgets, ("widgets".into(), true));
     let of_widgets = |need: &Need| matches!(need, Need::Kind { gvk, .. } if gvk.kind == "Widget");
-    world.fail(of_widgets, FailureClass::Transient { retry_after: None });
-    let failed = world.now;
-    let said = "what the API server serves can't be read: injected fault";
-    loop {
-        let plan = world.turn();
-        if plan.needs.iter().any(of_widgets) {
-            break;
-        }
-        if let Next::Hold { until, .. } = plan.next {
-            assert!(plan.to_string().contains(said), "{plan}");
-            world.now = until;
-        }
-    }
-    assert!(world.now > failed, "asked again at once");
+    world.is_asked_again(
+        of_widgets,
+        "what the API server serves can't be read: injected fault",
+    );
     succeeds(&mut world, "served");
 }
 

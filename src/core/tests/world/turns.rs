@@ -75,18 +75,29 @@ impl World {
         }
     }
 
-    /// Goes on until this is asked, and has it fail once.
-    pub fn fail(&mut self, asked: impl Fn(&Need) -> bool, class: FailureClass) {
-        loop {
-            let place = self.foresee().needs.iter().position(&asked);
-            if let Some(place) = place {
-                let place = u64::try_from(place).unwrap();
-                self.fault = Some((self.requests + place + 1, class));
-                let _ = self.turn();
-                return;
+    /// Goes on until this is asked, and has it fail once; it is asked again, but only after a wait that says why.
+    pub fn is_asked_again(&mut self, asked: impl Fn(&Need) -> bool, said: &str) {
+        let place = loop {
+            if let Some(place) = self.foresee().needs.iter().position(&asked) {
+                break u64::try_from(place).unwrap();
             }
             self.turn_or_wait();
+        };
+        let class = FailureClass::Transient { retry_after: None };
+        self.fault = Some((self.requests + place + 1, class));
+        let _ = self.turn();
+        let failed = self.now;
+        loop {
+            let plan = self.turn();
+            if plan.needs.iter().any(&asked) {
+                break;
+            }
+            if let Next::Hold { until, .. } = plan.next {
+                assert!(plan.to_string().contains(said), "{plan}");
+                self.now = until;
+            }
         }
+        assert!(self.now > failed, "asked again at once");
     }
 
     /// Turns until the plan rests; the rest is returned.
