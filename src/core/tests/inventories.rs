@@ -65,7 +65,7 @@ fn until_it_lets_go(world: &mut World) -> bool {
         if plan.contains("to what is left") || plan.contains("drop the inventory") {
             return true;
         }
-        let _ = world.turn();
+        world.turn_or_wait();
     }
     false
 }
@@ -119,6 +119,54 @@ fn an_inventory_lets_go_only_once_the_one_before_it_was_written() {
     world.settle(MINUTE);
     assert_eq!(world.ready(), "True Succeeded");
     assert_eq!(holders(&world, &service), ["config"]);
+}
+
+/// What the next plan writes of inventories, in order.
+fn records(world: &mut World) -> Vec<String> {
+    let plan = world.foresee().to_string();
+    let lines = plan
+        .lines()
+        .filter(|line| line.contains("inventory of stage"));
+    lines.map(str::to_owned).collect()
+}
+
+/// An object moved to a later stage. What that one holds is written first, with what was learnt of it or, once that
+/// stands, as it is.
+#[test]
+fn an_inventory_loses_entries_after_the_one_that_has_them_now_was_written() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.slow.clear();
+    world.publish("config", "r2", &["Deployment/cache=1"]);
+    let with_settings = ["Deployment/web=1", "Service/web=1", "ConfigMap/settings=1"];
+    world.publish("app", "r2", &with_settings);
+    assert!(until_it_lets_go(&mut world));
+    let told = records(&mut world);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("stage app: to what is left"), "{told:?}");
+    assert!(
+        told[1].contains("stage config: to what is left"),
+        "{told:?}"
+    );
+
+    // The second of the two is refused.
+    world.fault = Some((world.requests + 2, FailureClass::Conflict));
+    let _ = world.turn();
+    let key = world.key("ConfigMap", "settings");
+    assert_eq!(holders(&world, &key), ["app", "config"]);
+    world.facts.inventories = None;
+    assert!(until_it_lets_go(&mut world));
+    let told = records(&mut world);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("stage app: as it is"), "{told:?}");
+    assert!(
+        told[1].contains("stage config: to what is left"),
+        "{told:?}"
+    );
+
+    world.settle(MINUTE);
+    assert_eq!(holders(&world, &key), ["app"]);
+    assert_eq!(records(&mut world), Vec::<String>::new());
 }
 
 /// A stage went back to its former name before what it had recorded under the other one was let go of. What stands in
