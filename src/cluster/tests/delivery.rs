@@ -1,9 +1,14 @@
 //! A release from its source to the cluster, and out of it again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use stageset_cluster::{End, Wake};
+use stageset_cluster::{End, Observer, Outcome, StageSetKey, Wake};
+use stageset_core::plan::Need;
+use stageset_core::time::Timestamp;
+use stageset_sim::SimulatedCluster;
 
 use crate::world::{TENANT, World, config_map, deployment, tenant_plane};
 
@@ -220,4 +225,71 @@ async fn a_definition_and_its_objects_go_out_in_one_release() {
         .get("example.org/v1", "Widget", "shop", "one")
         .unwrap();
     assert_eq!(widget["spec"]["size"], 1);
+}
+
+/// Takes an entry out of an inventory once the inventories have been listed for the first time.
+struct Meddles {
+    cluster: SimulatedCluster,
+    inventory: String,
+    done: AtomicBool,
+}
+
+impl Observer for Meddles {
+    fn need(&self, _: Timestamp, _: &StageSetKey, need: &Need, _: &Outcome) {
+        if matches!(need, Need::Inventories) && !self.done.swap(true, Ordering::Relaxed) {
+            let nothing = json!({ "spec": { "entries": [] } });
+            self.cluster
+                .patch(
+                    "stages.metio.wtf/v1",
+                    "StageInventory",
+                    "shop",
+                    &self.inventory,
+                    &nothing,
+                )
+                .unwrap();
+        }
+    }
+}
+
+/// Two inventories hold an object, one of a stage that is no more. That one goes only while the other still holds it,
+/// which its version tells, though nothing has to be written to it (D1).
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_others_rest_on_is_asked_for_by_its_version_before_they_go() {
+    let mut world = World::new().await;
+    world.publish("app", "r1", &[("a.yaml", &config_map("a", "one"))]);
+    world.stage_set("web", &["app"]);
+    world.until_ready("web").await;
+    let kept = world.inventories().remove(0);
+    let mut former = kept.clone();
+    former["metadata"] = json!({
+        "name": "web-former-00", "namespace": "shop",
+        "labels": kept["metadata"]["labels"], "ownerReferences": kept["metadata"]["ownerReferences"],
+    });
+    former["metadata"]["labels"]["stages.metio.wtf/stage"] = "former".into();
+    world.apply(&former);
+    world.crash();
+    world.ports.observer = Arc::new(Meddles {
+        cluster: world.cluster.clone(),
+        inventory: kept["metadata"]["name"].as_str().unwrap().to_owned(),
+        done: AtomicBool::new(false),
+    });
+    let since = world.requests().len();
+    world
+        .run_until("web", Duration::from_secs(60), |world| {
+            world.inventories().len() == 1
+        })
+        .await;
+    let requests = world.requests().split_off(since);
+    let about = requests
+        .iter()
+        .filter(|request| request.resource == "stageinventories");
+    let writes: Vec<(&str, u16)> = about
+        .filter(|request| !matches!(request.verb.as_str(), "list" | "get" | "watch"))
+        .map(|request| (request.verb.as_str(), request.code))
+        .collect();
+    let refused = writes.iter().position(|write| *write == ("patch", 409));
+    let deleted = writes.iter().position(|(verb, _)| *verb == "delete");
+    assert!(refused.is_some() && refused < deleted, "{writes:?}");
+    let entries = world.inventories().remove(0)["spec"]["entries"].clone();
+    assert_eq!(entries.as_array().map(Vec::len), Some(1), "{entries}");
 }

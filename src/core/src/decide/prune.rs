@@ -240,13 +240,16 @@ fn records(release: &Release<'_>, stay: &Stay) -> Vec<Operation> {
 ///
 /// None puts an entry in: that was recorded before the first write of its stage.
 fn losses_last(release: &Release<'_>, records: Vec<Operation>) -> Vec<Vec<Operation>> {
-    let (losses, others): (Vec<_>, Vec<_>) = records
-        .into_iter()
-        .partition(|record| lets_go_of(release, record).is_some());
-    let lost: Vec<_> = losses
-        .iter()
-        .filter_map(|record| lets_go_of(release, record))
-        .collect();
+    let (mut losses, mut others, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records {
+        match lets_go_of(release, &record) {
+            Some(gone) => {
+                lost.push(gone);
+                losses.push(record);
+            }
+            None => others.push(record),
+        }
+    }
     let is_written = |stage: &StageName| {
         let mut written = others.iter().filter_map(inventory_in);
         written.any(|(name, _)| name == stage)

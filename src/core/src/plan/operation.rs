@@ -31,7 +31,8 @@ pub enum RecordOperation {
     RemoveFinalizer,
     /// Record the status.
     Status(Box<Status>),
-    /// Replace a stage's inventory.
+    /// Replace a stage's inventory. One that holds just this is written all the same: what follows may rest on
+    /// its being so still, which its version decides.
     Inventory {
         /// The stage.
         stage: StageName,
