@@ -68,6 +68,8 @@ fn seeds_of_late_features_that_once_broke_a_promise_keep_it_now() {
         16_734_938_958_043_232_349,
         10_579_421_962_760_102_726,
         16_768_865_225_289_000_027,
+        60_232_264,
+        90_383_036,
     ] {
         let schedule = Schedule::draw(seed, Level::Core);
         let violation = run(&schedule, Level::Core, false).violation;

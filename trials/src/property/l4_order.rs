@@ -13,8 +13,8 @@ use crate::scene::Scene;
 use crate::schedule::Level;
 use crate::setup::{Feature, GATE, NAMESPACE, REVISIONS, Variant, actions, own};
 
-/// So many specs may have come since the one that a step goes by: a process looks between two steps, and
-/// a step is several requests.
+/// So many specs may have come since the one that a step goes by, where nobody keeps what the process was
+/// told when its pass began: a process looks between two steps, and a step is several requests.
 const SPECS: usize = 6;
 
 #[derive(Default)]
@@ -26,8 +26,8 @@ pub(super) struct Order {
     written: BTreeMap<ObjectKey, (String, usize)>,
     /// What a process last saw a source offer.
     pins: BTreeMap<(usize, u32, String), u8>,
-    /// Specs so far; a process may lag behind.
-    variants: Vec<Variant>,
+    /// Specs so far, and from which request on; a process may lag behind.
+    variants: Vec<(u64, Variant)>,
     /// Of two leaders, each goes by the record that it wrote last, whatever the other one made of it
     /// since (docs/trials.md, known limits).
     two_leaders: bool,
@@ -153,8 +153,9 @@ impl Property for Order {
         if matches!(entry.what, What::Lease(_)) {
             return Ok(());
         }
-        if self.variants.last() != Some(scene.variant()) {
-            self.variants.push(scene.variant().clone());
+        if self.variants.last().map(|(_, variant)| variant) != Some(scene.variant()) {
+            let variant = (entry.number, scene.variant().clone());
+            self.variants.push(variant);
         }
         if self.two_leaders && (entry.effect || entry.who == Who::World) {
             let stands = done(scene);
@@ -268,7 +269,11 @@ impl Order {
                 return Err(format!("{}, {said}", entry.what));
             }
         }
-        let in_order = self.variants.iter().rev().take(SPECS).any(|variant| {
+        let last = self.variants.iter().rev().take(SPECS);
+        let mut specs = last
+            .map(|(_, variant)| variant)
+            .chain(untold(&self.variants, entry.heard));
+        let in_order = specs.any(|variant| {
             let stages = variant.stages(scene.setup());
             holders.iter().any(|holder| {
                 let Some(place) = stages.iter().position(|stage| stage == holder) else {

@@ -311,6 +311,27 @@ fn of_two_leaders_each_may_go_by_what_was_on_record_as_far_as_its_watch_had_told
     }
 }
 
+/// The seed 90383036 of level core: a leader stood still in the middle of a step while the other one's spec
+/// was changed six times. It goes on by what its watch had told it when its pass began.
+#[test]
+fn a_step_goes_by_the_spec_of_when_its_pass_began_however_many_have_come_since() {
+    for (stood_still, permitted) in [(true, true), (false, false)] {
+        let mut cluster = Cluster::new(Order::new(Level::Core));
+        let key = secret();
+        (cluster.done, cluster.ledger) = (true, true);
+        assert_eq!(cluster.says(0, What::World(Event::SecondLeader)), Ok(()));
+        let began = cluster.number + 1;
+        for number in 0..20 {
+            cluster.variant.dropped = Some(0);
+            cluster.variant.suspended = number % 2 == 0;
+            assert_eq!(cluster.happens(What::World(Event::Request)), Ok(()));
+        }
+        cluster.heard = Some(if stood_still { began } else { cluster.number });
+        let said = cluster.makes(0, &key, "u1");
+        assert_eq!(said.is_ok(), permitted, "{said:?}");
+    }
+}
+
 /// The seed 4495477 of level core: one leader found the witness of an action to be another one and took
 /// its completion out of the ledger. No watch tells the other one of that.
 #[test]
