@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use stageset_core::failure::FailureClass;
 use stageset_core::observation::SourceState;
 use stageset_core::plan::{Need, Next};
 use stageset_core::{lacking, lacking_to_tear_down};
@@ -526,5 +527,25 @@ fn what_a_teardown_lacks_is_told_of_each_stage_that_is_deleted_last_first() {
     assert!(
         lacking_to_tear_down_of(&mut world).is_empty(),
         "all goes with the namespace"
+    );
+}
+
+/// Who asks doesn't wait: what can't be read now is nothing to look up again at once.
+#[test]
+fn while_the_inventories_cannot_be_read_a_teardown_is_said_to_lack_nothing() {
+    let mut world = reviewed();
+    world.settle(MINUTE);
+    world.crash();
+    world.deletion_timestamp = Some(world.now);
+    world.fault = Some((world.requests + 1, FailureClass::Denied));
+    world.ask(&Need::Inventories);
+    assert!(lacking_to_tear_down_of(&mut world).is_empty());
+
+    deny(&mut world, "delete", "Deployment");
+    world.now = world.now.plus(60 * MINUTE);
+    assert_eq!(
+        lacking_to_tear_down_of(&mut world),
+        ["app", "config"],
+        "it is tried again when it is due"
     );
 }

@@ -1,5 +1,7 @@
 //! `reconcile-stage`: a stage's actions once more, when somebody asks.
 
+use stageset_core::observation::Phase;
+
 use super::*;
 
 #[test]
@@ -115,4 +117,31 @@ fn what_is_asked_of_one_stage_is_nothing_to_another() {
         .map(|stage| stage.actions.handled.as_deref())
         .collect();
     assert_eq!(handled, [None, Some("t1")]);
+}
+
+/// What a stage said while its actions ran once more is not on record for ever: a later stage that isn't ready
+/// keeps nobody from seeing that they are done.
+#[test]
+fn a_stage_that_is_done_again_says_nothing_while_a_later_one_is_under_way() {
+    let mut world = with_actions(Vec::new(), Vec::new());
+    let pause = action("pause", Verb::Pause(Duration::from_secs(20)));
+    world.edit_spec(|spec| spec.stages[0].actions.pre = vec![pause]);
+    succeeds(&mut world, "first");
+    world.slow.insert("Deployment".into(), 2 * HOUR);
+    world.publish("app", "r2", &["Deployment/web=2"]);
+    world.settle(MINUTE);
+    world.reconcile_stage = Some("config@t1".into());
+    world.settle(Duration::from_secs(10));
+    let said = world.status.stages[0].message.as_deref();
+    assert!(
+        said.unwrap().starts_with("pre action \"pause\""),
+        "{said:?}"
+    );
+    world.settle(MINUTE);
+    let [config, app] = &world.status.stages[..] else {
+        panic!("two stages");
+    };
+    assert_eq!((config.phase, &config.message), (Phase::Ready, &None));
+    assert_eq!(config.actions.handled.as_deref(), Some("t1"));
+    assert_eq!(app.phase, Phase::Verifying);
 }

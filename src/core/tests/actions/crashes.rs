@@ -385,3 +385,50 @@ fn a_wish_from_before_the_crash_is_no_permission_to_do_it_again() {
         assert!(lost > 0, "{name}: the gap wasn't met");
     }
 }
+
+/// A wish is recorded as met by whatever is reported next, here of a source that is away. It counts for
+/// what was lost nevertheless.
+#[test]
+fn a_wish_that_meets_another_obstacle_first_is_not_forgotten() {
+    let alone = || {
+        let mut world = world(&action("post", http(Method::Post)), false);
+        world.edit_spec(|spec| spec.stages.retain(|stage| stage.name.as_str() == "app"));
+        world
+    };
+    let mut quiet = alone();
+    succeeds(&mut quiet, "quiet");
+    let mut lost = 0;
+    for at in 1..=quiet.requests {
+        let mut world = alone();
+        world.dies_after = Some(at);
+        world.settle(HOUR);
+        if world.ready() == "True Succeeded" {
+            continue;
+        }
+        assert!(
+            world.message().contains("nobody knows"),
+            "{}",
+            world.message()
+        );
+        lost += 1;
+        let before = received(&world);
+        let source = world.sources.insert("app".into(), SourceState::Absent);
+        world.facts.sources.clear();
+        request(&mut world, "looked, and again");
+        world.settle(MINUTE);
+        assert!(
+            !world.message().contains("nobody knows"),
+            "{}",
+            world.message()
+        );
+        assert_eq!(
+            world.status.last_handled_reconcile_at.as_deref(),
+            Some("looked, and again")
+        );
+        world.sources.insert("app".into(), source.unwrap());
+        world.facts.sources.clear();
+        succeeds(&mut world, "the source is back");
+        assert_eq!(received(&world), before + 1);
+    }
+    assert!(lost > 0, "the gap wasn't met");
+}

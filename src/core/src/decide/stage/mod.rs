@@ -81,9 +81,9 @@ fn deliver(
     };
     let last = stage.index + 1 == release.stages.len();
     let recorded_ready = applied
-        && stage.recorded.is_some_and(|recorded| {
-            matches!(recorded.phase, Phase::Ready | Phase::Pruning) && recorded.message.is_none()
-        });
+        && stage
+            .recorded
+            .is_some_and(|recorded| matches!(recorded.phase, Phase::Ready | Phase::Pruning));
     if last || recorded_ready || (behind && !actions::finished(release, stage)) {
         return Ok(look);
     }
