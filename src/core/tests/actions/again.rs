@@ -112,6 +112,7 @@ fn what_is_asked_of_one_stage_is_nothing_to_another() {
     world.reconcile_stage = Some("app@t1".into());
     succeeds(&mut world, "t1");
     assert_eq!(world.effects.received.len(), 3, "a once more, and only a");
+    assert_eq!(world.message(), "Applied and verified 2 stage(s)");
     let handled = world.status.stages.iter();
     let handled: Vec<_> = handled
         .map(|stage| stage.actions.handled.as_deref())

@@ -141,6 +141,35 @@ fn waits_and_jobs_have_bounds() {
     }
 }
 
+/// That something can't be read for a moment is no outcome of the action that looks at it.
+#[test]
+fn what_cannot_be_read_for_a_moment_fails_no_action() {
+    let waits = || {
+        let mut world = with_actions(vec![action("a", until("gate"))], Vec::new());
+        world.plant("ConfigMap", "gate");
+        world
+    };
+    let mut quiet = waits();
+    succeeds(&mut quiet, "quiet");
+    let mut met = 0;
+    for at in 1..=quiet.requests {
+        let mut world = waits();
+        world.fault = Some((at, FAILS));
+        while world.ready() != "True Succeeded" {
+            world.turn_or_wait();
+            let plan = format!("{:?}", world.last_plan);
+            met += usize::from(plan.contains("what it works on can't be read: injected fault"));
+        }
+        let mut events = world.events.iter();
+        assert!(
+            !events.any(|(_, said)| said.contains("pre action \"a\" failed")),
+            "{:?}",
+            world.events
+        );
+    }
+    assert!(met > 0, "the gap wasn't met");
+}
+
 #[test]
 fn failed_jobs_go_and_the_next_attempt_starts_fresh() {
     let mut migrate = action("migrate", Verb::Job(manifests("steps")));
