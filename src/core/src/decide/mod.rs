@@ -53,7 +53,7 @@ pub fn reconcile(observation: &Observation) -> Plan {
         Ok(never) => match never {},
         Err(stop) => stop.into_plan(observation),
     };
-    entry::claimed(observation, plan)
+    entry::claimed(observation, report::told(observation, plan))
 }
 
 /// What the accounts of a StageSet lack for what it would deliver, as far as the observation tells.

@@ -78,7 +78,10 @@ fn a_malformed_reconcile_stage_is_said_and_not_silently_ignored() {
         ("@t", "isn't <stage>@<token>"),
         ("nowhere@t", "names stage nowhere, which doesn't exist"),
     ] {
-        let mut world = with_actions(Vec::new(), Vec::new());
+        let mut world = with_actions(vec![action("a", http(Method::Post))], Vec::new());
+        world.edit_spec(|spec| {
+            spec.stages[0].actions.pre = vec![action("first", http(Method::Put))];
+        });
         world.reconcile_stage = Some(value.into());
         succeeds(&mut world, value);
         assert!(

@@ -14,12 +14,14 @@ use crate::time::Timestamp;
 use super::release::{Release, StageView};
 use super::sources::{Pins, pin_key};
 
+mod notes;
 mod outcome;
 mod record;
 mod stages;
 
 use record::{applied, blank, ready};
 
+pub(super) use notes::told;
 pub(super) use stages::{stage_became_ready, stage_begins, stages_prune, succeeded};
 
 /// How often a refusal that only a grant can cure is tried again (K10: at most 60 s apart).

@@ -44,7 +44,6 @@ impl Report {
                     self.event(),
                 ))]);
             }
-            steps.extend(record::notes_to_tell(observation).map(|told| vec![told]));
         }
         Plan {
             needs: Vec::new(),

@@ -6,13 +6,11 @@ use crate::names::StageName;
 use crate::observation::{
     ActionRecord, Condition, ConditionStatus, Observation, Phase, StageStatus, Status,
 };
-use crate::plan::{EventKind, Operation};
 use crate::spec::Spec;
 use crate::time::Timestamp;
 
 use super::super::actions;
 use super::super::release::{Release, StageView};
-use super::super::stage::announce;
 use super::{Progress, Report};
 
 /// Longest message of a condition; the API convention allows 32 KiB, people read less.
@@ -156,15 +154,6 @@ pub(super) fn ready(release: &Release<'_>, stage: &StageView<'_>) -> StageStatus
         actions: actions::settled(release.observation, stage.spec, written.actions),
         ..written
     }
-}
-
-/// Events for what is said beside the state of the release, once for each.
-pub(super) fn notes_to_tell(observation: &Observation) -> impl Iterator<Item = Operation> {
-    let told = observation.stage_set.status.condition("Ready");
-    actions::notes(observation)
-        .into_iter()
-        .filter(move |(_, note)| told.is_none_or(|ready| !ready.message.contains(note.as_str())))
-        .map(|(reason, note)| announce(EventKind::Warning, reason, note))
 }
 
 /// A failure before anything was applied says nothing of what stands: revision, count and run stay.

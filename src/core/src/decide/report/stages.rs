@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 
 use super::super::prune::Pruned;
 use super::super::release::{Release, StageView};
-use super::record::{self, ready};
+use super::record::ready;
 use super::{Progress, Report, Wait, revisions};
 
 /// The steps that record that a stage's new content is being written, and that the stages behind it
@@ -46,17 +46,15 @@ pub(in crate::decide) fn stage_begins(
     under_way(observation, &report)
 }
 
-/// The steps that record where things stand while they go on, with what is to be said beside it.
+/// The steps that record where things stand while they go on.
 fn under_way(observation: &Observation, report: &Report) -> Vec<Vec<Operation>> {
     let status = report.status(observation);
     if status == observation.stage_set.status {
         return Vec::new();
     }
-    let mut steps = vec![vec![Operation::Record(RecordOperation::Status(Box::new(
+    vec![vec![Operation::Record(RecordOperation::Status(Box::new(
         status,
-    )))]];
-    steps.extend(record::notes_to_tell(observation).map(|told| vec![told]));
-    steps
+    )))]]
 }
 
 /// The steps that record that objects which left these stages are being deleted; none if that is on
@@ -111,11 +109,9 @@ pub(in crate::decide) fn stage_became_ready(
         .stages
         .insert(stage.spec.name.clone(), ready(release, stage));
     let status = report.status(release.observation);
-    let mut steps = vec![vec![Operation::Record(RecordOperation::Status(Box::new(
+    vec![vec![Operation::Record(RecordOperation::Status(Box::new(
         status,
-    )))]];
-    steps.extend(record::notes_to_tell(release.observation).map(|told| vec![told]));
-    steps
+    )))]]
 }
 
 /// Everything applied, ready and pruned.
