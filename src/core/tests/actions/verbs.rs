@@ -381,3 +381,17 @@ fn attack_a14_nothing_is_sent_outside_of_the_listed_namespaces() {
     );
     assert!(world.effects.deleted.is_empty());
 }
+
+/// Whoever doesn't say `wait: true` is told of nothing but the write.
+#[test]
+fn what_is_applied_without_a_wait_is_not_waited_for() {
+    let verb = Verb::Apply {
+        manifests: manifests("steps"),
+        wait: false,
+    };
+    let mut world = with_actions(vec![action("x", verb)], Vec::new());
+    publish_steps(&mut world, "steps", &["StatefulSet/helper=1"]);
+    world.slow.insert("StatefulSet".into(), 24 * HOUR);
+    succeeds(&mut world, "written");
+    assert_eq!(world.effects.applied, ["helper"]);
+}
