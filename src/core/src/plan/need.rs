@@ -272,4 +272,29 @@ mod tests {
             "what others rest on comes first"
         );
     }
+
+    #[test]
+    fn a_kubeconfig_is_a_secret_and_a_key() {
+        let kubeconfig = |name: &str, key: &str| {
+            Need::Kubeconfig(KubeconfigReference {
+                name: SecretName::new(name).unwrap(),
+                key: key.into(),
+            })
+        };
+        let needs = vec![
+            kubeconfig("prod", "value"),
+            kubeconfig("prod", "other"),
+            kubeconfig("test", "value"),
+            kubeconfig("prod", "value"),
+        ];
+        let asked: Vec<_> = Need::in_order(needs).iter().map(Need::to_string).collect();
+        assert_eq!(
+            asked,
+            [
+                "which cluster does Secret prod (key \"other\") name?",
+                "which cluster does Secret prod (key \"value\") name?",
+                "which cluster does Secret test (key \"value\") name?",
+            ]
+        );
+    }
 }
