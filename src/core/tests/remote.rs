@@ -431,6 +431,38 @@ fn s29_a_deletion_without_its_kubeconfig_waits_out_its_bound_and_deletes_nothing
     );
 }
 
+/// Where no account is on record, what is in a former cluster goes as the account of its stage.
+#[test]
+fn k06_without_a_record_the_account_of_the_stage_deletes_in_a_former_cluster() {
+    let mut world = shop();
+    world.point("prod-eu", "1", "eu");
+    world.point("prod-us", "9", "us");
+    world.accounts.insert("configurer".into());
+    world.edit_spec(|spec| {
+        spec.kube_config = Some(kubeconfig("prod-eu"));
+        spec.stages[0].service_account = Some(ServiceAccountName::new("configurer").unwrap());
+    });
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    for inventory in world.inventories.values_mut() {
+        inventory.service_account = None;
+    }
+    world.crash();
+    world.done.clear();
+    move_to(&mut world, Some("prod-us"));
+    world.settle(3 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    let deletes: Vec<_> = (world.done.iter())
+        .filter(|done| done.what.starts_with("delete"))
+        .map(|done| done.identity.as_deref().unwrap_or_default())
+        .map(|user| user.rsplit(':').next().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        deletes,
+        ["deployer", "deployer", "configurer", "configurer"]
+    );
+}
+
 /// Leaves of the inventories what a controller writes that records no clusters.
 fn forget_clusters(world: &mut World) {
     for inventory in world.inventories.values_mut() {
