@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stageset_core::failure::{Failure, FailureClass};
 use stageset_core::names::ServiceAccountName;
-use stageset_core::observation::KubeconfigState;
+use stageset_core::observation::{KubeconfigState, StageInventory};
 use stageset_core::plan::Need;
 
 use crate::world::{World, kubeconfig, shop};
@@ -330,6 +330,23 @@ fn the_same_cluster_under_another_address_is_known_by_its_objects() {
     }
 }
 
+/// The Secret named the new address before the cluster had its objects back: that they weren't there is not
+/// believed for ever.
+#[test]
+fn a_cluster_that_gets_its_objects_back_later_is_known_by_them_too() {
+    let mut world = abroad();
+    let before = world.remotes["eu"].clone();
+    world.point("prod-eu", "2", "eu-new");
+    later(&mut world);
+    assert_eq!(world.ready(), "False StageFailed");
+    world.remotes.insert("eu-new".into(), before.clone());
+    world.now = world.now.plus(3 * MINUTE / 2);
+    world.settle(5 * MINUTE);
+    assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
+    assert!(world.done_with("delete").is_empty());
+    assert_eq!(world.remotes["eu-new"], before, "not one write");
+}
+
 #[test]
 fn a29_what_cannot_be_reached_is_neither_forgotten_nor_deleted_elsewhere() {
     let mut world = abroad();
@@ -461,6 +478,34 @@ fn k06_without_a_record_the_account_of_the_stage_deletes_in_a_former_cluster() {
         deletes,
         ["deployer", "deployer", "configurer", "configurer"]
     );
+}
+
+/// It takes all that such a controller lacks to be taken for its: a record that lacks one thing is ours.
+#[test]
+fn k23_a_record_that_lacks_one_thing_says_where_its_objects_are_all_the_same() {
+    let forgets: [(&str, fn(&mut StageInventory)); 3] = [
+        ("accounts", |inventory| inventory.service_account = None),
+        ("uids", |inventory| {
+            let entries = inventory.entries.values_mut();
+            entries.for_each(|entry| entry.uid = None);
+        }),
+        ("contents", |inventory| {
+            let entries = inventory.entries.values_mut();
+            entries.for_each(|entry| entry.digest = None);
+        }),
+    ];
+    for (what, forget) in forgets {
+        let mut world = abroad();
+        world.point("prod-us", "9", "us");
+        world.inventories.values_mut().for_each(forget);
+        world.crash();
+        move_to(&mut world, Some("prod-us"));
+        world.settle(3 * MINUTE);
+        let said = world.message();
+        assert_eq!(world.ready(), "True Succeeded", "{what}: {said}");
+        assert_eq!(names(&world, "eu"), [""; 0], "{what}");
+        assert_eq!(names(&world, "us").len(), 4, "{what}");
+    }
 }
 
 /// Leaves of the inventories what a controller writes that records no clusters.
