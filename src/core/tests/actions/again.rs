@@ -149,3 +149,21 @@ fn a_stage_that_is_done_again_says_nothing_while_a_later_one_is_under_way() {
     assert_eq!(config.actions.handled.as_deref(), Some("t1"));
     assert_eq!(app.phase, Phase::Verifying);
 }
+
+/// A condition holds 32 KiB: however much is to be said of the stage, what is said beside it is not cut off.
+#[test]
+fn a_long_message_leaves_room_for_what_is_said_beside_it() {
+    let mut world = with_actions(Vec::new(), Vec::new());
+    world.chatter = Some("waits ".repeat(4_000));
+    world.slow.insert("Deployment".into(), HOUR);
+    world.reconcile_stage = Some("nowhere@t".into());
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False StageProgressing");
+    for said in ["waits waits", "names stage nowhere, which doesn't exist"] {
+        assert!(world.message().contains(said), "{}", world.message());
+    }
+    assert!(world.message().len() <= 32 * 1024);
+    let told = world.events.iter();
+    let told = told.filter(|(reason, _)| reason == "ReconcileStageIgnored");
+    assert_eq!(told.count(), 1, "{:?}", world.events);
+}

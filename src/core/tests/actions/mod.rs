@@ -25,7 +25,7 @@ use stageset_core::spec::{
 use stageset_core::plan::{Need, Next};
 use stageset_core::time::Timestamp;
 
-use crate::world::{NAMESPACE, World, manifest, shop, stage};
+use crate::world::{NAMESPACE, World, kubeconfig, manifest, shop, stage};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

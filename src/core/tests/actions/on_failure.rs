@@ -190,3 +190,26 @@ fn an_on_failure_action_that_was_lost_stays_on_record_when_the_release_recovers(
     assert!(begun(&world), "{:?}", world.status.stages[1].actions);
     assert_eq!(world.done_with("POST").len(), 0);
 }
+
+/// What may pass by itself is a failure once it has failed three times in a row.
+#[test]
+fn on_failure_follows_the_third_time_out_in_a_row() {
+    let mut world = with_actions(Vec::new(), Vec::new());
+    world.point("prod-eu", "1", "eu");
+    world.edit_spec(|spec| {
+        spec.kube_config = Some(kubeconfig("prod-eu"));
+        spec.stages[1].actions.on_failure = vec![action("page", http(Method::Put))];
+    });
+    succeeds(&mut world, "first");
+    world.publish("app", "r2", &["Deployment/web=2", "Service/web=2"]);
+    world.down.insert("eu".into());
+    let mut tries = Vec::new();
+    while world.done_with("PUT").is_empty() {
+        world.turn_or_wait();
+        let facts = world.facts.objects.iter();
+        let failures = facts.filter_map(|(_, _, facts)| facts.dry_run.as_ref());
+        tries.extend(failures.map(|fact| fact.1.failures).max());
+    }
+    tries.dedup();
+    assert_eq!(tries, [0, 1, 2, 3], "{}", world.message());
+}

@@ -82,11 +82,11 @@ impl Report {
 
     fn conditions(&self, observation: &Observation) -> Vec<Condition> {
         let mut message = cut(&self.message);
-        for (_, note) in actions::notes(observation) {
-            message = format!("{message}; {note}");
-        }
-        if message.len() > MESSAGE_MAX {
-            message = cut(&message);
+        let notes = actions::notes(observation);
+        if !notes.is_empty() {
+            // However long the message is, what is said beside it is said, too.
+            let notes: Vec<String> = notes.into_iter().map(|(_, note)| note).collect();
+            message = format!("{message}; {}", cut(&notes.join("; ")));
         }
         let mut conditions = vec![condition(
             observation,
