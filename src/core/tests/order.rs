@@ -123,6 +123,9 @@ fn a_stage_that_its_account_may_deliver_is_recorded_once_before_and_once_after()
     assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
     let recorded = world.done_with("record 2 object(s) in the inventory of stage app");
     assert_eq!(recorded.len(), 2, "{:#?}", world.done);
+    let all = world.done_with("record");
+    let all = all.iter().filter(|what| what.contains("inventory"));
+    assert_eq!(all.count(), 2, "one of them ahead of its wave");
 }
 
 /// What an account may do has to be known: otherwise each wave is recorded after its dry runs. The
