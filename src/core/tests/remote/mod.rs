@@ -6,7 +6,7 @@ mod records;
 use std::time::Duration;
 
 use stageset_core::failure::{Failure, FailureClass};
-use stageset_core::names::ServiceAccountName;
+use stageset_core::names::{ServiceAccountName, StageName};
 use stageset_core::observation::{KubeconfigState, StageInventory};
 use stageset_core::plan::Need;
 

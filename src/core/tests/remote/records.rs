@@ -163,3 +163,34 @@ fn k23_what_was_in_the_former_cluster_is_not_recorded_as_in_the_new_one() {
         assert_eq!(world.ready(), "True Succeeded", "{}", world.message());
     }
 }
+
+/// Of two stages that are recorded in two clusters, as in mid-move, what stands in the one tells nothing of the
+/// other.
+#[test]
+fn k23_what_stands_in_another_cluster_does_not_say_that_this_is_the_one() {
+    for (elsewhere, known) in [(true, false), (false, true)] {
+        let mut world = abroad();
+        world.point("prod-us", "9", "us");
+        let [config, app] = ["config", "app"].map(|name| StageName::new(name).unwrap());
+        let others: Vec<_> = world.inventories[&app].entries.keys().cloned().collect();
+        let eu = world.remotes.get_mut("eu").unwrap();
+        for key in others {
+            eu.get_mut(&key).unwrap().uid.insert_str(0, "other-");
+        }
+        if elsewhere {
+            let inventory = world.inventories.get_mut(&config).unwrap();
+            inventory.target = "us".into();
+            inventory.kubeconfig = Some(kubeconfig("prod-us"));
+            let there = (inventory.entries.keys())
+                .map(|key| (key.clone(), eu.remove(key).unwrap()))
+                .collect();
+            world.remotes.insert("us".into(), there);
+        }
+        world.crash();
+        world.deletion_timestamp = Some(world.now);
+        world.settle(2 * MINUTE);
+        let said = world.message();
+        assert_eq!(!said.contains("this isn't the cluster"), known, "{said}");
+        assert_eq!(world.gone, known, "{said}");
+    }
+}
