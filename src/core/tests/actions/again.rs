@@ -167,3 +167,17 @@ fn a_long_message_leaves_room_for_what_is_said_beside_it() {
     let told = told.filter(|(reason, _)| reason == "ReconcileStageIgnored");
     assert_eq!(told.count(), 1, "{:?}", world.events);
 }
+
+/// What a status itself is about is told first, then what it says beside that.
+#[test]
+fn what_is_said_beside_a_status_is_told_right_after_it() {
+    let mut world = with_actions(Vec::new(), Vec::new());
+    succeeds(&mut world, "first");
+    world.events.clear();
+    world.reconcile_stage = Some("nowhere@t".into());
+    world.sources.insert("app".into(), SourceState::Absent);
+    world.facts.sources.clear();
+    world.settle(MINUTE);
+    let told: Vec<&str> = world.events.iter().map(|(reason, _)| &**reason).collect();
+    assert_eq!(told, ["ArtifactNotFound", "ReconcileStageIgnored"]);
+}

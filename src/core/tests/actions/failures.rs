@@ -337,3 +337,20 @@ fn what_was_under_way_and_left_the_spec_is_forgotten() {
     let started = &world.status.stages[1].actions.started;
     assert!(started.is_empty(), "{started:?}");
 }
+
+/// Until it is tried again a list that failed says so, also after another replica said something else of its stage.
+#[test]
+fn a_failed_list_says_so_whatever_another_replica_said() {
+    let mut world = with_actions(vec![action("a", http(Method::Post))], Vec::new());
+    world.effects.refusals = vec![FailureClass::Terminal; 9];
+    while world.ready() != "False StageFailed" {
+        world.turn_or_wait();
+    }
+    let failed = "stage app: pre action \"a\" failed: the server answered 500";
+    assert!(world.message().starts_with(failed), "{}", world.message());
+    world.status.stages[1].message = Some("pre action \"a\" runs".into());
+    world.turn_or_wait();
+    assert!(world.message().starts_with(failed), "{}", world.message());
+    let said = world.status.stages[1].message.as_deref();
+    assert_eq!(said, failed.strip_prefix("stage app: "));
+}

@@ -395,3 +395,24 @@ fn what_is_applied_without_a_wait_is_not_waited_for() {
     succeeds(&mut world, "written");
     assert_eq!(world.effects.applied, ["helper"]);
 }
+
+/// A process that stood still since it saw what there is to delete looks once more.
+#[test]
+fn what_is_to_be_deleted_is_looked_at_right_before() {
+    let mut world = with_actions(vec![action("first", delete("old"))], Vec::new());
+    let old = world.plant("ConfigMap", "old");
+    let looked = |world: &World| {
+        let mut needs = world.last_plan.iter().flat_map(|plan| &plan.needs);
+        needs.any(|need| matches!(need, Need::Look { .. }))
+    };
+    while !looked(&world) {
+        world.turn_or_wait();
+    }
+    world.objects.remove(&old);
+    world.plant("ConfigMap", "old");
+    world.now = world.now.plus(Duration::from_secs(6));
+    succeeds(&mut world, "awake again");
+    assert_eq!(world.effects.deleted, ["old"]);
+    let failed = |(reason, _): &(String, String)| reason == "StageFailed";
+    assert!(!world.events.iter().any(failed), "{:?}", world.events);
+}

@@ -77,11 +77,7 @@ fn suffix(this: This<'_>) -> String {
 }
 
 fn job_name(name: &str, suffix: &str) -> String {
-    let room = JOB_NAME - suffix.len() - 1;
-    let mut end = name.len().min(room);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = name.floor_char_boundary(JOB_NAME - suffix.len() - 1);
     let head = name[..end].trim_end_matches(['-', '.']);
     format!("{head}-{suffix}")
 }
