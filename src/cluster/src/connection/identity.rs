@@ -233,6 +233,32 @@ mod tests {
             .map_err(|error| error.to_string())
     }
 
+    /// A connection that is broken before anything was asked of it.
+    struct Broken;
+
+    impl Service<Request<()>> for Broken {
+        type Response = ();
+        type Error = BoxError;
+        type Future = Ready<Result<(), BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Err("broken".into()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            panic!("asked although it wasn't ready")
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_of_a_connection_that_is_not_ready() {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(RequestIdentity::Controller);
+        let identified = IdentityLayer::new(Target::Local).layer(Broken);
+        let failed = identified.oneshot(request).await.unwrap_err();
+        assert_eq!(failed.to_string(), "broken");
+    }
+
     #[tokio::test]
     async fn each_identity_becomes_its_header_and_no_other() {
         let table = [

@@ -252,7 +252,10 @@ fn progress(
 ) -> Stop {
     let since = observation.stage_set.deletion_timestamp;
     let is_long = since.is_some_and(|since| observation.now.since(since) >= LONG);
-    if !is_long || !matches!(stop, Stop::Report(_)) {
+    let Stop::Report(_) = stop else {
+        return stop;
+    };
+    if !is_long {
         return stop;
     }
     let records: Vec<Operation> = stages
