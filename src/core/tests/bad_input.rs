@@ -212,3 +212,30 @@ fn gap_03_faults_of_foreign_sources_all_read_alike() {
     }
     assert_eq!(texts.len(), 1, "{texts:#?}");
 }
+
+/// A missing right and a kind that isn't served are told apart from what passes by itself.
+#[test]
+fn a_source_that_cannot_be_read_says_whether_a_right_is_missing() {
+    use stageset_core::observation::SourceState;
+    let passes = FailureClass::Transient { retry_after: None };
+    for (class, reason) in [
+        (FailureClass::Denied, "False RBACDenied"),
+        (FailureClass::UnknownKind, "False RBACDenied"),
+        (passes, "False ResolveFailed"),
+    ] {
+        let mut world = shop();
+        let failure = Failure::new(class, "no way");
+        world
+            .sources
+            .insert("app".into(), SourceState::Unreadable(failure));
+        world.settle(MINUTE);
+        assert_eq!(world.ready(), reason);
+        assert!(
+            world
+                .message()
+                .contains("payments/app can't be read: no way"),
+            "{}",
+            world.message()
+        );
+    }
+}
