@@ -1,7 +1,5 @@
 //! `reconcile-stage`: a stage's actions once more, when somebody asks.
 
-use stageset_core::observation::Phase;
-
 use super::*;
 
 #[test]

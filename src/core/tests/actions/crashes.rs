@@ -432,3 +432,32 @@ fn a_wish_that_meets_another_obstacle_first_is_not_forgotten() {
     }
     assert!(lost > 0, "the gap wasn't met");
 }
+
+/// What a lost process left of one action is nothing of another one's.
+#[test]
+fn what_was_lost_of_an_action_holds_up_no_other_of_the_next_revision() {
+    let posts = || {
+        let list = ["a", "b"].map(|name| action(name, http(Method::Post)));
+        with_actions(list.to_vec(), Vec::new())
+    };
+    let mut quiet = posts();
+    succeeds(&mut quiet, "quiet");
+    let mut lost = 0;
+    for at in 1..=quiet.requests {
+        let mut world = posts();
+        world.dies_after = Some(at);
+        world.settle(HOUR);
+        if !world
+            .message()
+            .contains("pre action \"b\": the controller stopped")
+        {
+            continue;
+        }
+        lost += 1;
+        let before = received(&world);
+        world.publish("app", "r2", &["Deployment/web=2"]);
+        succeeds(&mut world, "r2");
+        assert_eq!(received(&world), before + 2, "both for the new revision");
+    }
+    assert!(lost > 0, "the gap wasn't met");
+}

@@ -1,7 +1,6 @@
 //! Retries, bounds, dirty, onFailure.
 
 use stageset_core::failure::FailureClass;
-use stageset_core::observation::Phase;
 
 use super::*;
 

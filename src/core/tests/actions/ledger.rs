@@ -305,3 +305,19 @@ fn a_witness_that_may_not_be_read_is_not_asked_for_after_every_step() {
     );
     assert_eq!(looks, 1);
 }
+
+/// The ledger holds that it is done, so that its start is nothing that may still be under way.
+#[test]
+fn what_is_done_for_ever_is_not_on_record_as_begun() {
+    let once = lifetime(action("once", http(Method::Post)));
+    let mut world = with_actions(vec![once], Vec::new());
+    succeeds(&mut world, "first");
+    world.slow.insert("Deployment".into(), HOUR);
+    world.publish("app", "r2", &["Deployment/web=2"]);
+    let again = lifetime(action("again", http(Method::Post)));
+    world.edit_spec(|spec| spec.stages[1].actions.pre.push(again));
+    world.settle(MINUTE);
+    assert_eq!(world.effects.received.len(), 2);
+    assert_eq!(world.status.stages[1].phase, Phase::Verifying);
+    assert_eq!(world.status.stages[1].actions.started, []);
+}

@@ -16,7 +16,7 @@ mod verbs;
 use std::time::Duration;
 
 use stageset_core::judge::cel::Expression;
-use stageset_core::observation::{Artifact, SourceState};
+use stageset_core::observation::{Artifact, Phase, SourceState};
 use stageset_core::spec::{
     Action, ActionScope, Anchor, Cascade, Delete, Http, Manifests, Method, ObjectTarget, Patch,
     PatchFormat, Selected, Until, Verb,
