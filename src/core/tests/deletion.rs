@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use stageset_core::failure::FailureClass;
 use stageset_core::names::ServiceAccountName;
-use stageset_core::plan::Next;
+use stageset_core::plan::{Need, Next};
 
 use crate::world::{World, shop};
 
@@ -424,4 +425,28 @@ fn the_bound_of_a_teardown_is_kept_to_the_second() {
     world.settle(10 * MINUTE);
     assert!(world.gone);
     assert_eq!(world.now.since(begun), Duration::from_secs(90));
+}
+
+#[test]
+fn inventories_that_cannot_be_read_for_a_moment_hold_a_teardown_up_that_long() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    world.crash();
+    delete(&mut world);
+    world.fault = Some((
+        world.requests + 1,
+        FailureClass::Transient { retry_after: None },
+    ));
+    world.ask(&Need::Inventories);
+    let Next::Hold {
+        waiting_for, until, ..
+    } = world.turn().next
+    else {
+        panic!("it goes on without them");
+    };
+    assert!(waiting_for.contains("can't be read"), "{waiting_for}");
+    world.now = until;
+    world.settle(5 * MINUTE);
+    assert!(world.gone, "{}", world.message());
+    assert!(world.objects.is_empty());
 }
