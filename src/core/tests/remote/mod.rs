@@ -154,6 +154,26 @@ fn a_new_token_is_used_within_a_minute_and_nothing_is_written_anew() {
     assert_eq!(world.ready(), "True Succeeded");
 }
 
+/// No watch tells of a Secret: in mid-release its word counts for half a minute, not until the interval.
+#[test]
+fn a_changed_secret_is_noticed_within_a_minute_in_mid_release() {
+    let mut world = shop();
+    world.point("prod-eu", "1", "eu");
+    world.edit_spec(|spec| spec.kube_config = Some(kubeconfig("prod-eu")));
+    world.slow.insert("Deployment".into(), 60 * MINUTE);
+    world.settle(MINUTE / 6);
+    assert_eq!(
+        world.ready(),
+        "False StageProgressing",
+        "{}",
+        world.message()
+    );
+    let refused = KubeconfigState::Refused("no program is ever run".into());
+    world.kubeconfigs.insert("prod-eu".into(), refused);
+    world.settle(MINUTE);
+    assert_eq!(world.ready(), "False StageFailed", "{}", world.message());
+}
+
 #[test]
 fn whoever_asks_for_a_pass_has_the_secret_read_again() {
     let mut world = abroad();
