@@ -450,3 +450,23 @@ fn inventories_that_cannot_be_read_for_a_moment_hold_a_teardown_up_that_long() {
     assert!(world.gone, "{}", world.message());
     assert!(world.objects.is_empty());
 }
+
+/// What is kept is there, too: the cluster is the one, and what others made in the place of the rest stays.
+#[test]
+fn k23_what_is_kept_shows_that_it_is_the_cluster() {
+    let mut world = shop();
+    world.settle(MINUTE);
+    for (key, stored) in &mut world.objects {
+        if key.name == "settings" {
+            stored.prune_disabled = true;
+        } else {
+            stored.uid.insert_str(0, "anew-");
+        }
+    }
+    let kept = world.objects.len();
+    world.crash();
+    delete(&mut world);
+    world.settle(5 * MINUTE);
+    assert!(world.gone, "{}", world.message());
+    assert_eq!(world.objects.len(), kept);
+}

@@ -31,8 +31,8 @@ pub(super) struct Sweep {
     denied: bool,
     /// Recorded objects that are gone while another one has their name (K23).
     pub replaced: Vec<ObjectKey>,
-    /// Recorded objects that were met and stay.
-    left: usize,
+    /// Whether a recorded object was met that stays.
+    left: bool,
 }
 
 /// Whose objects are swept, and why.
@@ -70,7 +70,7 @@ impl Sweep {
             Fate::Left(left) => {
                 match left {
                     Left::Replaced => self.replaced.push(key.clone()),
-                    Left::Released | Left::Kept => self.left += 1,
+                    Left::Released | Left::Kept => self.left = true,
                 }
                 return false;
             }
@@ -104,7 +104,7 @@ impl Sweep {
 
     /// Whether any recorded object is there, whatever becomes of it.
     pub(super) fn meets(&self) -> bool {
-        self.left > 0 || !self.deletes.is_empty() || !self.going.is_empty()
+        self.left || !self.deletes.is_empty() || !self.going.is_empty()
     }
 
     /// Deletions as steps: a later stage's before an earlier one's, and reverse kind order within.
