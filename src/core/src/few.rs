@@ -211,5 +211,9 @@ mod tests {
         assert_eq!(few.0.capacity(), 1);
         few.retain(|_, _| false);
         assert_eq!(few.0.capacity(), 0);
+        for key in 0..100 {
+            few.insert(key, [0_u8; 100]);
+            assert!(few.0.capacity() <= 1 + few.len() + few.len() / 2);
+        }
     }
 }

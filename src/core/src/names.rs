@@ -141,6 +141,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_says_what_it_was_to_be_what_was_found_and_the_rule() {
+        let refused = StageName::new("a_b").unwrap_err();
+        assert_eq!(refused.what(), "stage name");
+        let said = "\"a_b\" is not a valid stage name: lower-case letters, digits and '-'";
+        assert!(refused.to_string().starts_with(said), "{refused}");
+        assert!(refused.to_string().ends_with(refused.rule()), "{refused}");
+    }
+
+    #[test]
     fn attack_a05_a_service_account_cannot_leave_its_namespace() {
         for bad in [
             "",

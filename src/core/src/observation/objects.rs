@@ -244,6 +244,7 @@ mod tests {
                     facts(live.clone(), dry_run.clone());
             }
         }
+        assert_eq!(objects.len(), 8, "two of each account");
         objects.written(&identity("writer"), &key("written"));
         assert_eq!(known(&objects, "writer", "written"), [true; 3]);
         assert_eq!(known(&objects, "saw", "written"), [false; 3]);

@@ -13,7 +13,8 @@ use super::super::actions;
 use super::super::release::{Release, StageView};
 use super::{Progress, Report};
 
-/// Longest message of a condition; the API convention allows 32 KiB, people read less.
+/// Longest message of a condition, and of all that is said beside it; the API convention allows 32 KiB for both,
+/// people read less.
 const MESSAGE_MAX: usize = 8 * 1024;
 
 impl Report {

@@ -270,7 +270,9 @@ impl<'e, 'v> Walk<'e, 'v> {
             return Ok(Shape::Nodes(found.into()));
         }
         let largest = self.size(&Shape::Nodes(found.into()))?;
-        Ok(anything_of(largest.max(longest_key as u64 + 1)))
+        Ok(anything_of(
+            largest.max((longest_key as u64).saturating_add(1)),
+        ))
     }
 
     /// The most items that it could have.

@@ -204,6 +204,23 @@ fn attack_a24_no_expression_runs_for_ever() {
     }
 }
 
+/// A loop over an object goes through its keys, which may be long.
+#[test]
+fn attack_a24_keys_of_objects_cost_what_they_are_long() {
+    let keys = |length: usize| {
+        let fields = (0..300).map(|n| (format!("{n:0>length$}"), json!(n)));
+        let keys = Value::Object(fields.collect());
+        json!({ "spec": { "keys": keys, "list": vec![0; 100] } })
+    };
+    let each = compile("spec.keys.all(k, spec.list.all(n, k != 'none'))");
+    assert_eq!(each.evaluate(&keys(3)), Ok(true));
+    assert_eq!(each.evaluate(&keys(500)), Err(EvaluationError::TooCostly));
+    let lists: Vec<Value> = (0..2000).map(|n| json!([n, n, n])).collect();
+    let each = compile("spec.lists.all(list, list.all(item, item >= 0))");
+    let lists = json!({ "spec": { "lists": lists } });
+    assert_eq!(each.evaluate(&lists), Ok(true));
+}
+
 /// What bounds an expression is bounded itself: choices in loops multiply what it has to look at, though
 /// the expression itself would be cheap.
 #[test]
